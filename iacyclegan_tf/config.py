@@ -1,0 +1,229 @@
+"""Every setting of a run, typed, with its default and its reason. The defaults are the quickstart.
+
+``configs/*.yaml`` override these; ``config_file.py`` reads them. Marks: [P] printed in the paper
+(arXiv 2103.16019), [I] inferred from the public CycleGAN that the paper builds on, [O] our own choice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iacyclegan_tf.errors import UserError
+
+STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image must divide by it
+
+
+@dataclass
+class DrawnConfig:
+    """The embedded data set: people drawn by parameters (``data/drawn_faces.py``)."""
+
+    train_people: int = 240
+    test_people: int = 48
+    renderings: int = 3  # photo-sketch pairs per training person; a test person has one
+    seed: int = 7  # of the people themselves, apart from the seed of the training
+
+
+@dataclass
+class DataConfig:
+    source: Literal["drawn", "pairs"] = "drawn"
+    root: str = ""  # folder of real pairs (docs/data.md); used when source is "pairs"
+    split_file: str = ""  # a file of names, where the split is in neither manifest, folders nor prefixes
+    train_split: str = "train"
+    test_split: str = "auto"  # "auto": the one other split that the data hold
+    validation_share: float = 0.12  # of the training people, held out to judge each new recognizer [O]
+    skip_bad: bool = False  # go on without the files that cannot be read, after listing them
+    fit: Literal["native", "pad", "squeeze"] = "squeeze"  # how an image is brought to the network
+    height: int = 80  # of the network's images; with "native" the padded size of the files is taken
+    width: int = 64
+    flip: bool = True  # horizontal flip with probability 0.5 [P]
+    enlarge: float = 1.117  # resized by this before the random crop: 286 / 256 [I]
+    augment: Literal["together", "apart"] = "together"  # one crop and flip for photo and sketch, or two
+    drawn: DrawnConfig = field(default_factory=DrawnConfig)
+
+
+@dataclass
+class GeneratorConfig:
+    filters: int = 16  # of the first convolution; 64 in the paper's networks [I]
+    blocks: int = 4  # residual blocks; 6 at 128 px, 9 at 256 px [I]
+    upsampling: Literal["transpose", "resize"] = "resize"  # "transpose" as Johnson; "resize" avoids checkerboards
+    ema: float = 0.0  # decay of the moving average used for evaluation and export; 0 switches it off [O]
+
+
+@dataclass
+class DiscriminatorConfig:
+    filters: int = 16  # C64-C128-C256-C512 with 64 [P names PatchGAN]
+    layers: int = 2  # stride-2 convolutions; 3 gives the 70x70 receptive field
+    pool_size: int = 50  # generated images remembered per domain and replica [I]
+
+
+@dataclass
+class PretrainConfig:
+    """The recognizers before the first round, when no weights file is given."""
+
+    epochs: int = 10  # identity classification over the fitting people
+    batch: int = 32
+    learning_rate: float = 1e-3
+    triplet_steps: int = 100  # after classification, with the triplet loss
+
+
+@dataclass
+class FinetuneConfig:
+    """Fine-tuning of each recognizer on real and synthesised images; not known from the paper [O]."""
+
+    steps: int = 100
+    people: int = 16  # P people per batch ...
+    images: int = 4  # ... times K images each, real and synthesised in turn
+    learning_rate: float = 1e-4
+    margin: float = 0.3  # on unit vectors; tfa's default 1.0 is large for them
+
+
+@dataclass
+class RecognizerConfig:
+    width: float = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
+    input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
+    embedding: Literal["pool5", "fc6", "fc7"] = "fc7"  # the layer that is L2-normalised and compared
+    normalization: Literal["none", "group"] = "none"  # "group" helps small ones trained from nothing; VGG-Face has none
+    weights: str = ""  # a VGG-Face file (docs/weights.md); empty: pre-train on the training people
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+
+
+@dataclass
+class LossConfig:
+    adversarial: Literal["lsgan", "log"] = "lsgan"  # [I] least squares; the paper prints the log form
+    adversarial_weight: float = 1.0
+    cycle_weight: float = 10.0  # [P]
+    identity_mapping_weight: float = 5.0  # [P]
+    identity_mapping_form: Literal["usual", "as_printed"] = "usual"  # Eq. 6 has a subscript slip
+    perception_weight: float | Literal["auto"] = "auto"  # [P] 3e7, which means nothing without the next five
+    perception_share: float = 0.5  # "auto": first weighted identity term / first weighted cycle term [O]
+    perception_auto_steps: int = 50  # steps over which "auto" takes its averages, then it stays fixed
+    perception_layer: tuple[str, ...] = ("pool3", "pool5")  # of the recognizer: pool1 .. pool5, fc6, fc7
+    perception_normalization: Literal["none", "position", "vector"] = "position"  # L2, before comparing
+    perception_reduction: Literal["mean", "sum"] = "mean"  # over the elements of a feature map
+    perception_limit: float = 20.0  # the run stops when the first term exceeds this many times all others
+
+
+@dataclass
+class TrainConfig:
+    epochs: int = 4  # at the constant rate, then ... ; 100 in the paper [P]
+    decay_epochs: int = 4  # ... linearly to zero; 100 in the paper [P]
+    batch: int = 1  # over all replicas; instance norm and the paper's recipe want 1 per replica [I]
+    learning_rate: float = 2e-4  # Adam [P]
+    beta_1: float = 0.5  # [P]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool = False  # XLA for the training step; slower on a CPU, never in exports
+    deterministic: bool = True  # bit-for-bit repeats; costs a little on a GPU
+    memory_limit_gb: float = 0.0  # refuse a run estimated above this; 0: the machine's memory
+    checkpoint_steps: int = 200
+    log_steps: int = 50
+
+
+@dataclass
+class RoundsConfig:
+    count: int = 2
+    schedule: Literal["generator_first", "recognizer_first"] = "recognizer_first"
+    init: Literal["scratch", "continue"] = "scratch"  # the networks at the start of each round [P: scratch]
+    perception: bool = True  # False: the CycleGAN ablation, without the identity perception loss
+    finetune: bool = True  # False: the control, recognizers frozen at their first state
+    snapshots: int = 6  # people in the picture grid
+    snapshot_epochs: int = 2
+
+
+@dataclass
+class DistributeConfig:
+    devices: tuple[str, ...] = ()  # e.g. GPU:0,GPU:1; empty: all GPUs, else the one CPU
+
+
+@dataclass
+class Config:
+    name: str = "quickstart"  # of the run: runs/<name> and savedmodels/<name>
+    seed: int = 0
+    runs_dir: str = "runs"
+    savedmodels_dir: str = "savedmodels"
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    recognizer: RecognizerConfig = field(default_factory=RecognizerConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+    distribute: DistributeConfig = field(default_factory=DistributeConfig)
+
+
+PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
+_AT_LEAST_ONE = (
+    "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
+    "generator.filters discriminator.filters discriminator.layers recognizer.pretrain.batch "
+    "recognizer.finetune.people recognizer.finetune.images train.batch train.checkpoint_steps "
+    "train.log_steps rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps"
+).split()
+_NOT_NEGATIVE = (
+    "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
+    "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight "
+    "train.epochs train.decay_epochs train.memory_limit_gb"
+).split()
+_POSITIVE = (
+    "recognizer.width recognizer.pretrain.learning_rate recognizer.finetune.learning_rate "
+    "recognizer.finetune.margin train.learning_rate loss.perception_share loss.perception_limit"
+).split()
+
+
+def setting(config: Config, dotted: str):
+    """The value of a dotted name, e.g. ``train.epochs``."""
+    value = config
+    for part in dotted.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def check(config: Config) -> None:
+    """Raises ``UserError`` for values that no run could use; names setting, value and what is allowed."""
+    for names, allowed, wrong in (
+        (_AT_LEAST_ONE, "at least 1", lambda v: v < 1),
+        (_NOT_NEGATIVE, "0 or more", lambda v: v < 0),
+        (_POSITIVE, "more than 0", lambda v: v <= 0),
+    ):
+        for name in names:
+            if wrong(setting(config, name)):
+                raise UserError(f"{name} is {setting(config, name)}; it must be {allowed}.")
+    data = config.data
+    for name in ("height", "width"):
+        if getattr(data, name) % STRIDE:
+            raise UserError(f"data.{name} is {getattr(data, name)}; it must be divisible by {STRIDE}, "
+                            "because the generator halves it twice.")
+    if data.source == "pairs" and not data.root:
+        raise UserError("data.source is pairs, but data.root is empty; give the folder that holds the pairs.")
+    if not 1.0 <= data.enlarge <= 2.0:
+        raise UserError(f"data.enlarge is {data.enlarge}; it must be from 1.0 to 2.0.")
+    if not 0.0 < data.validation_share < 0.9:
+        raise UserError(f"data.validation_share is {data.validation_share}; it must be between 0 and 0.9.")
+    if not 0.0 <= config.generator.ema < 1.0:
+        raise UserError(f"generator.ema is {config.generator.ema}; it must be at least 0 and below 1.")
+    if not 0.0 <= config.train.beta_1 < 1.0:
+        raise UserError(f"train.beta_1 is {config.train.beta_1}; it must be at least 0 and below 1.")
+    if config.train.epochs + config.train.decay_epochs < 1:
+        raise UserError("train.epochs and train.decay_epochs are both 0; a round needs at least one epoch.")
+    if config.recognizer.input_size % 32:
+        raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be divisible by 32, "
+                        "because VGG-16 halves it five times.")
+    if config.recognizer.finetune.people < 2 or config.recognizer.finetune.images < 2:
+        raise UserError("recognizer.finetune.people and .images must both be at least 2: a triplet needs "
+                        "two images of one person and one of another.")
+    unknown = [layer for layer in config.loss.perception_layer if layer not in PERCEPTION_LAYERS]
+    if unknown or not config.loss.perception_layer:
+        raise UserError(f"loss.perception_layer is {list(config.loss.perception_layer)}; "
+                        f"choose one or more of {', '.join(PERCEPTION_LAYERS)}.")
+    if not config.name or "/" in config.name or config.name.startswith("."):
+        raise UserError(f"name is {config.name!r}; it must be a plain folder name.")
+
+
+def as_dict(config) -> dict:
+    """Nested plain dictionaries and lists, ready for YAML or JSON."""
+    def plain(value):
+        return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else (
+            list(value) if isinstance(value, tuple) else value)
+
+    return plain(dataclasses.asdict(config))

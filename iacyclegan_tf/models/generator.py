@@ -1,0 +1,75 @@
+"""The generator: Johnson's residual network as CycleGAN uses it (arXiv 1603.08155, 1703.10593)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from iacyclegan_tf.models.initializers import normal, seed_sequence
+from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
+
+
+class ResidualBlock(tf.keras.layers.Layer):
+    """x + norm(conv(relu(norm(conv(x))))) with 3×3 convolutions and reflection padding; keeps the shape."""
+
+    def __init__(self, filters: int, initializer, **kwargs):
+        super().__init__(**kwargs)
+        options = dict(use_bias=False, kernel_initializer=initializer, dtype=self.dtype_policy)
+        self.pad = ReflectionPadding2D(1, dtype=self.dtype_policy)
+        self.conv1 = tf.keras.layers.Conv2D(filters, 3, **options)
+        self.norm1 = InstanceNormalization(dtype=self.dtype_policy)
+        self.conv2 = tf.keras.layers.Conv2D(filters, 3, **options)
+        self.norm2 = InstanceNormalization(dtype=self.dtype_policy)
+
+    def call(self, inputs):
+        hidden = tf.nn.relu(self.norm1(self.conv1(self.pad(inputs))))
+        return inputs + self.norm2(self.conv2(self.pad(hidden)))
+
+
+class Generator(tf.keras.Model):
+    """Translates images of one modality into the other: c7s1-f, d2f, d4f, n × R4f, u2f, uf, c7s1-3, tanh.
+
+    Args:
+        filters: f, the channels of the first convolution; 64 in the paper's networks.
+        blocks: n, the residual blocks; 6 at 128 px, 9 at 256 px.
+        upsampling_kind: ``transpose`` or ``resize``, see ``models/layers.py``.
+        dtype: a Keras precision policy; the output is float32 under any.
+
+    Input and output: float ``[N, H, W, 3]`` in [−1, 1], H and W divisible by 4.
+
+    >>> images = tf.zeros([1, 32, 24, 3])
+    >>> Generator(filters=4, blocks=1)(images).shape
+    TensorShape([1, 32, 24, 3])
+    """
+
+    def __init__(self, filters: int = 64, blocks: int = 9, upsampling_kind: str = "transpose",
+                 seed: int | None = None, dtype=None, **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self._arguments = {"filters": filters, "blocks": blocks, "upsampling_kind": upsampling_kind, "seed": seed}
+        policy = self.dtype_policy
+        seeds = seed_sequence(seed)
+
+        def conv(channels: int, size: int, **options):
+            return tf.keras.layers.Conv2D(channels, size, use_bias=False, kernel_initializer=normal(seeds),
+                                          dtype=policy, **options)
+
+        def norm_relu() -> list:
+            return [InstanceNormalization(dtype=policy), tf.keras.layers.ReLU(dtype=policy)]
+
+        self.stages = [ReflectionPadding2D(3, dtype=policy), conv(filters, 7), *norm_relu()]
+        for channels in (2 * filters, 4 * filters):
+            self.stages += [conv(channels, 3, strides=2, padding="same"), *norm_relu()]
+        self.stages += [ResidualBlock(4 * filters, normal(seeds), dtype=policy) for _ in range(blocks)]
+        for channels in (2 * filters, filters):
+            self.stages += [*upsampling(upsampling_kind, channels, normal(seeds), policy), *norm_relu()]
+        self.stages += [ReflectionPadding2D(3, dtype=policy),
+                        tf.keras.layers.Conv2D(3, 7, kernel_initializer=normal(seeds), dtype=policy)]
+
+    def call(self, images):
+        hidden = tf.cast(images, self.compute_dtype)
+        for stage in self.stages:
+            hidden = stage(hidden)
+        return tf.tanh(tf.cast(hidden, tf.float32))
+
+    def get_config(self):
+        return {**self._arguments, "name": self.name}
+

@@ -1,0 +1,136 @@
+"""The recognizer Φ: VGG-Face (Parkhi et al. 2015), also in narrower and smaller builds that train on a CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+# Mean colour of the VGG-Face training faces in 0..255 (R, G, B), from the file's averageImage.
+MEAN_RGB = (129.1863, 104.7624, 93.5940)
+_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG-16: channels, convolutions; a pool after each
+_FC = 4096
+_PIXEL_SCALE = 64.0  # about the standard deviation of a face's pixels in 0..255
+_GROUP = 8  # channels that share statistics with normalization="group"
+
+
+class Recognizer(tf.keras.Model):
+    """VGG-16 trunk with fc6 and fc7: faces to embeddings.
+
+    The pixel conversion is inside, once: images in [−1, 1] RGB of any size are resized to a square of
+    ``input_size``, brought to 0..255 and freed of the mean colour, so that the perception loss, the
+    evaluation and the served model use the same door. Grey images come replicated to three channels.
+
+    Args:
+        width: multiplies all channels; 1.0 is VGG-Face, 0.125 trains on a CPU.
+        input_size: 224 for VGG-Face; divisible by 32.
+        embedding: the layer that ``call`` returns, L2-normalised: ``pool5``, ``fc6`` or ``fc7``.
+        normalization: ``none`` (VGG-Face) or ``group`` (GroupNorm, Wu & He 2018, after each convolution; for
+            small networks trained from nothing).
+
+    >>> phi = Recognizer(width=0.0625, input_size=32)
+    >>> phi(tf.zeros([2, 40, 32, 3])).shape
+    TensorShape([2, 256])
+    """
+
+    def __init__(self, width: float = 1.0, input_size: int = 224, embedding: str = "fc7",
+                 normalization: str = "none", mean_rgb=MEAN_RGB, seed: int | None = None, dtype=None, **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self.width, self.input_size, self.embedding = width, input_size, embedding
+        self.mean_rgb, self.normalization = tuple(float(m) for m in mean_rgb), normalization
+        policy = self.dtype_policy
+        self.blocks: list[list[tf.keras.layers.Layer]] = []
+        self.norms: list[list[tf.keras.layers.Layer]] = []
+        number = 0
+        for stage, (channels, convolutions) in enumerate(_STAGES, 1):
+            names = [f"conv{stage}_{i}" for i in range(1, convolutions + 1)]
+            self.blocks.append([tf.keras.layers.Conv2D(
+                _scaled(channels, width), 3, padding="same", name=name, dtype=policy,
+                kernel_initializer=_he(seed, number + i, first=name == "conv1_1"))
+                for i, name in enumerate(names)])
+            self.norms.append([tf.keras.layers.GroupNormalization(
+                max(1, _scaled(channels, width) // _GROUP), epsilon=1e-5, name=f"norm{stage}_{i}", dtype="float32")
+                for i in range(1, convolutions + 1)] if normalization == "group" else [])
+            number += convolutions
+        self.fc6, self.fc7 = (tf.keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy,
+                                                    kernel_initializer=_he(seed, number + i))
+                              for i, name in enumerate(("fc6", "fc7")))
+
+    def build(self, input_shape=None):
+        """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
+        if not self.built:
+            side = self.input_size
+            self.features(tf.zeros([1, side, side, 3]), ("fc7",))
+            super().build(input_shape or [None, side, side, 3])
+
+    def pixels(self, images):
+        """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1_1 expects: 0..255 minus the mean, ``input_size`` square."""
+        images = tf.cast(images, tf.float32)
+        if images.shape[1:3] != [self.input_size, self.input_size]:
+            images = tf.image.resize(images, [self.input_size, self.input_size])
+        return (images + 1.0) * 127.5 - tf.constant(self.mean_rgb)
+
+    def features(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
+        """Activations of the named layers (``pool1`` .. ``pool5``, ``fc6``, ``fc7``), in the order asked, float32."""
+        found: dict[str, tf.Tensor] = {}
+        hidden = tf.cast(self.pixels(images), self.compute_dtype)
+        for stage, (block, norms) in enumerate(zip(self.blocks, self.norms), 1):
+            for index, layer in enumerate(block):
+                hidden = layer(hidden)
+                if norms:
+                    hidden = tf.cast(norms[index](hidden), self.compute_dtype)
+                hidden = tf.nn.relu(hidden)
+            hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
+            found[f"pool{stage}"] = hidden
+            if all(layer in found for layer in layers):
+                break
+        if "fc6" in layers or "fc7" in layers:
+            flat = tf.reshape(hidden, [-1, np.prod(hidden.shape[1:])])
+            found["fc6"] = tf.nn.relu(self.fc6(flat))
+            found["fc7"] = tf.nn.relu(self.fc7(found["fc6"])) if "fc7" in layers else None
+        return [tf.cast(found[layer], tf.float32) for layer in layers]
+
+    def call(self, images):
+        """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
+        feature, = self.features(images, (self.embedding,))
+        if self.embedding == "pool5":
+            feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
+        return tf.math.l2_normalize(feature, axis=1)
+
+    def load_vggface(self, weights) -> None:
+        """Assigns a ``VGGFaceWeights`` (``models/vggface_weights.py``); shapes were checked by its reader.
+
+        Raises ``UserError`` when this build is not the full-size VGG-Face that the file holds.
+        """
+        from iacyclegan_tf.errors import UserError
+
+        self.build()
+        self.mean_rgb = tuple(float(m) for m in weights.mean_rgb)
+        layers = [layer for block in self.blocks for layer in block]
+        if weights.has_top:
+            layers += [self.fc6, self.fc7]
+        elif self.embedding != "pool5":
+            raise UserError(f"The weights have no fc6 and fc7, but recognizer.embedding is {self.embedding}; "
+                            "set it to pool5 or take a file with the top layers.")
+        for layer in layers:
+            kernel, bias = weights.arrays[f"{layer.name}/kernel"], weights.arrays[f"{layer.name}/bias"]
+            if tuple(layer.kernel.shape) != kernel.shape:
+                raise UserError(f"The weights of {layer.name} have shape {kernel.shape}, the recognizer "
+                                f"{tuple(layer.kernel.shape)}; VGG-Face needs recognizer.width=1.0 and "
+                                "recognizer.input_size=224.")
+            layer.kernel.assign(kernel)
+            layer.bias.assign(bias)
+
+    def get_config(self):
+        return {"width": self.width, "input_size": self.input_size, "embedding": self.embedding,
+                "normalization": self.normalization, "mean_rgb": self.mean_rgb, "name": self.name}
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(_GROUP, int(round(channels * width / _GROUP)) * _GROUP)
+
+
+def _he(seed: int | None, number: int, first: bool = False) -> tf.keras.initializers.Initializer:
+    """He initialisation; the first layer makes up for pixels in 0..255, which VGG-Face files expect."""
+    scale = 2.0 / _PIXEL_SCALE**2 if first else 2.0
+    return tf.keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal",
+                                                 seed=None if seed is None else seed * 1000 + number)
