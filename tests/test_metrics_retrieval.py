@@ -70,7 +70,7 @@ def test_margin_agrees_with_a_loop(seed):
     ([["x", "y"]], ["a"], ["a", "b"], "matrix of numbers"),
     ([[1.0, 2.0]], ["a", "b"], ["a", "b"], "1 probe identities and 2 gallery identities; there are 2 and 2"),
     ([[1.0, 2.0]], ["c"], ["a", "b"], "the first is c"),
-    ([[1.0, 2.0]], [1], ["1", "2"], "the first is 1"),
+    ([[1.0, 2.0]], [1], ["1", "2"], "the probes' are int64, the gallery's <U1"),
 ])
 def test_refuses_scores(scores, probes, gallery, sentence):
     for measure in (rank_of_match, margin):

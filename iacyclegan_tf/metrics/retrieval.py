@@ -1,7 +1,8 @@
 """Closed-set retrieval from a score matrix: ranks, rank-k, CMC curve, mean reciprocal rank, margin.
 
 Scores are higher for the more alike. **Ties count against the system**: an impostor with the very score of
-the match is ranked before it, so that a matcher that gives every image the same score has rank-1 0 and not 100 %.
+the match is ranked before it, so that a matcher that gives every image the same score has rank-1 0 and not
+100 %.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.metrics.score_matrix import checked_scores, genuine_pairs
+from iacyclegan_tf.metrics.score_matrix import best_score, checked_scores, genuine_pairs
 
 
 def rank_of_match(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> np.ndarray:
@@ -20,8 +21,7 @@ def rank_of_match(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence
     """
     scores = checked_scores(scores)
     genuine = genuine_pairs(scores, probe_ids, gallery_ids)
-    match = np.where(genuine, scores, -np.inf).max(axis=1, keepdims=True)
-    return ((scores >= match) & ~genuine).sum(axis=1)
+    return ((scores >= best_score(scores, genuine)[:, None]) & ~genuine).sum(axis=1)
 
 
 def rank_k(ranks: np.ndarray, k: int) -> float:
@@ -47,17 +47,15 @@ def mean_reciprocal_rank(ranks: np.ndarray) -> float:
 def margin(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> float:
     """Mean over probes of (best genuine score - best impostor score), in the scores' own unit.
 
-    It still moves where rank-1 is 100 %. Raises UserError as ``rank_of_match`` does, and for a probe without an
-    impostor.
+    It still moves where rank-1 is 100 %. Raises UserError as ``rank_of_match`` does, and for a probe without
+    an impostor.
     """
     scores = checked_scores(scores)
     genuine = genuine_pairs(scores, probe_ids, gallery_ids)
     if genuine.all(axis=1).any():
         raise UserError("The margin needs at least one other person in the gallery for each probe; "
                         f"{int(genuine.all(axis=1).sum())} probes of {len(scores)} have none.")
-    best_genuine = np.where(genuine, scores, -np.inf).max(axis=1)
-    best_impostor = np.where(genuine, -np.inf, scores).max(axis=1)
-    return float((best_genuine - best_impostor).mean())
+    return float((best_score(scores, genuine) - best_score(scores, ~genuine)).mean())
 
 
 def _checked_ranks(ranks: np.ndarray) -> np.ndarray:

@@ -26,14 +26,23 @@ def genuine_pairs(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence
     Labels are strings or integers, one a row and one a column. Raises UserError where their number is wrong
     or a probe's identity is not in the gallery (every measure here is closed-set).
     """
-    probe_ids, gallery_ids = np.asarray(probe_ids), np.asarray(gallery_ids)
+    probe_ids, gallery_ids = np.array(list(probe_ids)), np.array(list(gallery_ids))
     if probe_ids.shape != scores.shape[:1] or gallery_ids.shape != scores.shape[1:]:
-        raise UserError(f"A score matrix of shape {list(scores.shape)} needs {scores.shape[0]} probe identities "
-                        f"and {scores.shape[1]} gallery identities; there are {probe_ids.size} and "
-                        f"{gallery_ids.size}.")
-    genuine = np.equal(probe_ids[:, None].astype(object), gallery_ids[None, :].astype(object)).astype(bool)
+        raise UserError(f"A score matrix of shape {list(scores.shape)} needs {scores.shape[0]} probe "
+                        f"identities and {scores.shape[1]} gallery identities; there are {probe_ids.size} "
+                        f"and {gallery_ids.size}.")
+    kinds = probe_ids.dtype.kind + gallery_ids.dtype.kind
+    if kinds != "UU" and not set(kinds) <= set("iu"):
+        raise UserError("Identities must be all strings or all whole numbers; the probes' are "
+                        f"{probe_ids.dtype}, the gallery's {gallery_ids.dtype}.")
+    genuine = probe_ids[:, None] == gallery_ids
     missing = ~genuine.any(axis=1)
     if missing.any():
         raise UserError(f"{int(missing.sum())} probe identities are not in the gallery, the first is "
-                        f"{probe_ids[missing][0]!s}; every probe must have its person in the gallery.")
+                        f"{probe_ids[missing][0]}; every probe must have its person in the gallery.")
     return genuine
+
+
+def best_score(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Each probe's highest score among the pairs marked True (one at least in each row); [probes]."""
+    return np.where(among, scores, -np.inf).max(axis=1)

@@ -1,0 +1,115 @@
+"""Verification ("is this the person?") from a score matrix: ROC, rate at a false accept rate, threshold.
+
+A pair is accepted where its score is **greater than** the threshold. The threshold at a false accept rate
+(FAR) f is ``numpy.quantile(impostor scores, 1 - f)``, interpolated linearly between two scores; of N
+impostors it accepts up to one more than N f.
+
+Few impostor pairs make a threshold worthless: f needs at least 10 / f of them. ``threshold_at_far``, whose
+result decides about people, refuses fewer. ``verification_rate``, a row of a table, always gives its number
+(48 people have 2,256 impostor pairs, and the field prints FAR 0.1 % all the same) but carries the count,
+``enough`` and a text that says so: print the text, not the bare number.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.metrics.score_matrix import checked_scores, genuine_pairs
+
+
+class RocCurve(NamedTuple):
+    """One point per distinct score, from nothing accepted (0, 0) to all accepted (1, 1); float64 arrays."""
+
+    false_accept_rate: np.ndarray
+    true_accept_rate: np.ndarray
+    threshold: np.ndarray  # descending; accepted are scores greater than it; the last is -inf
+
+
+class VerificationRate(NamedTuple):
+    """Share of genuine pairs accepted at a false accept rate, with what it rests on."""
+
+    rate: float  # 0..1
+    far: float  # asked for, 0..1
+    threshold: float
+    impostor_pairs: int
+
+    @property
+    def needed_pairs(self) -> int:
+        """Impostor pairs below which the rate is only indicative."""
+        return needed_impostor_pairs(self.far)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are 10 / FAR impostor pairs."""
+        return self.impostor_pairs >= self.needed_pairs
+
+    def __str__(self) -> str:
+        text = f"{100 * self.rate:.1f} % at FAR {100 * self.far:g} %"
+        if self.enough:
+            return text
+        return f"{text} (indicative: {self.impostor_pairs} impostor pairs of the {self.needed_pairs} needed)"
+
+
+def genuine_and_impostor_scores(scores: np.ndarray, probe_ids: Sequence,
+                                gallery_ids: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of a score matrix [probes, gallery] in two float64 lists: genuine, impostor.
+
+    Raises UserError as ``rank_of_match`` does, and where there is no impostor pair.
+    """
+    scores = checked_scores(scores)
+    genuine = genuine_pairs(scores, probe_ids, gallery_ids)
+    if genuine.all():
+        raise UserError("Verification needs impostor pairs; all probes and gallery images show one person.")
+    return scores[genuine], scores[~genuine]
+
+
+def roc(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> RocCurve:
+    """ROC over all pairs; raises UserError as ``genuine_and_impostor_scores`` does."""
+    genuine, impostor = genuine_and_impostor_scores(scores, probe_ids, gallery_ids)
+    thresholds = np.append(np.unique(np.concatenate([genuine, impostor]))[::-1], -np.inf)
+    return RocCurve(_share_above(impostor, thresholds), _share_above(genuine, thresholds), thresholds)
+
+
+def verification_rate(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence,
+                      far: float) -> VerificationRate:
+    """Share of genuine pairs accepted at FAR ``far`` (0.01 is 1 %), with its reservations.
+
+    Raises UserError as ``genuine_and_impostor_scores`` does, and for a FAR that is not between 0 and 1.
+    """
+    _check_far(far)
+    genuine, impostor = genuine_and_impostor_scores(scores, probe_ids, gallery_ids)
+    threshold = float(np.quantile(impostor, 1 - far))
+    return VerificationRate(float((genuine > threshold).mean()), far, threshold, len(impostor))
+
+
+def threshold_at_far(impostor_scores: np.ndarray, far: float) -> float:
+    """Threshold above which a share ``far`` of the impostor scores (a list [N]) lies.
+
+    Raises UserError for fewer than 10 / far scores, scores that are not finite, or a FAR not between 0 and 1.
+    """
+    _check_far(far)
+    if np.ndim(impostor_scores) != 1:
+        raise UserError("Impostor scores must be a list [N], without any genuine score; "
+                        f"these have the shape {list(np.shape(impostor_scores))}.")
+    impostor = checked_scores(np.asarray(impostor_scores)[None], "The list of impostor scores")
+    if impostor.size < needed_impostor_pairs(far):
+        raise UserError(f"A verification threshold at FAR {far:g} needs at least "
+                        f"{needed_impostor_pairs(far)} impostor pairs (10 / FAR); there are {impostor.size}.")
+    return float(np.quantile(impostor, 1 - far))
+
+
+def needed_impostor_pairs(far: float) -> int:
+    """10 / far, rounded up."""
+    return ceil(10 / far - 1e-6)  # 10 / 0.001 must not become 10,001
+
+
+def _check_far(far: float) -> None:
+    if not 0 < far < 1:
+        raise UserError(f"A false accept rate must lie between 0 and 1 (0.01 is 1 %); it is {far}.")
+
+
+def _share_above(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    return 1 - np.searchsorted(np.sort(scores), thresholds, side="right") / len(scores)
