@@ -87,12 +87,24 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def read_raw_rgb(path: Path, width: int, height: int) -> np.ndarray:
-    """Headerless interleaved RGB bytes, rows from the top (the AR database's ``.raw`` photos)."""
+    """Headerless RGB bytes, rows from the top (the AR database's ``.raw`` photos of 768x576).
+
+    Copies with the three planes one after the other and copies with R, G, B pixel by pixel are both in
+    use and nothing in the file tells them apart, so the order is taken in which neighbouring rows
+    resemble each other most (under the wrong one, rows three lines or a third of a line apart meet).
+    """
     data = unpack(read_bytes(path))
     if len(data) != width * height * 3:
         raise UserError(f"'{path}' has {len(data)} bytes; raw RGB of {width}x{height} has "
                         f"{width * height * 3}.")
-    return np.frombuffer(data, np.uint8).reshape(height, width, 3).copy()
+    samples = np.frombuffer(data, np.uint8)
+    by_pixel = samples.reshape(height, width, 3)
+    by_plane = samples.reshape(3, height, width).transpose(1, 2, 0)
+    return min(by_pixel, by_plane, key=_row_difference).copy()
+
+
+def _row_difference(image: np.ndarray) -> float:
+    return float(np.abs(np.diff(image.astype(np.int16), axis=0)).mean())
 
 
 def unpack(data: bytes) -> bytes:

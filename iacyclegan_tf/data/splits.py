@@ -1,4 +1,4 @@
-"""Which pair is for training and which for testing: names, files of names, and a hash to print.
+"""Which pair is for training and which for testing: a file of names.
 
 For AR, XM2VTS and CUFSF several public member lists of the same sizes exist and disagree. A split is
 therefore a file of names, never only a seed, and ``split_hash`` is printed beside every result.
@@ -11,31 +11,24 @@ The file of names is YAML, split by split::
       - w-002
 
 A name is an identity or the name of a photo or sketch, with or without suffix, in any letter case.
-All scalars are read as text: plain YAML would turn ``000_1_1`` into the number 11.
+All scalars are read as text: plain YAML would turn ``000_1_1`` into the number 9.
 """
 
-import hashlib
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from iacyclegan_tf.data.images import image_stem
+from iacyclegan_tf.data.naming import identity_of
+from iacyclegan_tf.data.pairs import Pair, Pairing
 from iacyclegan_tf.errors import UserError
 
 SPLITS = ("train", "dev", "test")
 MAX_SPLIT_FILE_BYTES = 16 * 1024 * 1024
 
 
-def student_split(sketch_stem: str) -> str | None:
-    """Official split of a CUHK student sketch, which its name holds; None for other names.
-
-    The 88 training sketches carry F2-/M2- (any case), the 100 test sketches do not.
-    """
-    match = re.fullmatch(r"[fm](\d?)-\d{3}-\d{2}-sz1", sketch_stem.lower())
-    return None if match is None else "train" if match.group(1) == "2" else "test"
-
-
 def read_split_file(path: str | Path) -> dict[str, str]:
-    """Read a file of names: lower-case name (suffix removed by the caller's keys) -> split.
+    """Read a file of names: stem in lower case -> split.
 
     Raises:
         UserError: unreadable, not a mapping of ``train``/``dev``/``test`` to lists of names, or a name
@@ -47,12 +40,14 @@ def read_split_file(path: str | Path) -> dict[str, str]:
     splits: dict[str, str] = {}
     for split, names in content.items():
         if split not in SPLITS:
-            raise UserError(f"Split file '{path}' names the split '{split}'; allowed are {', '.join(SPLITS)}.")
+            raise UserError(f"Split file '{path}' names the split '{split}'; "
+                            f"allowed are {', '.join(SPLITS)}.")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UserError(f"Split file '{path}' must give a list of names for '{split}'.")
-        for name in map(str.lower, names):
-            if splits.setdefault(name, split) != split:
-                raise UserError(f"Split file '{path}' lists '{name}' in '{splits[name]}' and in '{split}'.")
+        for name in names:
+            stem = image_stem(name).lower()
+            if splits.setdefault(stem, split) != split:
+                raise UserError(f"Split file '{path}' lists '{name}' in '{splits[stem]}' and in '{split}'.")
     return splits
 
 
@@ -70,10 +65,37 @@ def _load_text_yaml(path: Path) -> object:
         raise UserError(f"Split file '{path}' is not valid YAML: {str(error).splitlines()[0]}.") from error
 
 
-def split_hash(pairs: Iterable) -> str:
-    """SHA-256 (hex) over the sorted lines ``split identity photo-name sketch-name`` of the pairs.
+def assign_splits(pairing: Pairing, wanted: Mapping[str, str]) -> Pairing:
+    """Give each pair the split under which it is named; pairs that are not become ``unlisted``.
 
-    Names only, no folders and no contents: the hash is the same wherever the data lie.
+    Raises:
+        UserError: the names of one pair stand in two splits.
     """
-    lines = sorted(f"{p.split} {p.identity} {p.photo.name} {p.sketch.name}" for p in pairs)
-    return hashlib.sha256("".join(line + "\n" for line in lines).encode("utf-8")).hexdigest()
+    pairs, unlisted = [], []
+    for pair in pairing.pairs:
+        splits = {wanted[name] for name in pair_names(pair) if name in wanted}
+        if len(splits) > 1:
+            raise UserError(f"The split file puts photo '{pair.photo.name}' in "
+                            f"{' and '.join(sorted(splits))}.")
+        (pairs if splits else unlisted).append(replace(pair, split=splits.pop()) if splits else pair)
+    return replace(pairing, pairs=tuple(pairs), unlisted=pairing.unlisted + tuple(unlisted))
+
+
+def check_all_known(pairing: Pairing, wanted: Mapping[str, str], split_file: str | Path) -> None:
+    """Raise UserError if a name fits no file at all; names of files that were left out are known."""
+    left_out = (*pairing.orphan_photos, *pairing.orphan_sketches, *sum(pairing.duplicates, ()))
+    known = _names(*left_out).union(*map(pair_names, pairing.pairs))
+    unknown = sorted(set(wanted) - known)
+    if unknown:
+        raise UserError(f"Split file '{split_file}' lists {len(unknown)} unknown name(s): "
+                        f"{', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''}.")
+
+
+def pair_names(pair: Pair) -> set[str]:
+    """Every name under which a split file may list a pair, in lower case."""
+    return _names(pair.photo, pair.sketch) | {pair.identity.lower()}
+
+
+def _names(*files: Path) -> set[str]:
+    stems = [image_stem(file).lower() for file in files]
+    return {*stems, *(identity_of(stem) for stem in stems)}

@@ -1,0 +1,56 @@
+"""Official file names: which photo a sketch's name stands for, which person, which split.
+
+Sources: the distributions of CUFS (CUHK student, AR, XM2VTS), CUFSF and FERET; see ``docs/data.md``.
+All functions take stems (see ``images.image_stem``) in any letter case.
+"""
+
+import re
+
+
+def photo_key(stem: str) -> str:
+    """What a photo is paired by: its stem in lower case; for FERET names the five-digit subject."""
+    stem = stem.lower()
+    return stem[:5] if feret_key(stem) else stem
+
+
+def sketch_key(stem: str) -> str:
+    """The photo key that an official sketch name stands for; plain stems come back in lower case.
+
+    ``F2-005-01-sz1`` -> ``f-005-01``, ``Mp-002-1-sz1`` -> ``m-002-1``, ``000_1_1_sz1`` -> ``000_1_1``.
+    """
+    stem = stem.lower()
+    bare = re.sub(r"[-_]sz1$", "", stem)
+    if bare == stem:
+        return photo_key(stem)
+    return re.sub(r"^(?:([fm])2|([mw])p)-", lambda m: (m.group(1) or m.group(2)) + "-", bare)
+
+
+def identity_of(photo_stem: str) -> str:
+    """The person: AR ``m-002-1`` -> ``m-002``, XM2VTS ``000_1_1`` -> ``000``, FERET -> five digits.
+
+    Otherwise the photo's stem in lower case.
+    """
+    key = photo_key(photo_stem)
+    match = re.fullmatch(r"([mw]-\d{3})-\d|(\d{3})_\d_\d", key)
+    return next(filter(None, match.groups())) if match else key
+
+
+def student_split(sketch_stem: str) -> str | None:
+    """Official split of a CUHK student sketch, which its name holds; None for other names.
+
+    The 88 training sketches carry F2-/M2- (any case), the 100 test sketches do not.
+    """
+    match = re.fullmatch(r"[fm](\d?)-\d{3}-\d{2}-sz1", sketch_stem.lower())
+    return None if match is None else "train" if match.group(1) == "2" else "test"
+
+
+def feret_key(stem: str) -> tuple[str, str, str] | None:
+    """(subject, pose, date) of a FERET photo, grey or colour name; None for other names.
+
+    ``00001fb010_930831`` (grey) and ``00001_930831_fb`` (colour) are the same photo.
+    """
+    grey = re.fullmatch(r"(\d{5})([a-z]{2})\d{3}[a-z]?_(\d{6})[a-z]?", stem.lower())
+    colour = re.fullmatch(r"(\d{5})_(\d{6})_([a-z]{2})(?:_[a-z])?", stem.lower())
+    if grey:
+        return grey.groups()
+    return (colour.group(1), colour.group(3), colour.group(2)) if colour else None
