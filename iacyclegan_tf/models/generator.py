@@ -11,14 +11,13 @@ from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding
 class ResidualBlock(tf.keras.layers.Layer):
     """x + norm(conv(relu(norm(conv(x))))) with 3×3 convolutions and reflection padding; keeps the shape."""
 
-    def __init__(self, filters: int, initializer, **kwargs):
+    def __init__(self, filters: int, seeds, **kwargs):
         super().__init__(**kwargs)
-        options = dict(use_bias=False, kernel_initializer=initializer, dtype=self.dtype_policy)
-        self.pad = ReflectionPadding2D(1, dtype=self.dtype_policy)
-        self.conv1 = tf.keras.layers.Conv2D(filters, 3, **options)
-        self.norm1 = InstanceNormalization(dtype=self.dtype_policy)
-        self.conv2 = tf.keras.layers.Conv2D(filters, 3, **options)
-        self.norm2 = InstanceNormalization(dtype=self.dtype_policy)
+        policy = self.dtype_policy
+        self.pad = ReflectionPadding2D(1, dtype=policy)
+        self.conv1, self.conv2 = (tf.keras.layers.Conv2D(filters, 3, use_bias=False, dtype=policy,
+                                                         kernel_initializer=normal(seeds)) for _ in range(2))
+        self.norm1, self.norm2 = (InstanceNormalization(dtype=policy) for _ in range(2))
 
     def call(self, inputs):
         hidden = tf.nn.relu(self.norm1(self.conv1(self.pad(inputs))))
@@ -58,7 +57,7 @@ class Generator(tf.keras.Model):
         self.stages = [ReflectionPadding2D(3, dtype=policy), conv(filters, 7), *norm_relu()]
         for channels in (2 * filters, 4 * filters):
             self.stages += [conv(channels, 3, strides=2, padding="same"), *norm_relu()]
-        self.stages += [ResidualBlock(4 * filters, normal(seeds), dtype=policy) for _ in range(blocks)]
+        self.stages += [ResidualBlock(4 * filters, seeds, dtype=policy) for _ in range(blocks)]
         for channels in (2 * filters, filters):
             self.stages += [*upsampling(upsampling_kind, channels, normal(seeds), policy), *norm_relu()]
         self.stages += [ReflectionPadding2D(3, dtype=policy),

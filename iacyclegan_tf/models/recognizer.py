@@ -96,6 +96,13 @@ class Recognizer(tf.keras.Model):
             feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
         return tf.math.l2_normalize(feature, axis=1)
 
+    @property
+    def embedding_length(self) -> int:
+        """D of the embeddings ``[N, D]``."""
+        if self.embedding != "pool5":
+            return getattr(self, self.embedding).units
+        return self.blocks[-1][-1].filters * (self.input_size // 2**len(_STAGES)) ** 2
+
     def load_vggface(self, weights) -> None:
         """Assigns a ``VGGFaceWeights`` (``models/vggface_weights.py``); shapes were checked by its reader.
 

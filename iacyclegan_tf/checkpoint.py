@@ -1,0 +1,101 @@
+"""Everything that a resume needs, written so that a kill at any moment leaves the last complete state."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from iacyclegan_tf.errors import UserError
+
+_STATE, _EXTRA = "state", "extra.json"
+
+
+def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None = None) -> None:
+    """Writes TensorFlow objects (and JSON beside them) as one folder: aside, fsync, rename. Replaces an old one."""
+    aside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        objects.write(str(aside / _STATE))
+        (aside / _EXTRA).write_text(json.dumps(extra or {}), encoding="utf-8")
+        for path in [*aside.iterdir(), aside]:
+            _fsync(path)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.rename(aside, folder)
+        _fsync(folder.parent)
+    except (OSError, tf.errors.OpError) as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise UserError(f"{folder} could not be written: {error}. Everything saved before is still there.") from None
+
+
+def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
+    """Restores what ``write_folder`` wrote and returns the JSON; every object must be found.
+
+    Raises ``UserError`` naming the folder when it is damaged (TensorFlow checks each tensor's CRC) or of another build.
+    """
+    try:
+        extra = json.loads((folder / _EXTRA).read_text(encoding="utf-8"))
+        objects.read(str(folder / _STATE)).assert_existing_objects_matched()
+    except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+        reason = str(error).split("\n")[0][:300]
+        raise UserError(f"The saved state {folder} cannot be read: {reason}") from None
+    return extra
+
+
+class CheckpointStore:
+    """The last ``keep`` states of one phase of training, in folders named by step.
+
+    >>> import tempfile
+    >>> store = CheckpointStore(Path(tempfile.mkdtemp()) / "checkpoints")
+    >>> store.restore(tf.train.Checkpoint()) is None
+    True
+    """
+
+    def __init__(self, folder: Path, keep: int = 2):
+        self.folder, self.keep = folder, keep
+
+    def steps(self) -> list[int]:
+        """The steps that have a complete state, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+
+    def save(self, step: int, objects: tf.train.Checkpoint, extra: dict) -> None:
+        write_folder(self.folder / f"{step:09d}", objects, extra | {"step": step})
+        for old in self.steps()[:-self.keep]:
+            shutil.rmtree(self.folder / f"{old:09d}")
+
+    def restore(self, objects: tf.train.Checkpoint, say=print) -> dict | None:
+        """The newest readable state's JSON after restoring ``objects``; ``None`` when none was ever saved.
+
+        A damaged state is set aside with a sentence and the one before it is used; when all are damaged,
+        ``UserError``: starting from nothing silently would lose work.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            path = self.folder / f"{step:09d}"
+            try:
+                return read_folder(path, objects)
+            except UserError as error:
+                say(f"{error} The one before it is used.")
+                os.rename(path, path.with_name(f"damaged-{path.name}"))
+        if steps:
+            raise UserError(f"No checkpoint under {self.folder} can be read; remove that folder to start this phase anew.")
+        return None
+
+    def clear(self) -> None:
+        """Removes all states, once the phase's result is saved elsewhere."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,202 @@
+"""The faces of a run: pairs for fitting, pairs of other people for validation, and the test people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.config import DataConfig
+from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.errors import UserError
+
+FEWEST_PEOPLE = 2  # per part: a triplet and a ranking both need a second person
+
+
+@dataclass(frozen=True)
+class FacePairs:
+    """Photo-sketch pairs, brought to the network's size, and (``originals``) as they are measured.
+
+    Attributes:
+        photos, sketches: uint8 ``[N, H, W, 3]``, paired by index.
+        identities: N names of people; one person may have several pairs.
+        original_photos, original_sketches: N uint8 images ``[h, w, 3]`` in their own size.
+    """
+
+    photos: np.ndarray
+    sketches: np.ndarray
+    identities: tuple[str, ...]
+    original_photos: tuple[np.ndarray, ...] = ()
+    original_sketches: tuple[np.ndarray, ...] = ()
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int ``[N]``: the people, numbered in alphabetical order."""
+        return np.unique(self.identities, return_inverse=True)[1].astype(np.int32)
+
+    @property
+    def people(self) -> int:
+        return len(set(self.identities))
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """All data of a run. ``split_hash`` names the split beside every result; ``notes`` lists what was left out."""
+
+    fitting: FacePairs
+    validation: FacePairs
+    test: FacePairs
+    test_split: str
+    fit: Fit
+    split_hash: str
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.fitting.photos.shape[1:]
+
+    def counts(self) -> list[str]:
+        """E.g. ``["train 86 = 76 fit + 10 validation", "dev 48"]``, in pairs."""
+        fitting, validation = len(self.fitting), len(self.validation)
+        return [f"train {fitting + validation} = {fitting} fit + {validation} validation",
+                f"{self.test_split} {len(self.test)}"]
+
+
+def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda items, what: items) -> Faces:
+    """Draws or reads the faces that ``settings`` name.
+
+    Args:
+        seed: chooses the validation people among the training people.
+        progress: wraps an iterable and the words for it, e.g. to show a bar.
+
+    Raises ``UserError`` for missing folders, too few people, and unreadable files unless ``skip_bad``.
+    """
+    return _drawn(settings, seed, progress) if settings.source == "drawn" else _read(settings, seed, progress)
+
+
+def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
+    from iacyclegan_tf.data.drawn_faces import draw_pair
+
+    people = settings.drawn
+
+    def draw(first: int, count: int, renderings: int, what: str) -> FacePairs:
+        wanted = [(first + i, r) for i in range(count) for r in range(renderings)]
+        pairs = [draw_pair(i, r, seed=people.seed, height=settings.height, width=settings.width)
+                 for i, r in progress(wanted, f"drawing {what} faces")]
+        photos, sketches = zip(*pairs)
+        return FacePairs(np.stack(photos), np.stack(sketches), tuple(f"drawn-{i:04d}" for i, _ in wanted),
+                         photos if what == "test" else (), sketches if what == "test" else ())
+
+    train = draw(0, people.train_people, people.renderings, "training")
+    test = draw(people.train_people, people.test_people, 1, "test")
+    digest = hashlib.sha256(repr(people).encode()).hexdigest()
+    fitting, validation = _hold_out(train, settings.validation_share, seed)
+    return _checked(Faces(fitting, validation, test, "test", Fit("squeeze", settings.height, settings.width), digest))
+
+
+def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
+    from iacyclegan_tf.data.pairing import find_pairs, split_hash
+
+    pairing = find_pairs(settings.root, split_file=settings.split_file or None)
+    notes = pairing.report()
+    splits = sorted({pair.split for pair in pairing.pairs})
+    test_split = _test_split(settings, splits)
+    chosen = [pair for pair in pairing.pairs if pair.split in (settings.train_split, test_split)]
+    images, bad = _decode(chosen, progress)
+    if bad and not settings.skip_bad:
+        raise UserError(f"{len(bad)} of {2 * len(chosen)} files under {settings.root} cannot be used:\n  "
+                        + "\n  ".join(bad) + "\nMend or remove them, or go on without their pairs with data.skip_bad=true.")
+    notes += [f"left out (data.skip_bad): {line}" for line in bad]
+    chosen = [pair for pair in chosen if pair.photo in images and pair.sketch in images]
+    fit = _network_fit(settings, chosen, images)
+
+    def gather(split: str, keep: bool) -> FacePairs:
+        pairs = [pair for pair in chosen if pair.split == split]
+        if not pairs:
+            raise UserError(f"The split {split!r} of {settings.root} holds no usable pair.")
+        photos, sketches = [images[p.photo] for p in pairs], [images[p.sketch] for p in pairs]
+        return FacePairs(np.stack([fit.apply(i) for i in photos]), np.stack([fit.apply(i) for i in sketches]),
+                         tuple(p.identity for p in pairs), tuple(photos) if keep else (),
+                         tuple(sketches) if keep else ())
+
+    fitting, validation = _hold_out(gather(settings.train_split, False), settings.validation_share, seed)
+    return _checked(Faces(fitting, validation, gather(test_split, True), test_split, fit,
+                          split_hash(tuple(chosen)), notes))
+
+
+def _test_split(settings: DataConfig, splits: list[str]) -> str:
+    if settings.train_split not in splits:
+        raise UserError(f"data.train_split is {settings.train_split!r}, but {settings.root} holds the splits: "
+                        f"{', '.join(map(repr, splits))}. Name one of them, or give data.split_file.")
+    others = [split for split in splits if split != settings.train_split]
+    if settings.test_split == "auto" and len(others) == 1:
+        return others[0]
+    if settings.test_split not in others:
+        raise UserError(f"data.test_split is {settings.test_split!r}, but beside {settings.train_split!r} "
+                        f"{settings.root} holds: {', '.join(map(repr, others)) or 'no other split'}. Name one of them.")
+    return settings.test_split
+
+
+def _decode(pairs, progress: Callable) -> tuple[dict[Path, np.ndarray], list[str]]:
+    """All images of ``pairs`` by path, and one line for each file that cannot be read."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from iacyclegan_tf.data.images import read_image
+
+    def read(path: Path):
+        try:
+            return path, read_image(path), None
+        except UserError as error:
+            return path, None, str(error)
+
+    paths = [path for pair in pairs for path in (pair.photo, pair.sketch)]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(progress(pool.map(read, paths), "reading images", ))
+    return ({path: image for path, image, _ in results if image is not None},
+            [error for _, _, error in results if error is not None])
+
+
+def _network_fit(settings: DataConfig, pairs, images: dict[Path, np.ndarray]) -> Fit:
+    if settings.fit != "native":
+        return Fit(settings.fit, settings.height, settings.width)
+    first = images[pairs[0].photo]
+    height, width = first.shape[:2]
+    for pair in pairs:
+        for path in (pair.photo, pair.sketch):
+            if images[path].shape != first.shape:
+                raise UserError(f"data.fit is native, but {path} is {images[path].shape[1]}×{images[path].shape[0]} and "
+                                f"{pairs[0].photo} is {width}×{height} pixels; use data.fit=pad or squeeze.")
+    return Fit("native", height, width)
+
+
+def _hold_out(train: FacePairs, share: float, seed: int) -> tuple[FacePairs, FacePairs]:
+    """Splits by people, so that no person is in both."""
+    everyone = sorted(set(train.identities))
+    count = max(FEWEST_PEOPLE, round(share * len(everyone)))
+    held = set(np.random.default_rng(seed).permutation(everyone)[:count])
+    is_held = np.array([identity in held for identity in train.identities])
+    return _subset(train, ~is_held), _subset(train, is_held)
+
+
+def _subset(pairs: FacePairs, mask: np.ndarray) -> FacePairs:
+    return FacePairs(pairs.photos[mask], pairs.sketches[mask],
+                     tuple(identity for identity, wanted in zip(pairs.identities, mask) if wanted))
+
+
+def _checked(faces: Faces) -> Faces:
+    for name in ("fitting", "validation", "test"):
+        people = getattr(faces, name).people
+        if people < FEWEST_PEOPLE:
+            raise UserError(f"The {name} part has {people} people; it needs at least {FEWEST_PEOPLE}. "
+                            "Give more pairs, or change data.validation_share.")
+    common = set(faces.test.identities) & (set(faces.fitting.identities) | set(faces.validation.identities))
+    if common:
+        raise UserError(f"{len(common)} people are in both the training and the test split, e.g. "
+                        f"{sorted(common)[0]}; results on them would mean nothing.")
+    return faces

@@ -1,0 +1,93 @@
+"""A round's numbers on the test people: SSIM in both directions, retrieval in the four ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from iacyclegan_tf.data.faces import FacePairs, Faces
+from iacyclegan_tf.matching import WAYS, Matcher, match
+from iacyclegan_tf.metrics import luminance, mean_reciprocal_rank, rank_k, rank_of_match, ssim
+
+
+def evaluate_round(number: int, faces: Faces, matcher: Matcher, settings: dict) -> dict:
+    """The content of ``metrics.json``; ``settings`` joins the protocol (precision, averaging, ...)."""
+    test = faces.test
+    photos, sketches = test.original_photos, test.original_sketches
+    fake_sketches, fake_photos = matcher.to_sketch(photos), matcher.to_photo(sketches)
+    scores = match(matcher, sketches, photos, fake_photos, fake_sketches)
+    return {
+        "round": number,
+        "protocol": protocol(faces) | settings,
+        "photo_to_sketch": {"ssim": mean_ssim(fake_sketches, sketches)},
+        "sketch_to_photo": {"ssim": mean_ssim(fake_photos, photos)},
+        "retrieval": {way: retrieval(scores[way], test.identities, test.identities) for way in WAYS},
+    }
+
+
+def protocol(faces: Faces) -> dict:
+    """What a number depends on besides the networks."""
+    sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in faces.test.original_photos})
+    return {"measured_at": sizes, "network_size": f"{faces.image_shape[1]}x{faces.image_shape[0]}", "fit": faces.fit.mode,
+            "colour": "SSIM on 8-bit ITU-R 601 luminance, Gaussian 11x11 sigma 1.5", "test_split": faces.test_split,
+            "test_pairs": len(faces.test), "test_people": faces.test.people, "split_sha256": faces.split_hash,
+            "fusion": "cosine scores, z-normalised, added with equal weights"}
+
+
+def mean_ssim(images, truths) -> float:
+    return float(np.mean([ssim(luminance(image), luminance(truth)) for image, truth in zip(images, truths, strict=True)]))
+
+
+def retrieval(scores: np.ndarray, probes, gallery) -> dict[str, float]:
+    """Shares in 0..1; ties count against the system."""
+    ranks = rank_of_match(scores, probes, gallery)
+    return {"rank1": rank_k(ranks, 1), "rank5": rank_k(ranks, 5), "mrr": mean_reciprocal_rank(ranks)}
+
+
+def trivial_baselines(faces: Faces) -> dict:
+    """SSIM that costs nothing: the input taken as the output, and the mean training image, in both directions."""
+    test = faces.test
+    return {
+        "photo_to_sketch": {"input": mean_ssim(test.original_photos, test.original_sketches),
+                            "mean_training_image": _mean_image(faces, "sketches", test.original_sketches)},
+        "sketch_to_photo": {"input": mean_ssim(test.original_sketches, test.original_photos),
+                            "mean_training_image": _mean_image(faces, "photos", test.original_photos)},
+    }
+
+
+def _mean_image(faces: Faces, side: str, truths) -> float:
+    training = np.concatenate([getattr(part, side) for part in (faces.fitting, faces.validation)])
+    mean = np.round(training.mean(0)).astype(np.uint8)
+    return mean_ssim([faces.fit.undo(mean, truth.shape[:2]) for truth in truths], truths)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well a recognizer tells the validation people apart, from one score matrix of real against synthesised.
+
+    ``separation`` is d′ = (mean genuine − mean impostor) / sqrt((var genuine + var impostor) / 2): it still moves
+    where rank-1 is 100 %, and does not depend on the scale of the scores.
+    """
+
+    rank1: float
+    separation: float
+
+    def better_than(self, other: Separation) -> bool:
+        """More separate, and not worse at rank-1."""
+        return self.rank1 >= other.rank1 and self.separation > other.separation
+
+
+def separation(probes: np.ndarray, gallery: np.ndarray, probe_ids, gallery_ids) -> Separation:
+    """From embeddings ``[N, D]`` and ``[M, D]`` and the people they show."""
+    scores = probes @ gallery.T
+    same = np.asarray(probe_ids)[:, None] == np.asarray(gallery_ids)[None, :]
+    genuine, impostor = scores[same], scores[~same]
+    spread = np.sqrt((genuine.var() + impostor.var()) / 2)
+    rank1 = rank_k(rank_of_match(scores, probe_ids, gallery_ids), 1)
+    return Separation(rank1, float((genuine.mean() - impostor.mean()) / max(spread, 1e-12)))
+
+
+def judge(embed, probes: FacePairs | np.ndarray, gallery: np.ndarray, identities) -> Separation:
+    """``separation`` of what ``embed`` makes of two sets of uint8 images of the same people, paired by index."""
+    return separation(embed(list(probes)), embed(list(gallery)), identities, identities)

@@ -1,0 +1,76 @@
+"""The four ways to compare a probe sketch with gallery photos: none, photo, sketch and fusion (Section 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from iacyclegan_tf.metrics import fuse
+
+WAYS = ("none", "photo", "sketch", "fusion")
+_BATCH = 8  # images of one size that go through a network together
+
+Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """The models of one round, as functions on uint8 images (``from_servables``)."""
+
+    to_sketch: Callable[[Images], list[np.ndarray]]
+    to_photo: Callable[[Images], list[np.ndarray]]
+    embed_initial: Callable[[Images], np.ndarray]
+    embed_photo: Callable[[Images], np.ndarray]
+    embed_sketch: Callable[[Images], np.ndarray]
+
+
+def from_servables(photo_to_sketch, sketch_to_photo, initial, photo_recognizer, sketch_recognizer) -> Matcher:
+    """A ``Matcher`` from ``servables.Translator`` and ``servables.Embedder`` modules."""
+    return Matcher(lambda images: translate(photo_to_sketch, images), lambda images: translate(sketch_to_photo, images),
+                   *(lambda images, module=module: embed(module, images)
+                     for module in (initial, photo_recognizer, sketch_recognizer)))
+
+
+def match(matcher: Matcher, sketches: Images, photos: Images, fake_photos: Images, fake_sketches: Images) -> dict[str, np.ndarray]:
+    """Score matrices ``[probes, gallery]``, cosines (fusion: added z-scores); probes are sketches, the gallery photos.
+
+    ``none``: the initial Φ0 on both images. ``photo``: Φp on the probe's synthesised photo and the gallery's photo.
+    ``sketch``: Φs on the probe's sketch and the gallery's synthesised sketch. ``fusion``: both, z-normalised, added.
+    ``fake_photos`` belong to ``sketches``, ``fake_sketches`` to ``photos``, by index.
+    """
+    by_photo = matcher.embed_photo(fake_photos) @ matcher.embed_photo(photos).T
+    by_sketch = matcher.embed_sketch(sketches) @ matcher.embed_sketch(fake_sketches).T
+    return {"none": matcher.embed_initial(sketches) @ matcher.embed_initial(photos).T,
+            "photo": by_photo, "sketch": by_sketch, "fusion": fuse(by_photo, by_sketch)}
+
+
+def translate(translator, images: Images) -> list[np.ndarray]:
+    """uint8 images of any sizes -> uint8 images of the same sizes, in order."""
+    results: list[np.ndarray | None] = [None] * len(images)
+    for indices, batch in _batches(images):
+        output = translator.tensor(batch)["images"].numpy().astype(np.uint8)
+        for index, image in zip(indices, output):
+            results[index] = image
+    return results
+
+
+def embed(embedder, images: Images) -> np.ndarray:
+    """uint8 images of any sizes -> float32 ``[N, D]`` of length 1, in order."""
+    results: list[np.ndarray | None] = [None] * len(images)
+    for indices, batch in _batches(images):
+        for index, embedding in zip(indices, embedder.tensor(batch)["embedding"].numpy()):
+            results[index] = embedding
+    return np.stack(results)
+
+
+def _batches(images: Images):
+    """Batches of equal size: (indices, float32 ``[n, h, w, 3]``)."""
+    by_size: dict[tuple, list[int]] = {}
+    for index, image in enumerate(images):
+        by_size.setdefault(image.shape, []).append(index)
+    for indices in by_size.values():
+        for start in range(0, len(indices), _BATCH):
+            part = indices[start:start + _BATCH]
+            yield part, np.stack([images[i] for i in part]).astype(np.float32)

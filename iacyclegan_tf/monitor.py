@@ -1,0 +1,203 @@
+"""What a run tells while it trains: TensorBoard, history.jsonl, a progress bar, and stops that name their reason."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from iacyclegan_tf.errors import UserError
+
+
+class _PhaseCallback(tf.keras.callbacks.Callback):
+    """``train_phase`` fills in where in the run we are."""
+
+    phase_name, first_step, total_steps = "", 0, 0
+
+
+class History(_PhaseCallback):
+    """Means over windows of ``every`` steps, one line each in history.jsonl and the same to TensorBoard.
+
+    The unfinished window is part of a checkpoint, so a resumed run writes the same lines as an unbroken one;
+    lines that a killed run wrote after its last checkpoint are removed when it goes on.
+    """
+
+    def __init__(self, path: Path, tensorboard: Callable[[str], Path], every: int):
+        super().__init__()
+        self.path, self.tensorboard, self.every = path, tensorboard, every
+        self.writer: tf.summary.SummaryWriter | None = None
+        self.step, self.sums, self.count, self.since = 0, {}, 0, 0.0
+
+    def begin(self, phase: str, start: int, window: dict | None) -> None:
+        self.phase_name, self.step = phase, start
+        self.sums, self.count = (window["sums"], window["count"]) if window else ({}, 0)
+        self._drop_lines_after(phase, start)
+        self.writer = tf.summary.create_file_writer(str(self.tensorboard(phase)))
+        self.since, self.timed = time.perf_counter(), 0
+
+    def window(self) -> dict:
+        return {"sums": self.sums, "count": self.count}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        self.count += 1
+        self.timed += 1
+        for name, value in (logs or {}).items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        rate = getattr(getattr(self.model, "generator_optimizer", None) or self.model.optimizer, "learning_rate", None)
+        if self.step % self.every == 0 or self.step == self.total_steps:
+            means = {name: total / self.count for name, total in self.sums.items()}
+            means["learning_rate"] = float(rate)
+            self._write(means)
+
+    def _write(self, means: dict[str, float]) -> None:
+        seconds = time.perf_counter() - self.since
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"phase": self.phase_name, "step": self.step, **means}) + "\n")
+        with self.writer.as_default(step=self.step):
+            for name, value in means.items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("steps_per_second", self.timed / max(seconds, 1e-9))
+        self.sums, self.count = {}, 0
+        self.since, self.timed = time.perf_counter(), 0
+
+    def image(self, name: str, picture) -> None:
+        """``[H, W, 3]`` uint8 to TensorBoard at the present step."""
+        with self.writer.as_default(step=self.step):
+            tf.summary.image(name, picture[None])
+
+    def scalars(self, values: dict[str, float]) -> None:
+        with self.writer.as_default(step=self.step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self.flush()
+
+    def flush(self) -> None:
+        self.writer.flush()
+
+    def _drop_lines_after(self, phase: str, step: int) -> None:
+        if not self.path.exists():
+            return
+        from iacyclegan_tf.run_folder import write_text
+
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if _still_true(line, phase, step)]
+        if kept != lines:
+            write_text(self.path, "".join(kept))
+
+
+def _still_true(line: str, phase: str, step: int) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:  # the last line of a killed run may be half a line
+        return False
+    return entry["phase"] != phase or entry["step"] <= step
+
+
+class StopOnNonFinite(_PhaseCallback):
+    """Ends the run when any logged number is not finite, before that state could be saved."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not math.isfinite(float(value)):
+                raise UserError(f"{self.phase_name}: {name} became {float(value)}. The last checkpoint is from before; "
+                                "try a lower train.learning_rate, or train.precision=float32.")
+
+
+class PerceptionLimit(_PhaseCallback):
+    """Stops at the first step when the weighted identity term would drown all other generator losses."""
+
+    def __init__(self, limit: float):
+        super().__init__()
+        self.limit, self.seen = limit, False
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.seen or self.first_step > 0:
+            return
+        self.seen = True
+        perception = float(logs["weighted/identity_perception"])
+        others = sum(float(logs[f"weighted/{name}"]) for name in ("adversarial", "cycle", "identity_mapping"))
+        if perception > self.limit * others:
+            raise UserError(
+                f"The first weighted identity perception loss is {perception:.4g}, more than {self.limit:g} times "
+                f"all other generator losses together ({others:.4g}). The printed weight 3e7 means nothing without its "
+                "layer, normalisation and scale: set loss.perception_weight=auto, or raise loss.perception_limit.")
+
+
+class PeakMemory(_PhaseCallback):
+    """Says after step 2, when every buffer has been used once, how much memory the process needed at most."""
+
+    def __init__(self, say: Callable[[str], None]):
+        super().__init__()
+        self.say, self.seen = say, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+        if self.seen == 2:
+            self.say(f"{self.phase_name}: peak memory after step 2: {peak_memory_gb():.2f} GB")
+
+
+def peak_memory_gb() -> float:
+    """Largest resident memory of this process so far (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+
+class Progress(_PhaseCallback):
+    """A bar with time left on a terminal; elsewhere a line now and then, so that logs stay short."""
+
+    LINE_SECONDS = 15.0
+
+    def __init__(self, console, watched: tuple[str, ...] = ()):
+        super().__init__()
+        self.console, self.watched = console, watched
+        self.done, self.bar, self.task = None, None, None
+
+    def on_train_begin(self, logs=None):
+        if self.done is None:
+            self.done = self.first_step
+            self.started, self.spoken = time.perf_counter(), time.perf_counter()
+        if self.console.is_terminal and self.bar is None:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            self.bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                           TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[values]}"),
+                           console=self.console, transient=True)
+            self.task = self.bar.add_task(self.phase_name, total=self.total_steps, completed=self.done, values="")
+            self.bar.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.done += 1
+        last = self.done == self.total_steps
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.done, values=self._values(logs))
+            if last:
+                self.close()
+        elif last or time.perf_counter() - self.spoken > self.LINE_SECONDS:
+            self.spoken = time.perf_counter()
+        else:
+            return
+        if last or self.bar is None:
+            spent = time.perf_counter() - self.started
+            left = spent / max(1, self.done - self.first_step) * (self.total_steps - self.done)
+            timing = f"{clock(spent)} spent" if last else f"{clock(left)} left"
+            self.console.print(f"{self.phase_name}: step {self.done}/{self.total_steps}, {timing}  {self._values(logs)}",
+                               highlight=False)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _values(self, logs) -> str:
+        return "  ".join(f"{name.rpartition('/')[2]} {float(logs[name]):.3f}" for name in self.watched if name in (logs or {}))
+
+
+def clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,65 @@
+"""Builds a run's networks from its settings. Equal seeds give equal networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from iacyclegan_tf.config import Config
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.models.discriminator import Discriminator, smallest_side
+from iacyclegan_tf.models.generator import Generator
+from iacyclegan_tf.models.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class SynthesisNetworks:
+    photo_to_sketch: Generator
+    sketch_to_photo: Generator
+    photo_discriminator: Discriminator
+    sketch_discriminator: Discriminator
+
+    def all(self) -> list[tf.keras.Model]:
+        return [self.photo_to_sketch, self.sketch_to_photo, self.photo_discriminator, self.sketch_discriminator]
+
+    def generators(self) -> tf.train.Checkpoint:
+        """What a round leaves behind."""
+        return tf.train.Checkpoint(photo_to_sketch=self.photo_to_sketch, sketch_to_photo=self.sketch_to_photo)
+
+
+def build_synthesis(config: Config, image_shape: tuple[int, int, int], seed: int, dtype: str = "float32") -> SynthesisNetworks:
+    """Both generators and both discriminators with their variables made; ``UserError`` where images are too small."""
+    g, d = config.generator, config.discriminator
+    needed = smallest_side(d.layers)
+    if min(image_shape[:2]) < needed:
+        raise UserError(f"Images are {image_shape[1]}×{image_shape[0]} pixels, but discriminator.layers={d.layers} "
+                        f"needs at least {needed} on each side; use fewer layers or a larger data.height and data.width.")
+    networks = SynthesisNetworks(
+        Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, 1), dtype=dtype, name="photo_to_sketch"),
+        Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, 2), dtype=dtype, name="sketch_to_photo"),
+        Discriminator(d.filters, d.layers, seed=_seed(seed, 3), dtype=dtype, name="photo_discriminator"),
+        Discriminator(d.filters, d.layers, seed=_seed(seed, 4), dtype=dtype, name="sketch_discriminator"))
+    for network in networks.all():
+        network(tf.zeros([1, *image_shape]))
+    return networks
+
+
+def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Recognizer:
+    """Φ with its variables made; its first weights follow from the run's seed."""
+    r = config.recognizer
+    recognizer = Recognizer(r.width, r.input_size, r.embedding, r.normalization, seed=_seed(config.seed, 5),
+                            dtype=dtype, name=name)
+    recognizer.build()
+    return recognizer
+
+
+def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
+    """By assignment, so that nothing that was traced with ``target`` has to be traced again."""
+    for a, b in zip(source.variables, target.variables, strict=True):
+        b.assign(a)
+
+
+def _seed(seed: int, which: int) -> int:
+    """Far enough apart that no two networks share a layer's seed."""
+    return (seed * 10 + which) * 10_000

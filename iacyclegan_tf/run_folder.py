@@ -1,0 +1,88 @@
+"""The folder of a run: its settings, what is done, and where each thing lies.
+
+    runs/<name>/config.yaml            the resolved settings, written before work starts
+    runs/<name>/data.json              pairs per split and the split's SHA-256
+    runs/<name>/history.jsonl          one line per log window
+    runs/<name>/tensorboard/<phase>/   event files
+    runs/<name>/recognizer_0/          Φ0
+    runs/<name>/round_<n>/             generators/, photo_recognizer/, sketch_recognizer/, metrics.json, grid.png
+    runs/<name>/checkpoints/<phase>/   states of the phase that is under way
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from iacyclegan_tf.config import Config, as_dict
+from iacyclegan_tf.config_file import dump_config, load_config
+from iacyclegan_tf.errors import UserError
+
+# Settings that may change between a run and its resumption, since no result depends on them.
+_FREE = ("runs_dir", "savedmodels_dir")
+
+
+class RunFolder:
+    """Opens ``runs/<name>``, new or begun; ``resumed`` says which. Raises ``UserError`` if it holds another run."""
+
+    def __init__(self, config: Config):
+        self.path = Path(config.runs_dir) / config.name
+        self.savedmodels = Path(config.savedmodels_dir) / config.name
+        saved = self.path / "config.yaml"
+        self.resumed = saved.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not self.resumed:
+                write_text(saved, dump_config(config))
+            probe = self.path / ".writable"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"The run folder {self.path} cannot be written: {error.strerror or error}. "
+                            "Give another with runs_dir=FOLDER.") from None
+        if self.resumed:
+            self._same_settings(config, load_config(saved))
+
+    def _same_settings(self, config: Config, saved: Config) -> None:
+        before, now = _flat(as_dict(saved)), _flat(as_dict(config))
+        changed = [f"{key}: {before.get(key)!r} -> {now.get(key)!r}" for key in now
+                   if key not in _FREE and before.get(key) != now.get(key)]
+        if changed:
+            raise UserError(f"{self.path} holds a run with other settings ({'; '.join(changed[:4])}"
+                            f"{' ...' if len(changed) > 4 else ''}). Give this run another name with name=..., "
+                            "or remove the folder.")
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.jsonl"
+
+    def round(self, number: int) -> Path:
+        return self.path / f"round_{number}"
+
+    def checkpoints(self, phase: str) -> Path:
+        return self.path / "checkpoints" / phase
+
+    def tensorboard(self, phase: str) -> Path:
+        return self.path / "tensorboard" / phase
+
+    def write_json(self, path: Path, values: dict) -> None:
+        write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Atomically: a sibling, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.partial")
+    with open(aside, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+def _flat(values: dict, prefix: str = "") -> dict:
+    found = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
