@@ -17,7 +17,7 @@ from iacyclegan_tf.metrics.ssim import ssim
 from iacyclegan_tf.metrics.verification import (RocCurve, VerificationRate, genuine_and_impostor_scores, roc,
                                                 threshold_at_far, verification_rate)
 
-__all__ = ["GallerySizeCurve", "Nlda", "RocCurve", "VerificationRate", "cmc", "face_crop", "fsim", "fsimc", "fuse",
-           "genuine_and_impostor_scores", "hog_scores", "luminance", "margin", "mean_reciprocal_rank", "nlda",
-           "rank_k", "rank_k_by_gallery_size", "rank_of_match", "roc", "sharpness", "ssim", "threshold_at_far",
-           "verification_rate", "z_normalise"]
+__all__ = ["GallerySizeCurve", "Nlda", "RocCurve", "VerificationRate", "cmc", "face_crop", "fsim", "fsimc",
+           "fuse", "genuine_and_impostor_scores", "hog_scores", "luminance", "margin", "mean_reciprocal_rank",
+           "nlda", "rank_k", "rank_k_by_gallery_size", "rank_of_match", "roc", "sharpness", "ssim",
+           "threshold_at_far", "verification_rate", "z_normalise"]

@@ -35,22 +35,25 @@ def nlda(real: np.ndarray, synthesised: np.ndarray, protocol: str = "cufs", spli
 
     ``protocol``: "cufs" trains on 150 / 338 of the people (150 of the 338 of CUFS), "cufsf" on 300 / 944; the
     rest is searched. PCA keeps every dimension that two samples a person span: 2 x training people, less one
-    for the mean (299 where the literature says 300). A tie counts against the system.
+    for the mean (299 where the literature says 300). A tie counts against the system: a split without any
+    dimension (one synthesised sketch for all people leaves none) has accuracy 0.
 
     Raises UserError for another dtype or unequal shapes, an unknown protocol, fewer than 2 training or 2 test
-    people, no split, or images that leave no dimension (all equal, or with no more pixels than training
-    people).
+    people, no split, or images with no more pixels than training people, where S_w has no null space.
     """
     pairs = checked_pairs(real, synthesised, minimum_side=1)
     people = len(pairs.first)
     train = _training_people(people, protocol)
+    height, width = pairs.first.shape[1:]
+    if height * width <= train:
+        raise UserError(f"NLDA with {train} training people needs images of more pixels than that; "
+                        f"these have {width}x{height}.")
     if splits < 1:
         raise UserError(f"NLDA needs at least 1 random split; splits is {splits}.")
     products = _products(np.concatenate([pairs.first, pairs.second]).reshape(2 * people, -1))
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(people) for _ in range(splits)]
     maxima = np.array([_best_accuracy(products, order[:train], order[train:]) for order in orders])
-    height, width = pairs.first.shape[1:]
     return Nlda(float(maxima.mean()), maxima,
                 f"NLDA, {splits} random splits (seed {seed}) of {people} people into {train} training and "
                 f"{people - train} test, raw grey {width}x{height}, PCA to at most {2 * train - 1}, "
@@ -89,15 +92,12 @@ def _best_accuracy(products: np.ndarray, train: np.ndarray, test: np.ndarray) ->
     centred = inner - means - means[:, None] + means.mean()
     axes = _principal_axes(centred)
     basis = axes @ _discriminants(centred @ axes, len(train))
-    if basis.shape[1] == 0:
-        raise UserError(f"NLDA has no dimension left after PCA of {len(samples)} training images: they are "
-                        "all equal, or have no more pixels than there are training people.")
 
     def project(rows: np.ndarray) -> np.ndarray:
         inner = products[np.ix_(rows, samples)]
         return (inner - inner.mean(axis=1, keepdims=True) - means + means.mean()) @ basis
 
-    return _accuracies(project(test), project(people + test)).max()
+    return _accuracies(project(test), project(people + test)).max(initial=0)
 
 
 def _principal_axes(centred: np.ndarray) -> np.ndarray:

@@ -91,7 +91,7 @@ def _noise_factor(bands: np.ndarray) -> float:
     """Noise threshold of one orientation, for a median squared amplitude of 1 at the smallest scale.
 
     The amplitude of noise is Rayleigh distributed: its mean square is median / -ln 0.5, and the threshold is
-    mean + k sigma of the noise energy, whose square sums over all pairs of filters (Kovesi 1999, noise compensation).
+    mean + k sigma of the noise energy, whose square sums over all pairs of filters (Kovesi 1999).
     """
     power = (1 / -np.log(0.5)) / (bands[0] ** 2).sum()
     kernels = np.fft.ifft2(bands).real * np.sqrt(bands[0].size)
