@@ -62,7 +62,7 @@ def test_ties_and_constant_scores_are_not_accepted():
     assert curve.false_accept_rate.tolist() == curve.true_accept_rate.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("far, needed", [(0.01, 1000), (0.001, 10000), (0.003, 3334), (0.5, 20)])
+@pytest.mark.parametrize("far, needed", [(0.01, 1000), (0.001, 10000), (0.003, 3334), (0.5, 20), (1e-4, 100000)])
 def test_threshold_needs_ten_over_far_impostors(far, needed):
     impostor = np.random.default_rng(0).normal(size=needed)
     threshold = threshold_at_far(impostor, far)

@@ -103,7 +103,7 @@ def threshold_at_far(impostor_scores: np.ndarray, far: float) -> float:
 
 def needed_impostor_pairs(far: float) -> int:
     """10 / far, rounded up."""
-    return ceil(10 / far - 1e-6)  # 10 / 0.001 must not become 10,001
+    return ceil(10 / far)
 
 
 def _check_far(far: float) -> None:
