@@ -43,7 +43,7 @@ def match(matcher: Matcher, sketches: Images, photos: Images, fake_photos: Image
     by_photo = matcher.embed_photo(fake_photos) @ matcher.embed_photo(photos).T
     by_sketch = matcher.embed_sketch(sketches) @ matcher.embed_sketch(fake_sketches).T
     return {"none": matcher.embed_initial(sketches) @ matcher.embed_initial(photos).T,
-            "photo": by_photo, "sketch": by_sketch, "fusion": fuse(by_photo, by_sketch)}
+            "photo": by_photo, "sketch": by_sketch, "fusion": fuse([by_photo, by_sketch])}
 
 
 def translate(translator, images: Images) -> list[np.ndarray]:

@@ -19,7 +19,7 @@ class IACycleGAN(tf.keras.Model):
     Args:
         photo_to_sketch, sketch_to_photo: the generators G_X and G_Y.
         photo_discriminator, sketch_discriminator: D_X and D_Y.
-        photo_recognizer, sketch_recognizer: Φp and Φs, frozen here; both ``None`` gives CycleGAN.
+        photo_recognizer, sketch_recognizer: Φp and Φs, never changed here; both ``None`` gives CycleGAN.
         settings: weights and forms of the losses.
         photo_pool, sketch_pool: histories of generated images, made outside any strategy's scope.
 
@@ -46,9 +46,6 @@ class IACycleGAN(tf.keras.Model):
         self.photo_recognizer, self.sketch_recognizer = photo_recognizer, sketch_recognizer
         self.settings = settings
         self.photo_pool, self.sketch_pool = photo_pool, sketch_pool
-        for recognizer in (photo_recognizer, sketch_recognizer):
-            if recognizer is not None:
-                recognizer.trainable = False
         literal = settings.perception_weight
         mean = tf.VariableAggregation.MEAN
         self.perceiving = self._state(photo_recognizer is not None, tf.bool, tf.VariableAggregation.ONLY_FIRST_REPLICA)
@@ -84,17 +81,17 @@ class IACycleGAN(tf.keras.Model):
         photos, sketches = data
         real_features = self._real_features(photos, sketches)
         with tf.GradientTape() as tape:
-            terms, fakes, logs = self.generator_terms(photos, sketches, real_features)
+            terms, fakes = self.generator_terms(photos, sketches, real_features)
             weights = self._weights(terms)
             total = tf.add_n([weights[name] * term for name, term in terms.items()])
         self._descend(tape, total, self.generator_variables, self.generator_optimizer)
-        logs |= {f"loss/{name}": term for name, term in terms.items()}
+        logs = {f"loss/{name}": term for name, term in terms.items()}
         logs |= {f"weighted/{name}": weights[name] * term for name, term in terms.items()}
         return logs | {"loss/generators": total, "perception_weight": weights["identity_perception"],
                        **self._train_discriminators(photos, sketches, *fakes)}
 
     def generator_terms(self, photos, sketches, real_features):
-        """The four raw losses, the generated (sketches, photos), and D's mean answers to them."""
+        """The four raw losses, and the generated (sketches, photos)."""
         s = self.settings
         batch = photos.shape[0]
         usual = s.identity_mapping_weight > 0 and s.identity_mapping_form == "usual"
@@ -116,7 +113,7 @@ class IACycleGAN(tf.keras.Model):
             + losses.identity_mapping(mapped_sketches, sketches) if s.identity_mapping_weight > 0 else zero,
             "identity_perception": self._perception(fake_photos, fake_sketches, real_features),
         }
-        return terms, (fake_sketches, fake_photos), {}
+        return terms, (fake_sketches, fake_photos)
 
     def _real_features(self, photos, sketches):
         """Φp(x) and Φs(y), outside the tape: they are targets."""

@@ -132,6 +132,19 @@ class Recognizer(tf.keras.Model):
                 "normalization": self.normalization, "mean_rgb": self.mean_rgb, "name": self.name}
 
 
+def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:
+    """(side, channels) of every convolution's output, and the number of parameters with fc6 and fc7."""
+    shapes, parameters, before, side = [], 0, 3, input_size
+    for channels, convolutions in _STAGES:
+        for _ in range(convolutions):
+            parameters += (9 * before + 1) * _scaled(channels, width)
+            before = _scaled(channels, width)
+            shapes.append((side, before))
+        side //= 2
+    fc = _scaled(_FC, width)
+    return shapes, parameters + (side * side * before + 1) * fc + (fc + 1) * fc
+
+
 def _scaled(channels: int, width: float) -> int:
     return max(_GROUP, int(round(channels * width / _GROUP)) * _GROUP)
 

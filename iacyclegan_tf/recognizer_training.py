@@ -1,0 +1,85 @@
+"""Training of the recognizers: Φ0 before the first round, Φp and Φs after each synthesis."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from iacyclegan_tf.data.streams import identity_stream, labelled_stream
+from iacyclegan_tf.evaluation import Separation, judge
+from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.recognition import IdentityClassifier, TripletTrainer
+from iacyclegan_tf.run_context import Restart, RunContext, adam
+from iacyclegan_tf.training import Phase
+
+_WATCHED = ("loss", "accuracy", "active_triplets")
+
+
+def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
+    """Pre-trains Φ0 to name the fitting people from either modality, so that both share one embedding."""
+    settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
+    images, labels = np.concatenate([fitting.photos, fitting.sketches]), np.tile(fitting.labels, 2)
+    batch = min(settings.batch, len(images))
+    epoch_steps = max(1, len(images) // batch)
+    steps = settings.epochs * epoch_steps
+    seed = context.phase_seed(201)
+    with context.strategy.scope():
+        model = IdentityClassifier(recognizer, fitting.people, seed=seed)
+        model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)))
+        model.optimizer.build(model.trainable_variables)
+    phase = Phase("recognizer_0/classification", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
+                  lambda start: labelled_stream(images, labels, batch=batch, seed=seed,
+                                                augmentation=context.augmentation, start_step=start), steps, epoch_steps)
+    context.train(phase, _WATCHED)
+
+
+class TripletTraining:
+    """Fine-tuning of one recognizer, built once; each use starts the optimizer anew by assignment."""
+
+    def __init__(self, context: RunContext, recognizer: Recognizer):
+        self.context, self.recognizer = context, recognizer
+        settings = context.config.recognizer.finetune
+        with context.strategy.scope():
+            self.trainer = TripletTrainer(recognizer, settings.margin)
+            self.trainer.compile(adam(settings.learning_rate))
+            self.trainer.optimizer.build(recognizer.trainable_variables)
+        self._restart = Restart(self.trainer.optimizer.variables)
+
+    def train(self, name: str, sources: list[tuple[np.ndarray, np.ndarray]], steps: int, seed: int) -> None:
+        """``steps`` batches of P people × K images taken from ``sources`` in turn; resumes under ``name``."""
+        settings, context = self.context.config.recognizer.finetune, self.context
+        self._restart()
+        phase = Phase(name, self.trainer, tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer),
+                      lambda start: identity_stream(sources, people=settings.people, images=settings.images, seed=seed,
+                                                    augmentation=context.augmentation, start_step=start), steps, steps)
+        context.train(phase, _WATCHED)
+
+
+def train_if_better(training: TripletTraining, name: str, sources, steps: int, seed: int,
+                    probes: np.ndarray, gallery: np.ndarray, identities) -> dict:
+    """Fine-tunes, judges on people held out of training, and keeps the new weights only if they are better.
+
+    ``probes`` and ``gallery``: uint8 ``[N, H, W, 3]`` of the validation people, paired by index. Returns what
+    was measured: ``{"before": …, "after": …, "kept": bool}``.
+    """
+    old = Restart(training.recognizer.variables)
+    before = _judged(training, probes, gallery, identities)
+    training.train(name, sources, steps, seed)
+    after = _judged(training, probes, gallery, identities)
+    kept = after.better_than(before)
+    if not kept:
+        old()
+    training.context.say(
+        f"{name}: validation separation {before.separation:.2f} -> {after.separation:.2f}, rank-1 {before.rank1:.0%} -> "
+        f"{after.rank1:.0%}: {'the new recognizer is kept' if kept else 'the old recognizer stays, the new one is not better'}")
+    return {"before": vars(before), "after": vars(after), "kept": kept}
+
+
+def _judged(training: TripletTraining, probes, gallery, identities) -> Separation:
+    return judge(lambda images: embed(training.recognizer, images), probes, gallery, identities)
+
+
+def embed(recognizer: Recognizer, images, batch: int = 32) -> np.ndarray:
+    """uint8 images of the network's size -> ``[N, D]``."""
+    images = np.asarray(images, np.float32) / 127.5 - 1.0
+    return np.concatenate([recognizer(images[i:i + batch]).numpy() for i in range(0, len(images), batch)])

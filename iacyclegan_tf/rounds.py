@@ -1,0 +1,171 @@
+"""Mutual optimisation, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
+
+Before: Φ0 from a weights file or from the training people. Then each round: synthesis with the recognizers of the
+round before → translate the training set → fine-tune Φp and Φs on real and synthesised images → keep each only if
+it is better on people held out → evaluate → export. Every step leaves its result in the run folder, so that the
+same command goes on from whatever is done.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
+from iacyclegan_tf.config import Config
+from iacyclegan_tf.evaluation import evaluate_round, trivial_baselines
+from iacyclegan_tf.matching import from_servables
+from iacyclegan_tf.networks import build_recognizer, build_synthesis, copy_weights
+from iacyclegan_tf.publish import SERVABLES, export
+from iacyclegan_tf.recognizer_training import TripletTraining, classify_identities, train_if_better
+from iacyclegan_tf.run_context import RunContext
+from iacyclegan_tf.servables import Embedder, Translator
+from iacyclegan_tf.synthesis_training import SynthesisTraining
+
+
+class Rounds:
+    """A run: ``Rounds(context).run()`` does what is not done yet."""
+
+    def __init__(self, context: RunContext):
+        self.context, self.config, self.faces, self.folder = context, context.config, context.faces, context.folder
+        precision = self.config.train.precision
+        with context.strategy.scope():
+            self.initial, self.photo_recognizer, self.sketch_recognizer = (
+                build_recognizer(self.config, name, precision)
+                for name in ("initial_recognizer", "photo_recognizer", "sketch_recognizer"))
+        self.synthesis = SynthesisTraining(context, self.photo_recognizer, self.sketch_recognizer)
+        self.tuning = {"photo": TripletTraining(context, self.photo_recognizer),
+                       "sketch": TripletTraining(context, self.sketch_recognizer)}
+
+    def run(self) -> list[dict]:
+        """All rounds; returns their metrics."""
+        self.prepare_recognizer()
+        return [self.round(number) for number in range(1, self.config.rounds.count + 1)]
+
+    def round(self, number: int) -> dict:
+        self.synthesise(number)
+        for side in ("photo", "sketch"):
+            self.fine_tune(number, side)
+        metrics = self.evaluate(number)
+        self.export(number)
+        return metrics
+
+    def prepare_recognizer(self) -> None:
+        """Φ0, and Φp = Φs = Φ0."""
+        place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
+        if place.exists():
+            read_folder(place, checkpoint)
+        else:
+            write_folder(place, checkpoint, self._first_recognizer())
+            self._clear("recognizer_0/classification", "recognizer_0/triplets")
+        for recognizer in (self.photo_recognizer, self.sketch_recognizer):
+            copy_weights(self.initial, recognizer)
+
+    def _first_recognizer(self) -> dict:
+        settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
+        if settings.weights:
+            from iacyclegan_tf.models.vggface_weights import read_vggface_weights
+
+            self.initial.load_vggface(read_vggface_weights(settings.weights))
+            if self.config.rounds.schedule == "generator_first":
+                return {"weights": settings.weights}
+        else:
+            classify_identities(self.context, self.initial)
+        return train_if_better(
+            TripletTraining(self.context, self.initial), "recognizer_0/triplets",
+            [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], settings.pretrain.triplet_steps,
+            self.context.phase_seed(202), held.sketches, held.photos, held.identities)
+
+    def synthesise(self, number: int) -> None:
+        place, generators = self.folder.round(number) / "generators", self.synthesis.networks.generators()
+        if place.exists():
+            read_folder(place, generators)
+            return
+        self.synthesis.train(number)
+        write_folder(place, generators, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
+        self._clear(f"round_{number}/synthesis")
+
+    def fine_tune(self, number: int, side: str) -> None:
+        """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesised."""
+        place = self.folder.round(number) / f"{side}_recognizer"
+        recognizer = self.tuning[side].recognizer
+        checkpoint = tf.train.Checkpoint(recognizer=recognizer)
+        if place.exists():
+            read_folder(place, checkpoint)
+            return
+        report: dict = {"kept": False, "why": "rounds.finetune is off"}
+        if self.config.rounds.finetune:
+            fitting, held = self.faces.fitting, self.faces.validation
+            real, fake = self._real_and_synthesised(fitting, side)
+            held_real, held_fake = self._real_and_synthesised(held, side)
+            # the probe is what stands in for the sketch: its synthesised photo, or the sketch itself
+            probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
+            report = train_if_better(
+                self.tuning[side], f"round_{number}/{side}_recognizer",
+                [(real, fitting.labels), (fake, fitting.labels)], self.config.recognizer.finetune.steps,
+                self.context.phase_seed(300 + 2 * number + (side == "sketch")), probes, gallery, held.identities)
+        write_folder(place, checkpoint, report)
+        self._clear(f"round_{number}/{side}_recognizer")
+
+    def _real_and_synthesised(self, pairs, side: str) -> tuple[np.ndarray, np.ndarray]:
+        networks = self.synthesis.networks
+        real, source, generator = ((pairs.photos, pairs.sketches, networks.sketch_to_photo) if side == "photo"
+                                   else (pairs.sketches, pairs.photos, networks.photo_to_sketch))
+        fakes = [generator(source[i:i + 8].astype(np.float32) / 127.5 - 1.0).numpy() for i in range(0, len(source), 8)]
+        return real, np.clip(np.round((np.concatenate(fakes) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+    def evaluate(self, number: int) -> dict:
+        path = self.folder.round(number) / "metrics.json"
+        if path.exists():
+            return json.loads(path.read_text(encoding="utf-8"))
+        modules = self._modules()
+        matcher = from_servables(modules["photo_to_sketch"], modules["sketch_to_photo"],
+                                 Embedder(self._float32(self.initial), self.faces.fit),
+                                 modules["photo_recognizer"], modules["sketch_recognizer"])
+        metrics = evaluate_round(number, self.faces, matcher, {"precision": self.config.train.precision,
+                                                               "generator_ema": self.config.generator.ema,
+                                                               "seed": self.config.seed})
+        metrics["trivial_baselines"] = {side: {"ssim": values} for side, values in trivial_baselines(self.faces).items()}
+        self.folder.write_json(path, metrics)
+        return metrics
+
+    def export(self, number: int) -> None:
+        missing = [name for name in SERVABLES if not (self.folder.savedmodels / name / str(number)).exists()]
+        modules = self._modules() if missing else {}
+        for name in missing:
+            (self.folder.savedmodels / name).mkdir(parents=True, exist_ok=True)
+            export(modules[name], self.folder.savedmodels / name / str(number))
+
+    def _modules(self) -> dict[str, tf.Module]:
+        """The four servables in float32, whatever the training's precision and devices."""
+        fit = self.faces.fit
+        plain = build_synthesis(self.config, self.faces.image_shape, 0)
+        copy_weights(self.synthesis.networks.photo_to_sketch, plain.photo_to_sketch)
+        copy_weights(self.synthesis.networks.sketch_to_photo, plain.sketch_to_photo)
+        return {"photo_to_sketch": Translator(plain.photo_to_sketch, fit),
+                "sketch_to_photo": Translator(plain.sketch_to_photo, fit),
+                "photo_recognizer": Embedder(self._float32(self.photo_recognizer), fit),
+                "sketch_recognizer": Embedder(self._float32(self.sketch_recognizer), fit)}
+
+    def _float32(self, recognizer):
+        plain = build_recognizer(self.config, recognizer.name)
+        plain.mean_rgb = recognizer.mean_rgb
+        copy_weights(recognizer, plain)
+        return plain
+
+    def _clear(self, *phases: str) -> None:
+        for phase in phases:
+            CheckpointStore(self.folder.checkpoints(phase)).clear()
+
+
+def finished_rounds(folder, config: Config) -> list[dict]:
+    """Metrics of the rounds that are wholly done, exports included."""
+    done = []
+    for number in range(1, config.rounds.count + 1):
+        path = folder.round(number) / "metrics.json"
+        if not path.exists() or not all((folder.savedmodels / name / str(number)).exists() for name in SERVABLES):
+            break
+        done.append(json.loads(path.read_text(encoding="utf-8")))
+    return done

@@ -1,0 +1,68 @@
+"""What every phase of a run shares: settings, folder, faces, strategy, history and where to speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from iacyclegan_tf.checkpoint import CheckpointStore
+from iacyclegan_tf.config import Config
+from iacyclegan_tf.data.faces import Faces
+from iacyclegan_tf.data.streams import Augmentation
+from iacyclegan_tf.monitor import History, PeakMemory, Progress, StopOnNonFinite
+from iacyclegan_tf.run_folder import RunFolder
+from iacyclegan_tf.training import Phase, train_phase
+
+
+@dataclass
+class RunContext:
+    config: Config
+    folder: RunFolder
+    faces: Faces
+    strategy: tf.distribute.Strategy
+    history: History
+    console: object  # rich.console.Console
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(self.config.data.enlarge, self.config.data.flip)
+
+    def phase_seed(self, number: int) -> int:
+        """A seed of its own for each numbered phase of the run."""
+        return self.config.seed * 1000 + number
+
+    def train(self, phase: Phase, watched: tuple[str, ...], callbacks: list | None = None) -> CheckpointStore:
+        """Trains ``phase`` to its end, resuming; returns its checkpoints, to be cleared once the result is saved."""
+        store = CheckpointStore(self.folder.checkpoints(phase.name))
+        progress = Progress(self.console, watched)
+        try:
+            train_phase(phase, store, self.history,
+                        [StopOnNonFinite(), progress, PeakMemory(self.say), *(callbacks or [])],
+                        self.config.train.checkpoint_steps, self.say)
+        finally:
+            progress.close()
+        return store
+
+
+def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False) -> tf.keras.optimizers.Optimizer:
+    """Adam; with ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16."""
+    optimizer = tf.keras.optimizers.Adam(rate, beta_1=beta_1, jit_compile=False, use_ema=ema > 0,
+                                         ema_momentum=ema if ema > 0 else 0.99)
+    return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
+
+
+class Restart:
+    """Puts variables back to a remembered start, by assignment, so that nothing is traced again."""
+
+    def __init__(self, variables: list[tf.Variable]):
+        self.variables = list(variables)
+        self.values = [variable.numpy() for variable in self.variables]
+
+    def __call__(self) -> None:
+        for variable, value in zip(self.variables, self.values):
+            variable.assign(value)

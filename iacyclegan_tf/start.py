@@ -1,0 +1,83 @@
+"""From settings to a finished run: folder, data, strategy, rounds and the final table."""
+
+from __future__ import annotations
+
+from iacyclegan_tf.config import Config
+from iacyclegan_tf.run_folder import RunFolder
+
+
+def start(config: Config, console) -> None:
+    """Trains ``config``'s run, or goes on with it, or says that it is finished."""
+    import iacyclegan_tf.rounds as rounds
+
+    folder = RunFolder(config)
+    done = rounds.finished_rounds(folder, config)
+    if len(done) == config.rounds.count:
+        console.print(f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}.",
+                      soft_wrap=True)
+        show(done, console)
+        return
+    console.print(f"{'Going on with' if folder.resumed else 'Starting'} the run {folder.path}"
+                  + (f", {len(done)} of {config.rounds.count} rounds done" if done else ""), soft_wrap=True)
+    show(rounds.Rounds(prepare(config, folder, console)).run(), console)
+    console.print(f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}",
+                  soft_wrap=True)
+
+
+def prepare(config: Config, folder: RunFolder, console):
+    """Seeds, data, memory check and strategy: everything that training needs, checked before it starts."""
+    import tensorflow as tf
+
+    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.memory import check_memory
+    from iacyclegan_tf.monitor import History
+    from iacyclegan_tf.run_context import RunContext
+    from iacyclegan_tf.strategy import make_strategy
+
+    tf.keras.utils.set_random_seed(config.seed)
+    if config.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    faces = load_faces(config.data, config.seed, progress_bar(console))
+    for line in [*faces.notes, *faces.counts()]:
+        console.print(line, soft_wrap=True, markup=False)
+    check_memory(config, faces.image_shape)
+    strategy = make_strategy(config.distribute.devices)
+    replicas = strategy.num_replicas_in_sync
+    console.print(f"{replicas} device{'s' if replicas > 1 else ''}, batch {config.train.batch} "
+                  f"({config.train.batch / replicas:g} each), {config.train.precision}")
+    folder.write_json(folder.path / "data.json", {"counts": faces.counts(), "split_sha256": faces.split_hash})
+    history = History(folder.history, folder.tensorboard, config.train.log_steps)
+    return RunContext(config, folder, faces, strategy, history, console)
+
+
+def progress_bar(console):
+    """``track(items, words)`` for terminals; elsewhere one line when it is done."""
+    def track(items, words: str):
+        if not console.is_terminal:
+            items = list(items)
+            console.print(f"{words}: {len(items)}")
+            return items
+        from rich.progress import track as rich_track
+
+        return rich_track(items, words, console=console, transient=True)
+
+    return track
+
+
+def show(metrics: list[dict], console) -> None:
+    """The final table: a row a round, and the trivial baselines that any model must beat."""
+    from rich.table import Table
+
+    table = Table(title=f"{metrics[0]['protocol']['test_people']} test people, split {metrics[0]['protocol']['split_sha256'][:12]}")
+    for column in ("", "SSIM sketch", "SSIM photo", "rank-1 none", "photo", "sketch", "fusion", "rank-5 fusion"):
+        table.add_column(column, justify="left" if not column else "right")
+    for kind, words in (("input", "input as output"), ("mean_training_image", "mean training image")):
+        base = metrics[0]["trivial_baselines"]
+        table.add_row(words, *(f"{base[side]['ssim'][kind]:.4f}" for side in ("photo_to_sketch", "sketch_to_photo")),
+                      *[""] * 5)
+    for one in metrics:
+        retrieval = one["retrieval"]
+        table.add_row(f"round {one['round']}", f"{one['photo_to_sketch']['ssim']:.4f}", f"{one['sketch_to_photo']['ssim']:.4f}",
+                      *(f"{retrieval[way]['rank1']:.1%}" for way in ("none", "photo", "sketch", "fusion")),
+                      f"{retrieval['fusion']['rank5']:.1%}")
+    console.print(table)

@@ -1,0 +1,46 @@
+"""``python -m iacyclegan_tf.train``: trains IACycleGAN in rounds; the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from iacyclegan_tf import __version__
+from iacyclegan_tf.commands import run_command
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m iacyclegan_tf.train",
+        description="Trains photo-sketch synthesis and recognition in rounds of mutual optimisation. Without --config "
+        "it trains the quickstart on drawn faces. The same command goes on where it stopped.")
+    parser.add_argument("--config", metavar="FILE", help="a YAML file, e.g. configs/cufs.yaml")
+    parser.add_argument("--dry-run", action="store_true",
+                        help="print the resolved settings, data, parameters and memory, and stop")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("overrides", nargs="*", metavar="setting=value", help="e.g. train.epochs=4 data.root=PATH")
+    return parser.parse_args(arguments)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from iacyclegan_tf.config_file import load_config
+
+    config = load_config(arguments.config, arguments.overrides)
+    console = Console(highlight=False)
+    if arguments.dry_run:
+        from iacyclegan_tf.dry_run import dry_run
+
+        return dry_run(config, console)
+    from iacyclegan_tf.start import start
+
+    start(config, console)
+
+
+def main() -> None:
+    sys.exit(run_command(lambda: train(parse())))
+
+
+if __name__ == "__main__":
+    main()
