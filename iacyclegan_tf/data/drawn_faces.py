@@ -6,19 +6,20 @@ drawn after the photo of the same rendering by an artist who exaggerates and mis
 Everything follows from (seed, identity, rendering): the same call gives the same bytes in any process.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from iacyclegan_tf.data.drawn_person import Person, View, caricature, draw_person, draw_view, with_expression
+from iacyclegan_tf.data.drawn_person import Person, View, as_drawn, caricature, draw_person, draw_view, with_expression
 from iacyclegan_tf.data.drawn_photo import paint_photo
 from iacyclegan_tf.data.drawn_sketch import paint_sketch
 from iacyclegan_tf.errors import UserError
 
 LARGEST_SIDE = 2048
 EXAGGERATION = 1.3
+CAMERA_NOISE, PAPER_GRAIN = 2.5, 2.2  # standard deviation in grey levels
+DRIFT = 3.8
 
 
 class DrawnPeople(NamedTuple):
@@ -51,12 +52,12 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
     tall, wide = height * _oversampling(height), width * _oversampling(width)
     photo = paint_photo(with_expression(who, how), how, tall, wide)
     artist = np.random.default_rng([seed, identity, rendering + 1, 1])
-    seen = replace(how, roll=how.roll + artist.normal() * 0.02, yaw=how.yaw + artist.normal(),
-                   shift=tuple(np.array(how.shift) + artist.normal(size=2) * 1.5))
-    sketch = paint_sketch(with_expression(caricature(who, EXAGGERATION), seen), seen, tall, wide)
-    sketch = _warped(sketch, artist)
-    photo = cv2.resize(cv2.GaussianBlur(photo, (0, 0), wide / 300), (width, height), interpolation=cv2.INTER_AREA)
-    sketch = cv2.resize(sketch, (width, height), interpolation=cv2.INTER_AREA)
+    copied = as_drawn(how, artist)
+    photo = paint_photo(with_expression(who, how), how, tall, wide)
+    sketch = _warped(paint_sketch(with_expression(caricature(who, EXAGGERATION), copied), copied, tall, wide), artist)
+    photo, sketch = (cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in (photo, sketch))
+    photo = _grained(photo, CAMERA_NOISE, artist)
+    sketch = _grained(sketch, PAPER_GRAIN, artist)
     return photo, np.repeat(sketch[:, :, None], 3, axis=2)
 
 
@@ -91,8 +92,14 @@ def _oversampling(side: int) -> int:
 def _warped(sketch: np.ndarray, artist: np.random.Generator) -> np.ndarray:
     """The artist's hand: features drift smoothly by a few units of the 200 x 250 portrait."""
     height, width = sketch.shape
-    coarse = artist.normal(size=(2, 5, 4)).astype(np.float32) * 2.5
+    coarse = artist.normal(size=(2, 5, 4)).astype(np.float32) * DRIFT
     drift = [cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse]
     x = np.arange(width, dtype=np.float32)[None] + drift[0] * np.float32(width / 200)
     y = np.arange(height, dtype=np.float32)[:, None] + drift[1] * np.float32(height / 250)
     return cv2.remap(sketch, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _grained(picture: np.ndarray, sigma: float, random: np.random.Generator) -> np.ndarray:
+    """Sensor noise or paper grain, the same in all channels."""
+    grain = random.standard_normal(picture.shape[:2], dtype=np.float32) * np.float32(sigma)
+    return np.clip(np.rint(picture + (grain[:, :, None] if picture.ndim == 3 else grain)), 0, 255).astype(np.uint8)

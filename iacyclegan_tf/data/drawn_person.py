@@ -44,18 +44,23 @@ TRAITS: dict[str, tuple[float, float, float]] = {
     "skin": (0.35, 0.27, 0.0),             # 0 light, 1 dark
     "skin_warmth": (0.5, 0.2, 0.0),
     "hair_tone": (0.35, 0.28, 0.0),        # 0 black, 1 fair or white
-    "hair_warmth": (0.4, 0.35, 0.0),
+    "hair_warmth": (0.6, 0.3, 0.0),
     "hair_volume": (1.0, 0.22, 0.0),
     "parting": (0.0, 13.0, 0.0),
     "eye_colour": (0.4, 0.35, 0.0),
+    "brow_tone": (0.0, 0.22, 0.0),         # brows lighter (+) or darker (-) than the hair
+    "lip_tone": (0.45, 0.28, 0.2),         # 0 pale, 1 dark
 }
 NAMES = {name: index for index, name in enumerate(TRAITS)}
+TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
-HAIR_OF_MEN = ("crop", "crop", "parted", "parted", "buzz", "receding", "curly", "fringe")
-HAIR_OF_WOMEN = ("long", "long", "bob", "bob", "tied", "tied", "wavy", "wavy", "curly")
+SHAPE_SPREAD = 0.44
+SPREADS = np.array([s if n in TONES else SHAPE_SPREAD * s for n, s in zip(TRAITS, SPREADS)])
+HAIR_OF_MEN = ("crop", "crop", "crop", "parted", "parted", "receding", "buzz", "fringe")
+HAIR_OF_WOMEN = ("long", "long", "wavy", "bob", "bob", "tied", "tied", "curly")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed as an object, which lets outlines be cached
 class Person:
     """The face itself. ``z``: float64 [traits], standard scores in the order of ``TRAITS``."""
 
@@ -91,17 +96,18 @@ class View:
     ambient: float
     exposure: float
     background: tuple[float, float, float]  # RGB, 0 .. 255
+    falloff: tuple[float, float]       # how the background darkens to the right and downwards
     clothes: tuple[float, float, float]
     collar: str                 # "round", "vee", "shirt"
 
 
 def draw_person(random: np.random.Generator) -> Person:
-    """A new identity: traits are normal, cut at 2 spreads; styles are drawn from short lists."""
+    """A new identity: traits are uniform, of unit variance; styles are drawn from short lists."""
     woman = bool(random.random() < 0.45)
-    z = np.clip(random.normal(size=len(TRAITS)) * 1.1, -2.0, 2.0) + woman * WOMEN
+    z = random.uniform(-1.75, 1.75, size=len(TRAITS)) + woman * WOMEN
     hair = str(random.choice(HAIR_OF_WOMEN if woman else HAIR_OF_MEN))
     beard = "none" if woman else str(random.choice(["none", "none", "none", "stubble", "moustache", "full"]))
-    glasses = str(random.choice(["none", "round", "square"], p=[0.78, 0.11, 0.11]))
+    glasses = str(random.choice(["none", "round", "square"], p=[0.84, 0.08, 0.08]))
     moles = random.uniform([-0.8, -0.4], [0.8, 0.85], size=(int(random.integers(0, 3)), 2))
     return Person(z, hair, beard, glasses, moles)
 
@@ -120,8 +126,9 @@ def draw_view(random: np.random.Generator) -> View:
         light=tuple(towards / np.linalg.norm(towards)),
         ambient=random.uniform(0.42, 0.58),
         exposure=random.uniform(0.92, 1.06),
-        background=tuple(np.clip(grey + random.normal(size=3) * 22, 50, 240)),
-        clothes=tuple(np.clip(random.uniform(40, 220) + random.normal(size=3) * 35, 20, 240)),
+        background=tuple(np.clip(grey + random.normal(size=3) * 14, 50, 240)),
+        falloff=tuple(random.uniform(-0.22, 0.22, size=2)),
+        clothes=tuple(np.clip(random.uniform(40, 220) + random.normal(size=3) * 28, 20, 240)),
         collar=str(random.choice(["round", "vee", "shirt"])),
     )
 
@@ -136,6 +143,27 @@ def with_expression(person: Person, view: View) -> Person:
 def caricature(person: Person, factor: float) -> Person:
     """Pushes every trait away from the mean face; tone and colour stay as they are."""
     z = person.z * factor
-    for trait in ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "age"):
+    for trait in TONES:
         z[NAMES[trait]] = person.z[NAMES[trait]]
     return replace(person, z=z)
+
+
+# The sketch is aligned by its own eyes, so its placing errs independently of the photo's.
+MISPLACED, MISTURNED, MISSCALED = 3.8, 0.04, 0.035
+FAITH = 0.4  # how much of the photo's light, expression and turn of the head the artist takes over
+
+
+def as_drawn(view: View, artist: np.random.Generator) -> View:
+    """The view as the artist puts it on paper: light, smile and turn lean to a studio habit; own placing."""
+    habit = np.array([artist.normal() * 0.3, -0.45 + artist.normal() * 0.1, 1.0])
+    towards = FAITH * np.array(view.light) / view.light[2] + (1 - FAITH) * habit
+    return replace(
+        view,
+        light=tuple(towards / np.linalg.norm(towards)),
+        roll=artist.normal() * MISTURNED,
+        scale=1 + artist.normal() * MISSCALED,
+        shift=tuple(artist.normal(size=2) * MISPLACED),
+        yaw=FAITH * view.yaw + artist.normal() * 2.5,
+        smile=FAITH * view.smile + (1 - FAITH) * artist.uniform(-0.3, 0.9),
+        mouth_open=max(0.0, view.mouth_open + artist.normal() * 0.25),
+    )

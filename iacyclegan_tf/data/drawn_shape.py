@@ -1,57 +1,14 @@
-"""Where the lines of a face run: outlines in the units of a 200 x 250 portrait, and the relief under light.
+"""Where the lines of a face run: outlines in face coordinates (see ``drawn_canvas.py``)."""
 
-Curves are float arrays [n, 2] of (x, y). Face coordinates have their origin between the eyes, y down.
-"""
+from functools import lru_cache
 
-from dataclasses import dataclass
-
-import cv2
 import numpy as np
 
-from iacyclegan_tf.data.drawn_person import Person, View
-
-RELIEF_SIZE = (100, 80)  # rows, columns of the grid on which light is computed (one sample per 2.5 units)
-SUBPIXEL_BITS = 4        # OpenCV draws with fixed-point coordinates
-
-# top and side volume, end below the eye line, flare of the ends, waviness, recession, fringe
-HAIR = {
-    "crop": (10, 5, 8, 0, 0.6, 0, False),
-    "buzz": (4, 2.5, 6, 0, 0.2, 3, False),
-    "parted": (15, 7, 12, 0, 0.5, 2, False),
-    "receding": (4, 5, 14, 0, 0.5, 17, False),
-    "fringe": (13, 8, 14, 0, 0.8, 0, True),
-    "curly": (22, 19, 42, 2, 3.2, 0, False),
-    "long": (12, 10, 135, 10, 0.8, 0, False),
-    "wavy": (14, 14, 108, 14, 3.0, 0, False),
-    "bob": (13, 13, 76, 6, 0.6, 0, True),
-    "tied": (9, 3.5, 16, 0, 0.4, 3, False),
-}
+from iacyclegan_tf.data.drawn_canvas import circle, mirrored, rounded
+from iacyclegan_tf.data.drawn_person import Person
 
 
-def rounded(points, closed: bool = False, rounds: int = 3) -> np.ndarray:
-    """Chaikin's corner cutting: a smooth curve along a coarse polygon."""
-    curve = np.asarray(points, np.float64)
-    for _ in range(rounds):
-        following = np.roll(curve, -1, axis=0) if closed else curve[1:]
-        before = curve if closed else curve[:-1]
-        cut = np.stack([0.75 * before + 0.25 * following, 0.25 * before + 0.75 * following], 1).reshape(-1, 2)
-        curve = cut if closed else np.vstack([curve[:1], cut, curve[-1:]])
-    return curve
-
-
-def resampled(curve: np.ndarray, count: int) -> np.ndarray:
-    """``count`` points at equal steps along the curve."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
-    at = np.linspace(0, along[-1], count)
-    return np.stack([np.interp(at, along, curve[:, 0]), np.interp(at, along, curve[:, 1])], 1)
-
-
-def mirrored(half) -> np.ndarray:
-    """A closed outline from its right half, given from top to bottom."""
-    half = np.asarray(half, np.float64)
-    return np.vstack([half, half[::-1] * [-1, 1]])
-
-
+@lru_cache(maxsize=4)
 def head_outline(p: Person) -> np.ndarray:
     w, chin, top, jaw = p["face_width"], p["chin_drop"], -p["skull"], p["face_width"] * p["jaw"]
     cheek = 1.4 * p["cheek"]
@@ -61,6 +18,7 @@ def head_outline(p: Person) -> np.ndarray:
     return rounded(mirrored(half), closed=True)
 
 
+@lru_cache(maxsize=8)
 def eye_outline(p: Person, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Upper and lower lid, both from the inner to the outer corner."""
     w, h = p["eye_width"], max(p["eye_open"], 2.0)
@@ -73,6 +31,15 @@ def _eye_frame(p: Person, curve: np.ndarray, side: int) -> np.ndarray:
     cos, sin = np.cos(p["eye_tilt"]), np.sin(p["eye_tilt"])
     turned = curve @ np.array([[cos, -sin], [sin, cos]])
     return turned * [side, 1] + [25 * side, 0]
+
+
+def iris_outline(p: Person, side: int, share: float) -> np.ndarray:
+    """A circle of ``share`` of the iris, cut off by the lids."""
+    upper, lower = eye_outline(p, side)
+    ring = circle([25.0 * side, -0.6], share * p["iris"])
+    order = slice(None, None, side)  # np.interp needs x to rise
+    ring[:, 1] = np.clip(ring[:, 1], np.interp(ring[:, 0], *upper[order].T), np.interp(ring[:, 0], *lower[order].T))
+    return ring
 
 
 def lid_crease(p: Person, side: int) -> np.ndarray:
@@ -112,120 +79,63 @@ def mouth_curves(p: Person, open_mouth: float) -> dict[str, np.ndarray]:
     return {"line": line, "under": under, "top": top, "bottom": bottom}
 
 
-def hair_sides(p: Person) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For the right and the left half: outer and inner edge of the hair, 28 points each from parting to end."""
-    top, side, end, flare, wave, recede, _ = HAIR[p.hair]
-    w, crown, line = p["face_width"], -p["skull"] - top * p["hair_volume"], -p["forehead"] - recede
-    side = side * p["hair_volume"]
-    outer = [(0, crown), (0.5 * w, crown + 4), (0.86 * w + side, crown + 24), (w + side, crown + 58), (w + side + 1, -5)]
-    inner = [(0, line), (0.45 * w, line + 1), (0.8 * w, line + 12), (0.88 * w, line + 28), (0.96 * w, -12)]
-    if end > 50:
-        outer += [(w + side + 0.4 * flare, 0.5 * end), (w + side + flare, end)]
-        inner += [(0.97 * w, 25), (p["jaw"] * w, 62), (p["neck"] + 2, min(end, 90)), (p["neck"] + 6, end)]
-    else:
-        outer += [(w + 0.7 * side, end)]
-        inner += [(w - 1, end - 2)]
-    fade = np.linspace(1, 0, 28)[:, None] ** 2 * [[1.0, 0.0]]
-    ripple = wave * np.sin(np.linspace(0, 30, 28))[:, None] * np.array([1.0, 0.4]) * np.linspace(0.4, 1, 28)[:, None]
-    sides = []
-    for sign in (1, -1):
-        edge = resampled(rounded(outer), 28) * [sign, 1] + 0.6 * p["parting"] * fade + ripple * [sign, 1]
-        window = resampled(rounded(inner), 28) * [sign, 1] + p["parting"] * fade
-        sides.append((edge, window))
-    return sides
+def neck_outline(p: Person) -> np.ndarray:
+    n = p["neck"]
+    return mirrored([(n, 40), (n, 96), (n + 6, 110), (n + 40, 122), (n + 40, 140)])
 
 
-def fringe_outline(p: Person) -> np.ndarray | None:
-    """Lower edge of a fringe from left to right, or None for styles without one."""
-    if not HAIR[p.hair][-1]:
-        return None
-    w, low = p["face_width"], -p["brow_height"] - 9
-    x = np.linspace(-0.9, 0.9, 13)
-    y = low - 5 * x ** 2 * np.sign(low) * -1 + 2.2 * np.sin(9 * x + p["parting"])
-    return np.stack([x * w, y + 0.10 * p["parting"] * x], 1)
+def ear_outline(p: Person) -> np.ndarray:
+    w, tall = p["face_width"], p["ear"]
+    return rounded([(w - 4, -tall * 0.5), (w + 4, -tall * 0.8), (w + 8, -tall * 0.25), (w + 5, tall * 0.55),
+                    (w + 1, tall * 1.15), (w - 5, tall)], closed=True)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Places face coordinates on the portrait: yaw moves what is near the middle, then a similarity."""
-
-    view: View
-
-    def __call__(self, curve: np.ndarray) -> np.ndarray:
-        view = self.view
-        depth = np.clip(1 - (curve[:, 0] / 64) ** 2, 0, 1) * np.clip(1 - ((curve[:, 1] - 12) / 105) ** 2, 0, 1)
-        x = curve[:, 0] + view.yaw * (depth - 0.5)
-        cos, sin = view.scale * np.cos(view.roll), view.scale * np.sin(view.roll)
-        return np.stack([100 + view.shift[0] + cos * x - sin * curve[:, 1],
-                         125 + view.shift[1] + sin * x + cos * curve[:, 1]], 1)
-
-    def face_grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Face coordinates (x, y) of the relief grid, each float32 [rows, columns]; inverse of the placing."""
-        view, (rows, columns) = self.view, RELIEF_SIZE
-        y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) * np.float32(2.5) + np.float32(1.25)
-        x, y = x - 100 - view.shift[0], y - 125 - view.shift[1]
-        cos, sin = np.cos(view.roll) / view.scale, np.sin(view.roll) / view.scale
-        x, y = cos * x + sin * y, cos * y - sin * x
-        depth = np.clip(1 - (x / 64) ** 2, 0, 1) * np.clip(1 - ((y - 12) / 105) ** 2, 0, 1)
-        return (x - view.yaw * (depth - 0.5)).astype(np.float32), y.astype(np.float32)
+def clothes_curves(p: Person, collar: str) -> list[np.ndarray]:
+    """Closed outlines of the garment, back to front."""
+    n = p["neck"]
+    depth = {"round": 112, "vee": 128, "shirt": 122}[collar]
+    sag = rounded([(n + 4, 97), (0.6 * n, depth - 4), (0, depth)], rounds=2)
+    body = np.vstack([sag[::-1], [(n + 30, 106), (n + 75, 118), (n + 90, 150)]])
+    outlines = [mirrored(body)]
+    if collar == "shirt":
+        outlines += [np.array([(n + 1, 92), (n + 14, 104), (0.45 * n, 131), (0, 120)]) * [side, 1] for side in (-1, 1)]
+    return outlines
 
 
-def relief_light(p: Person, view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Light on the skin, float32 [rows, columns]: on the face, and on the neck; 1 is fully lit.
+def glasses_curves(p: Person) -> list[np.ndarray]:
+    wide, tall = (17, 13.5) if p.glasses == "round" else (19, 11)
+    power = 1.0 if p.glasses == "round" else 0.45
+    angle = np.linspace(0, 2 * np.pi, 40)
+    ring = np.stack([wide * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power,
+                     1.5 + tall * np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power], 1)
+    bridge = rounded([(-26 + wide, -1), (0, -5), (26 - wide, -1)])
+    temples = [np.array([(s * (26 + wide), -3.0), (s * (p["face_width"] - 1), -5.0)]) for s in (-1, 1)]
+    return [ring + [-26, 0], ring + [26, 0], bridge, *temples]
 
-    Lambert's law on a height field: an ellipsoid with bumps for nose, lips, cheeks, chin, hollows for eyes.
-    """
-    x, y = Frame(view).face_grid()
-    w, chin, nose, mouth = p["face_width"], p["chin_drop"], p["nose_length"], p["mouth_drop"]
 
-    def bump(cx, cy, sx, sy):
-        return np.exp(-((x - cx) / sx) ** 2 - ((y - cy) / sy) ** 2)
-
-    middle = 0.5 * (chin - p["skull"])
-    inside = 1 - (x / (1.12 * w)) ** 2 - ((y - middle) / (0.56 * (chin + p["skull"]))) ** 2
-    height = 62 * np.sqrt(np.maximum(inside, 0.02))
-    height += 9 * np.exp(-(x / (p["nose_bridge"] + 2.5)) ** 2 - ((y - 0.55 * nose) / (0.55 * nose)) ** 2)
-    height += 10 * bump(0, nose - 5 + p["nose_tip"], 9, 9) + 2.2 * bump(0, -p["brow_height"] + 2, 40, 9)
-    height += 2.4 * bump(0, mouth - 3, 20, 6) + 2.6 * bump(0, mouth + 6, 17, 5) - 2.2 * bump(0, mouth + 14, 18, 5)
-    height += 3.5 * bump(0, chin - 13, 8 + 0.6 * p["chin_width"], 10)
+def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:
+    """Lines of age and of a smile with their strength 0 .. 1."""
+    nose, mouth, wide, age = p["nose_length"], p["mouth_drop"], p["mouth_width"], np.clip(p["age"], 0, 1)
+    lines = []
     for side in (-1, 1):
-        height += 5 * bump(0.72 * side * p["nose_width"], nose - 3, 5, 6)
-        height -= (4 + 4 * p["socket"]) * bump(22 * side, -3, 14, 10)
-        height += 3.0 * bump(25 * side, 1, 11, 6)
-        height += (3 + 1.6 * p["cheek"]) * bump(0.62 * side * w, 30, 16, 15)
-        height -= (2 + 3 * np.clip(p["age"], 0, 1)) * bump(side * (p["mouth_width"] + 6), mouth - 8, 6, 14)
-    slope_y, slope_x = np.gradient(height, np.float32(2.5))
-    lx, ly, lz = view.light
-    lambert = (lz - lx * slope_x - ly * slope_y) / np.sqrt(1 + slope_x ** 2 + slope_y ** 2)
-    face = view.ambient + (1.12 - view.ambient) * np.clip(lambert, 0, 1)
-    face -= 0.10 * (bump(-20, -5, 11, 8) + bump(20, -5, 11, 8)) * (0.6 + p["socket"])
-    face -= 0.13 * bump(0, nose + 6, 11, 4) + 0.10 * bump(0, mouth + 15, 15, 4)
-    neck = 0.86 + 0.25 * lx * x / 60 - 0.42 * bump(0, chin + 2, 1.1 * w, 20)
-    return face.astype(np.float32), neck.astype(np.float32)
+        fold = rounded([(p["nose_width"] + 2, nose - 5), (wide + 3, mouth - 14), (wide + 7, mouth - 1)])
+        bag = rounded([(14, 9), (24, 13), (36, 9)])
+        crow = rounded([(41, 0), (46, -1), (51, 3)])
+        lines += [(fold * [side, 1], min(1.0, age + 0.3 * max(smile, 0))), (bag * [side, 1], age), (crow * [side, 1], age - 0.3)]
+    for row in range(3):
+        y = -p["brow_height"] - 12 - 7 * row
+        lines.append((rounded([(-26 + 3 * row, y), (0, y - 3), (26 - 3 * row, y)]), age - 0.35))
+    return [(curve, strength) for curve, strength in lines if strength > 0.12]
 
 
-class Canvas:
-    """Draws curves given in portrait units, anti-aliased, on a uint8 picture larger than the wanted one."""
-
-    def __init__(self, picture: np.ndarray):
-        self.picture = picture
-        self.scale = np.array([picture.shape[1] / 200, picture.shape[0] / 250])
-
-    def pixels(self, curve: np.ndarray) -> np.ndarray:
-        return np.round((curve * self.scale - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)
-
-    def fill(self, curve: np.ndarray, colour) -> None:
-        cv2.fillPoly(self.picture, [self.pixels(curve)], colour, cv2.LINE_AA, SUBPIXEL_BITS)
-
-    def stroke(self, curve: np.ndarray, width: float, colour, taper: float = 0.8) -> None:
-        """A line that thins towards its ends, as a polygon, so that widths below one pixel are possible."""
-        along = np.gradient(curve, axis=0)
-        across = along[:, ::-1] * [-1, 1] / (np.hypot(*along.T)[:, None] + 1e-9)
-        thin = 1 - taper * np.abs(np.linspace(-1, 1, len(curve))) ** 2.5
-        offset = 0.5 * width * thin[:, None] * across
-        self.fill(np.vstack([curve + offset, (curve - offset)[::-1]]), colour)
-
-    def strands(self, curves: np.ndarray, width: float, colour) -> None:
-        """Many plain lines of one colour. ``curves``: [n, points, 2]."""
-        thickness = max(1, int(round(width * self.scale[0])))
-        cv2.polylines(self.picture, list(self.pixels(curves)), False, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+def beard_outlines(p: Person) -> list[np.ndarray]:
+    w, chin, mouth, wide = p["face_width"], p["chin_drop"], p["mouth_drop"], p["mouth_width"]
+    moustache = mirrored(rounded([(0, p["nose_length"] + 9), (0.7 * wide, mouth - 8), (wide + 5, mouth + 2), (0.5 * wide, mouth - 3), (0, mouth - 3)]))
+    if p.beard == "moustache":
+        return [moustache]
+    head = head_outline(p)
+    lower = head[(head[:, 1] > 18)]
+    lower = lower[np.argsort(-np.arctan2(lower[:, 0], lower[:, 1]))]
+    inner = rounded([(-w + 9, 20), (-w + 17, mouth - 12), (-wide - 3, mouth - 3), (-0.6 * wide, mouth + 13),
+                     (0.6 * wide, mouth + 13), (wide + 3, mouth - 3), (w - 17, mouth - 12), (w - 9, 20)])
+    return [np.vstack([lower, inner]), moustache]

@@ -5,137 +5,131 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from iacyclegan_tf.data import drawn_shape as shape
+from iacyclegan_tf.data.drawn_canvas import Canvas, Frame, circle
+from iacyclegan_tf.data.drawn_hair import fringe_flow, hair_flow, hair_outlines, lay_strands
+from iacyclegan_tf.data.drawn_light import beard_cover, covered, face_cover, light_map
 from iacyclegan_tf.data.drawn_person import Person, View
-from iacyclegan_tf.data.drawn_photo import (
-    age_curves, back_hair, beard_outlines, circle, clothes_curves, ear_outline, fringe_strands, glasses_curves, hair_colour,
-    hair_families, light_map, skin_colour)
-from iacyclegan_tf.data.drawn_shape import (
-    HAIR, Canvas, Frame, brow_outline, eye_outline, hair_sides, head_outline, lid_crease, mouth_curves, nose_curves)
+from iacyclegan_tf.data.drawn_photo import brow_colour, hair_colour, lip_colour, skin_colour
 
-PAPER = 246.0
+PAPER = 247.0
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+LINES = ((0.0, 1.0), (0.9, 0.55))  # a pencil goes over an outline twice: (offset in units, strength)
 
 
 @lru_cache(maxsize=8)
 def _stripes(height: int, width: int, degrees: float, period: float) -> np.ndarray:
-    """Pencil hatching of one direction, float32 [height, width] in 0 .. 1, a little uneven."""
+    """Pencil hatching of one direction, float32 [height, width] in 0 .. 1, a little uneven; ``period`` in units."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x * np.float32(200 / width), y * np.float32(250 / height)
     turn = np.deg2rad(degrees)
     across = x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn))
     along = y * np.float32(np.cos(turn)) - x * np.float32(np.sin(turn))
-    wobble = 0.9 * np.sin(along / 17 + 0.5 * np.sin(across / 11)) + 0.6 * np.sin(across / 5.3)
+    wobble = 1.3 * np.sin(along / 17 + 0.5 * np.sin(across / 11)) + 0.9 * np.sin(across / 5.3 + along / 41)
     return (0.5 + 0.5 * np.sin(across * np.float32(2 * np.pi / period) + wobble)).astype(np.float32)
 
 
 def hatched(tone: np.ndarray) -> np.ndarray:
     """Pencil ink (0 .. 1) that renders a tone (0 paper .. 1 black) by one and, where dark, two directions."""
-    first = _stripes(*tone.shape, 38.0, 3.4)
-    second = _stripes(*tone.shape, -32.0, 3.9)
-    ink = tone * (0.45 + 1.1 * first) + np.maximum(tone - 0.3, 0) * (second - 0.5)
+    first, second = _stripes(*tone.shape, 38.0, 3.1), _stripes(*tone.shape, 12.0, 3.7)
+    ink = tone * (0.58 + 0.84 * first)
+    ink += np.maximum(tone - 0.25, 0) * (0.9 * second - 0.45)
     return np.clip(ink, 0, 1)
 
 
 def paint_sketch(p: Person, view: View, height: int, width: int) -> np.ndarray:
-    """uint8 [height, width] grey at the size of the canvas; ``p`` carries expression and exaggeration."""
+    """uint8 [height, width] grey, without paper grain; ``p`` carries expression and exaggeration."""
     frame = Frame(view)
-    grey = PAPER * (1 - hatched(_tone(p, view, height, width)))
-    picture = grey.astype(np.uint8)
-    canvas = Canvas(picture)
-    _clothes(canvas, frame, p, view)
-    _face_lines(canvas, frame, p, view)
+    tone = cv2.resize(_tone(p, view), (width, height), interpolation=cv2.INTER_LINEAR)
+    canvas = Canvas((PAPER * (1 - hatched(tone))).astype(np.uint8))
+    _body_lines(canvas, frame, p, view)
+    _mouth_and_nose(canvas, frame, p, view)
+    _eyes_and_brows(canvas, frame, p)
     _hair(canvas, frame, p)
     if p.glasses != "none":
-        for ring in glasses_curves(p):
+        for ring in shape.glasses_curves(p):
             canvas.stroke(frame(ring), 1.8, 60, taper=0.0)
-    return picture
+    return canvas.picture
 
 
-def _tone(p: Person, view: View, height: int, width: int) -> np.ndarray:
-    """Darkness of the shaded parts, float32 [height, width]: skin tone, shadow, beard."""
+def _tone(p: Person, view: View) -> np.ndarray:
+    """Darkness of the shaded parts on the grid of the light: skin tone, shadow, beard, clothes."""
     frame, light = Frame(view), light_map(p, view)
-    inside = np.zeros(light.shape, np.uint8)
-    coverage = Canvas(inside)
+    face = face_cover(p, frame)
     skin = 1 - float(skin_colour(p) @ LUMA) / 255
-    coverage.fill(frame(head_outline(p)), 255)
-    for side in (-1, 1):
-        coverage.fill(frame(ear_outline(p) * [side, 1]), 255)
-    face = inside / np.float32(255)
-    tone = face * np.clip(0.75 * skin - 0.12 + 0.85 * (0.98 - light), 0, 0.85)
-    tone += (1 - face) * np.clip(0.8 * (0.98 - light), 0, 0.6)
-    if p.beard != "none":
-        inside[:] = 0
-        for outline in beard_outlines(p):
-            coverage.fill(frame(outline), 255)
-        tone += inside / np.float32(255) * (0.12 if p.beard == "stubble" else 0.4)
-    return cv2.resize(tone.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    shadow = 0.80 * (0.98 - light)
+    tone = face * np.clip(0.68 * skin - 0.10 + shadow, 0, 0.75) + (1 - face) * np.clip(0.4 * skin + shadow, 0, 0.55) * (light != 1)
+    hairy = {"none": 0.0, "stubble": 0.14, "moustache": 0.45, "full": 0.45}[p.beard]
+    tone += hairy * beard_cover(p, frame) * (1.1 - float(hair_colour(p) @ LUMA) / 255)
+    garment = covered(frame, shape.clothes_curves(p, view.collar)[:1])
+    cloth = 0.22 + 0.18 * (1 - float(np.array(view.clothes) @ LUMA) / 255)
+    return (tone + (cloth - tone) * garment).astype(np.float32)
 
 
-def _clothes(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
-    n = p["neck"]
-    for side in (-1, 1):
-        canvas.stroke(frame(np.array([(n * side, 60.0), (n * side, 80), (n * side, 96)])), 1.6, 120)
-    for outline in clothes_curves(p, view.collar):
-        canvas.stroke(frame(np.vstack([outline, outline[:1]])), 1.8, 95, taper=0.0)
+def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:
+    for offset, strength in LINES[::-1]:
+        canvas.stroke(curve + [offset, 0.5 * offset], width * (0.5 + 0.5 * strength), 255 - (255 - grey) * strength, taper)
 
 
-def _face_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
-    outline = head_outline(p)
-    lower = outline[np.argsort(np.arctan2(outline[:, 0], outline[:, 1]))]
-    lower = lower[np.abs(np.arctan2(lower[:, 0], lower[:, 1])) < 1.9]
-    canvas.stroke(frame(lower), 2.0, 95, taper=0.5)
+def _body_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
     for side in (-1, 1):
-        ear = ear_outline(p) * [side, 1]
-        canvas.stroke(frame(ear), 1.5, 100, taper=0.3)
-    for curve, strength in age_curves(p, view.smile):
-        canvas.stroke(frame(curve), 1.6, 190 - 90 * strength, taper=1.0)
-    nose = nose_curves(p)
-    canvas.stroke(frame(nose["base"]), 1.5, 95)
-    mouth = mouth_curves(p, view.mouth_open)
-    canvas.fill(frame(np.vstack([mouth["top"], mouth["line"][::-1]])), 140)
-    canvas.fill(frame(np.vstack([mouth["under"], mouth["bottom"][::-1]])), 172)
-    canvas.stroke(frame(mouth["bottom"]), 1.2, 120)
-    canvas.stroke(frame(mouth["line"]), 2.0, 55)
-    for side in (-1, 1):
-        canvas.stroke(frame(nose["wing"] * [side, 1]), 1.7, 90)
-        canvas.stroke(frame(nose["side"] * [side, 1]), 1.3, 185, taper=1.0)
-        canvas.fill(frame(nose["nostril"] * [side, 1]), 60)
-        _eye(canvas, frame, p, side)
-        canvas.fill(frame(brow_outline(p, side)), 40 + 0.35 * float(hair_colour(p) @ LUMA))
+        neck = np.array([(p["neck"] * side, y) for y in (60.0, 72, 84, 96)])
+        canvas.stroke(frame(neck), 1.6, 120)
+        canvas.stroke(frame(shape.ear_outline(p) * [side, 1]), 1.5, 100, taper=0.3)
+    for outline in shape.clothes_curves(p, view.collar):
+        canvas.stroke(frame(np.concatenate([outline, outline[:1]])), 1.6, 95, taper=0.0)
+    outline = shape.head_outline(p)
+    angle = np.arctan2(outline[:, 0], outline[:, 1])
+    order = np.argsort(angle)
+    _twice(canvas, frame(outline[order[np.abs(angle[order]) < 1.9]]), 2.0, 85)
+    for curve, strength in shape.age_curves(p, view.smile):
+        canvas.stroke(frame(curve), 1.6, 185 - 90 * strength, taper=1.0)
     for mole in p.moles:
-        canvas.fill(frame(circle(mole * [p["face_width"], p["chin_drop"]], 1.4)), 70)
+        canvas.fill(frame(circle(mole * [p["face_width"], p["chin_drop"]], 1.4, 8)), 70)
 
 
-def _eye(canvas: Canvas, frame: Frame, p: Person, side: int) -> None:
-    upper, lower = eye_outline(p, side)
-    mask = np.zeros(canvas.picture.shape, np.uint8)
-    Canvas(mask).fill(frame(np.vstack([upper, lower[::-1]])), 255)
-    layer = Canvas(np.full_like(canvas.picture, 244))
-    centre = np.array([25.0 * side, -0.6])
-    layer.fill(frame(circle(centre, p["iris"])), 70 + 60 * np.clip(p["eye_colour"], 0, 1))
-    layer.fill(frame(circle(centre, 0.45 * p["iris"])), 20)
-    layer.fill(frame(circle(centre + [1.6, -1.8], 1.2)), 250)
-    cv2.copyTo(layer.picture, mask, canvas.picture)
-    canvas.stroke(frame(upper), 2.8, 35, taper=0.5)
-    canvas.stroke(frame(lower), 1.2, 100)
-    canvas.stroke(frame(lid_crease(p, side)), 1.3, 110)
+def _mouth_and_nose(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
+    mouth, nose = shape.mouth_curves(p, view.mouth_open), shape.nose_curves(p)
+    lips = 30 + 0.95 * float(lip_colour(p) @ LUMA)
+    canvas.fill(frame(np.concatenate([mouth["top"], mouth["line"][::-1]])), 0.82 * lips)
+    canvas.fill(frame(np.concatenate([mouth["under"], mouth["bottom"][::-1]])), lips)
+    if view.mouth_open > 0.05:
+        canvas.fill(frame(np.concatenate([mouth["line"], mouth["under"][::-1]])), 240)
+    canvas.stroke(frame(mouth["bottom"]), 1.2, 0.6 * lips)
+    canvas.stroke(frame(mouth["line"]), 2.0, 50)
+    canvas.stroke(frame(nose["base"]), 1.5, 90)
+    for side in (-1, 1):
+        canvas.stroke(frame(nose["wing"] * [side, 1]), 1.7, 85)
+        canvas.stroke(frame(nose["side"] * [side, 1]), 1.1, 190, taper=1.0)
+        canvas.fill(frame(nose["nostril"] * [side, 1]), 55)
+
+
+def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
+    iris = 60 + 90 * float(np.clip(p["eye_colour"], 0, 1))
+    for side in (-1, 1):
+        upper, lower = shape.eye_outline(p, side)
+        canvas.fill(frame(np.concatenate([upper, lower[::-1]])), 243)
+        for share, grey in ((1.12, 45), (0.95, iris), (0.45, 18)):
+            canvas.fill(frame(shape.iris_outline(p, side, share)), grey)
+        canvas.fill(frame(circle([25.0 * side + 1.8, -2.4], 1.2, 8)), 250)
+        _twice(canvas, frame(upper), 2.7, 35, taper=0.5)
+        canvas.stroke(frame(lower), 1.2, 100)
+        canvas.stroke(frame(shape.lid_crease(p, side)), 1.3, 110)
+        canvas.fill(frame(shape.brow_outline(p, side)), 25 + 0.9 * float(brow_colour(p) @ LUMA))
 
 
 def _hair(canvas: Canvas, frame: Frame, p: Person) -> None:
     luma = float(hair_colour(p) @ LUMA)
-    base = 120 + 0.55 * luma
-    for outer, inner in hair_sides(p):
-        canvas.fill(frame(np.vstack([outer, inner[::-1]])), base)
-    random = np.random.default_rng(11)
-    _strokes(canvas, frame, hair_families(p, 28), luma, random)
-    fringe = fringe_strands(p, 36)
+    ground = 105 + 0.62 * luma
+
+    def pencil(brightness: float) -> float:
+        return min(235.0, (30 + 0.75 * luma) * brightness + 150 * max(0.0, brightness - 1))
+
+    for outline in hair_outlines(p):
+        canvas.fill(frame(outline), ground)
+    lay_strands(canvas, frame.flows(hair_flow(p, 28)), (0.7, 1.0, 1.3), 0.26, pencil)
+    fringe = fringe_flow(p, 34)
     if fringe is not None:
-        canvas.fill(frame(np.vstack([fringe[:, 0], fringe[::-1, -1]])), base)
-        _strokes(canvas, frame, fringe, luma, random)
-
-
-def _strokes(canvas: Canvas, frame: Frame, flows: np.ndarray, luma: float, random: np.random.Generator) -> None:
-    placed = frame(flows.reshape(-1, 2)).reshape(flows.shape)
-    order = random.permutation(len(placed))
-    for part, level in zip(np.array_split(order, 3), (25, 60, 95)):
-        canvas.strands(placed[part], 0.9, level + 0.6 * luma)
+        placed = frame.flows(fringe)
+        canvas.fill(np.concatenate([placed[:, 0], placed[::-1, -1]]), ground)
+        lay_strands(canvas, placed, (0.7, 1.0, 1.3), 0.26, pencil)
