@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from iacyclegan_tf.data.images import image_stem
 from iacyclegan_tf.errors import UserError
 
 
@@ -84,7 +85,9 @@ def disjoint(pairing: Pairing, where: str) -> Pairing:
 def split_hash(pairs: Iterable[Pair]) -> str:
     """SHA-256 (hex) over the sorted lines ``split identity photo-name sketch-name`` of the pairs.
 
-    Names only, no folders and no contents: the hash is the same wherever the data lie.
+    Names without suffixes, no folders and no contents: the hash is the same wherever the data lie, and
+    before and after preparation.
     """
-    lines = sorted(f"{p.split} {p.identity} {p.photo.name} {p.sketch.name}" for p in pairs)
+    lines = sorted(f"{pair.split} {pair.identity} {image_stem(pair.photo)} {image_stem(pair.sketch)}"
+                   for pair in pairs)
     return hashlib.sha256("".join(line + "\n" for line in lines).encode("utf-8")).hexdigest()
