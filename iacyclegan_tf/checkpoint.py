@@ -9,27 +9,19 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from iacyclegan_tf.atomic_files import new_folder
 from iacyclegan_tf.errors import UserError
 
 _STATE, _EXTRA = "state", "extra.json"
 
 
 def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None = None) -> None:
-    """Writes TensorFlow objects (and JSON beside them) as one folder: aside, fsync, rename. Replaces an old one."""
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    """Writes TensorFlow objects (and JSON beside them) as one new folder. ``UserError`` when the disk refuses."""
     try:
-        objects.write(str(aside / _STATE))
-        (aside / _EXTRA).write_text(json.dumps(extra or {}), encoding="utf-8")
-        for path in [*aside.iterdir(), aside]:
-            _fsync(path)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.rename(aside, folder)
-        _fsync(folder.parent)
+        with new_folder(folder) as aside:
+            objects.write(str(aside / _STATE))
+            (aside / _EXTRA).write_text(json.dumps(extra or {}), encoding="utf-8")
     except (OSError, tf.errors.OpError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
         raise UserError(f"{folder} could not be written: {error}. Everything saved before is still there.") from None
 
 
@@ -91,11 +83,3 @@ class CheckpointStore:
     def clear(self) -> None:
         """Removes all states, once the phase's result is saved elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from iacyclegan_tf.atomic_files import write_text
 from iacyclegan_tf.errors import UserError
 
 
-class _PhaseCallback(tf.keras.callbacks.Callback):
+class PhaseCallback(tf.keras.callbacks.Callback):
     """``train_phase`` fills in where in the run we are."""
 
     phase_name, first_step, total_steps = "", 0, 0
 
 
-class History(_PhaseCallback):
+class History(PhaseCallback):
     """Means over windows of ``every`` steps, one line each in history.jsonl and the same to TensorBoard.
 
     The unfinished window is part of a checkpoint, so a resumed run writes the same lines as an unbroken one;
@@ -83,8 +84,6 @@ class History(_PhaseCallback):
     def _drop_lines_after(self, phase: str, step: int) -> None:
         if not self.path.exists():
             return
-        from iacyclegan_tf.run_folder import write_text
-
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if _still_true(line, phase, step)]
         if kept != lines:
@@ -99,7 +98,7 @@ def _still_true(line: str, phase: str, step: int) -> bool:
     return entry["phase"] != phase or entry["step"] <= step
 
 
-class StopOnNonFinite(_PhaseCallback):
+class StopOnNonFinite(PhaseCallback):
     """Ends the run when any logged number is not finite, before that state could be saved."""
 
     def on_train_batch_end(self, batch, logs=None):
@@ -109,7 +108,7 @@ class StopOnNonFinite(_PhaseCallback):
                                 "try a lower train.learning_rate, or train.precision=float32.")
 
 
-class PerceptionLimit(_PhaseCallback):
+class PerceptionLimit(PhaseCallback):
     """Stops at the first step when the weighted identity term would drown all other generator losses."""
 
     def __init__(self, limit: float):
@@ -129,7 +128,7 @@ class PerceptionLimit(_PhaseCallback):
                 "layer, normalisation and scale: set loss.perception_weight=auto, or raise loss.perception_limit.")
 
 
-class PeakMemory(_PhaseCallback):
+class PeakMemory(PhaseCallback):
     """Says after step 2, when every buffer has been used once, how much memory the process needed at most."""
 
     def __init__(self, say: Callable[[str], None]):
@@ -147,7 +146,7 @@ def peak_memory_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
-class Progress(_PhaseCallback):
+class Progress(PhaseCallback):
     """A bar with time left on a terminal; elsewhere a line now and then, so that logs stay short."""
 
     LINE_SECONDS = 15.0

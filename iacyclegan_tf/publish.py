@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import tensorflow as tf
 
+from iacyclegan_tf.atomic_files import new_folder
 from iacyclegan_tf.errors import UserError
 
 SERVABLES = ("photo_to_sketch", "sketch_to_photo", "photo_recognizer", "sketch_recognizer")
@@ -21,24 +20,10 @@ def export(module: tf.Module, folder: Path) -> Path:
     """
     if folder.exists():
         return folder
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        tf.saved_model.save(module, str(aside), signatures=module.signatures(),
-                            options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
-        for path in [*aside.rglob("*"), aside]:
-            _fsync(path)
-        os.rename(aside, folder)
-        _fsync(folder.parent)
+        with new_folder(folder) as aside:
+            tf.saved_model.save(module, str(aside), signatures=module.signatures(),
+                                options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
     except (OSError, tf.errors.OpError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
         raise UserError(f"The SavedModel {folder} could not be written: {error}.") from None
     return folder
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

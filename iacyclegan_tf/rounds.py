@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
 from iacyclegan_tf.config import Config
+from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.evaluation import evaluate_round, trivial_baselines
 from iacyclegan_tf.matching import from_servables
 from iacyclegan_tf.networks import build_recognizer, build_synthesis, copy_weights
@@ -38,6 +39,7 @@ class Rounds:
         self.synthesis = SynthesisTraining(context, self.photo_recognizer, self.sketch_recognizer)
         self.tuning = {"photo": TripletTraining(context, self.photo_recognizer),
                        "sketch": TripletTraining(context, self.sketch_recognizer)}
+        self.servables = ServedNetworks(self.config, self.faces)
 
     def run(self) -> list[dict]:
         """All rounds; returns their metrics."""
@@ -120,9 +122,8 @@ class Rounds:
         path = self.folder.round(number) / "metrics.json"
         if path.exists():
             return json.loads(path.read_text(encoding="utf-8"))
-        modules = self._modules()
-        matcher = from_servables(modules["photo_to_sketch"], modules["sketch_to_photo"],
-                                 Embedder(self._float32(self.initial), self.faces.fit),
+        modules = self.servables.with_weights_of(self)
+        matcher = from_servables(modules["photo_to_sketch"], modules["sketch_to_photo"], modules["initial_recognizer"],
                                  modules["photo_recognizer"], modules["sketch_recognizer"])
         metrics = evaluate_round(number, self.faces, matcher, {"precision": self.config.train.precision,
                                                                "generator_ema": self.config.generator.ema,
@@ -133,31 +134,36 @@ class Rounds:
 
     def export(self, number: int) -> None:
         missing = [name for name in SERVABLES if not (self.folder.savedmodels / name / str(number)).exists()]
-        modules = self._modules() if missing else {}
+        modules = self.servables.with_weights_of(self) if missing else {}
         for name in missing:
             (self.folder.savedmodels / name).mkdir(parents=True, exist_ok=True)
             export(modules[name], self.folder.savedmodels / name / str(number))
 
-    def _modules(self) -> dict[str, tf.Module]:
-        """The four servables in float32, whatever the training's precision and devices."""
-        fit = self.faces.fit
-        plain = build_synthesis(self.config, self.faces.image_shape, 0)
-        copy_weights(self.synthesis.networks.photo_to_sketch, plain.photo_to_sketch)
-        copy_weights(self.synthesis.networks.sketch_to_photo, plain.sketch_to_photo)
-        return {"photo_to_sketch": Translator(plain.photo_to_sketch, fit),
-                "sketch_to_photo": Translator(plain.sketch_to_photo, fit),
-                "photo_recognizer": Embedder(self._float32(self.photo_recognizer), fit),
-                "sketch_recognizer": Embedder(self._float32(self.sketch_recognizer), fit)}
-
-    def _float32(self, recognizer):
-        plain = build_recognizer(self.config, recognizer.name)
-        plain.mean_rgb = recognizer.mean_rgb
-        copy_weights(recognizer, plain)
-        return plain
-
     def _clear(self, *phases: str) -> None:
         for phase in phases:
             CheckpointStore(self.folder.checkpoints(phase)).clear()
+
+
+class ServedNetworks:
+    """Float32 copies of a run's networks on one device, inside the modules that are measured and exported.
+
+    Built once: each round assigns its weights, whatever the training's precision and devices.
+    """
+
+    def __init__(self, config: Config, faces: Faces):
+        networks = build_synthesis(config, faces.image_shape, seed=0)
+        self.plain = {"photo_to_sketch": networks.photo_to_sketch, "sketch_to_photo": networks.sketch_to_photo}
+        self.plain |= {name: build_recognizer(config, name)
+                       for name in ("initial_recognizer", "photo_recognizer", "sketch_recognizer")}
+        self.modules = {name: (Embedder if name.endswith("recognizer") else Translator)(network, faces.fit)
+                        for name, network in self.plain.items()}
+
+    def with_weights_of(self, rounds: Rounds) -> dict[str, tf.Module]:
+        generators = rounds.synthesis.networks
+        for source in (generators.photo_to_sketch, generators.sketch_to_photo, rounds.initial,
+                       rounds.photo_recognizer, rounds.sketch_recognizer):
+            copy_weights(source, self.plain[source.name])
+        return self.modules
 
 
 def finished_rounds(folder, config: Config) -> list[dict]:

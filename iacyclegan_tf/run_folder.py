@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from iacyclegan_tf.atomic_files import write_text
 from iacyclegan_tf.config import Config, as_dict
 from iacyclegan_tf.config_file import dump_config, load_config
 from iacyclegan_tf.errors import UserError
@@ -68,17 +68,6 @@ class RunFolder:
 
     def write_json(self, path: Path, values: dict) -> None:
         write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Atomically: a sibling, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.partial")
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
 
 
 def _flat(values: dict, prefix: str = "") -> dict:

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from iacyclegan_tf.data.faces import FacePairs
 from iacyclegan_tf.data.images import write_png
-from iacyclegan_tf.monitor import History, _PhaseCallback
+from iacyclegan_tf.monitor import History, PhaseCallback
 
 COLUMNS = ("photo", "sketch", "fake sketch", "fake photo", "cycled photo", "cycled sketch")
-_GAP, _CAPTION = 2, 14  # pixels
+_GAP = 2  # white pixels around each tile
 
 
 def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.ndarray:
@@ -26,7 +26,7 @@ def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.nd
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, cols * width, 3)
 
 
-class Snapshots(_PhaseCallback):
+class Snapshots(PhaseCallback):
     """Every ``every`` steps and at the end: the same people through the generators, to TensorBoard and one PNG."""
 
     def __init__(self, gan, people: FacePairs, history: History, path: Path, count: int, every: int):

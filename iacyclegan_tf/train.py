@@ -28,7 +28,8 @@ def train(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.config_file import load_config
 
     config = load_config(arguments.config, arguments.overrides)
-    console = Console(highlight=False)
+    # logs are not folded at 80 columns
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if arguments.dry_run:
         from iacyclegan_tf.dry_run import dry_run
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+# Fixed, not tf.data's AUTOTUNE: its optimisation thread sleeps in doubling intervals, and closing a stream at the
+# end of ``fit`` waits for it, up to ten seconds each time.
+_PARALLEL = 2
 _SECOND = 500_000_003  # added to a seed for the second image of a pair that is augmented apart
 
 
@@ -62,8 +65,7 @@ def paired_stream(photos: np.ndarray, sketches: np.ndarray, *, batch: int, seed:
         other = key if together else key + [_SECOND, 0]
         return augmentation(photos[index], key), augmentation(sketches[index], other)
 
-    return _endless(start_step * batch).map(sample, tf.data.AUTOTUNE, deterministic=True).batch(
-        batch, drop_remainder=True).prefetch(2)
+    return _endless(sample, start_step, batch)
 
 
 def labelled_stream(images: np.ndarray, labels: np.ndarray, *, batch: int, seed: int, augmentation: Augmentation,
@@ -76,8 +78,7 @@ def labelled_stream(images: np.ndarray, labels: np.ndarray, *, batch: int, seed:
         index = shuffled(g % count, count, tf.stack([tf.constant(seed, tf.int64), g // count]))
         return augmentation(images[index], tf.stack([tf.constant(seed, tf.int64), g])), labels[index]
 
-    return _endless(start_step * batch).map(sample, tf.data.AUTOTUNE, deterministic=True).batch(
-        batch, drop_remainder=True).prefetch(2)
+    return _endless(sample, start_step, batch)
 
 
 def identity_stream(sources: list[tuple[np.ndarray, np.ndarray]], *, people: int, images: int, seed: int,
@@ -111,9 +112,7 @@ def identity_stream(sources: list[tuple[np.ndarray, np.ndarray]], *, people: int
         return (augmentation(pictures[index], tf.stack([tf.constant(seed, tf.int64), g])),
                 tf.cast(person, tf.int32))
 
-    size = people * images
-    return _endless(start_step * size).map(sample, tf.data.AUTOTUNE, deterministic=True).batch(
-        size, drop_remainder=True).prefetch(2)
+    return _endless(sample, start_step, people * images)
 
 
 def _in_memory(images: np.ndarray) -> tf.Tensor:
@@ -122,5 +121,9 @@ def _in_memory(images: np.ndarray) -> tf.Tensor:
         return tf.constant(images)
 
 
-def _endless(start: int) -> tf.data.Dataset:
-    return tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+def _endless(sample, start_step: int, batch: int) -> tf.data.Dataset:
+    """Batches of ``sample(g)`` for g from ``start_step`` · ``batch`` on, without end."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    numbers = tf.data.Dataset.range(start_step * batch, np.iinfo(np.int64).max)
+    return numbers.map(sample, _PARALLEL, deterministic=True).batch(batch, drop_remainder=True).prefetch(2).with_options(options)

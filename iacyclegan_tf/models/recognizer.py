@@ -33,10 +33,12 @@ class Recognizer(tf.keras.Model):
     """
 
     def __init__(self, width: float = 1.0, input_size: int = 224, embedding: str = "fc7",
-                 normalization: str = "none", mean_rgb=MEAN_RGB, seed: int | None = None, dtype=None, **kwargs):
+                 normalization: str = "none", seed: int | None = None, dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.width, self.input_size, self.embedding = width, input_size, embedding
-        self.mean_rgb, self.normalization = tuple(float(m) for m in mean_rgb), normalization
+        self.normalization = normalization
+        # State, not an argument, since each weights file brings its own: saved, copied and exported with the weights.
+        self.mean_rgb = tf.Variable(MEAN_RGB, trainable=False, dtype=tf.float32, name="mean_rgb")
         policy = self.dtype_policy
         self.blocks: list[list[tf.keras.layers.Layer]] = []
         self.norms: list[list[tf.keras.layers.Layer]] = []
@@ -67,7 +69,7 @@ class Recognizer(tf.keras.Model):
         images = tf.cast(images, tf.float32)
         if images.shape[1:3] != [self.input_size, self.input_size]:
             images = tf.image.resize(images, [self.input_size, self.input_size])
-        return (images + 1.0) * 127.5 - tf.constant(self.mean_rgb)
+        return (images + 1.0) * 127.5 - tf.cast(self.mean_rgb, tf.float32)
 
     def features(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
         """Activations of the named layers (``pool1`` .. ``pool5``, ``fc6``, ``fc7``), in the order asked, float32."""
@@ -111,7 +113,7 @@ class Recognizer(tf.keras.Model):
         from iacyclegan_tf.errors import UserError
 
         self.build()
-        self.mean_rgb = tuple(float(m) for m in weights.mean_rgb)
+        self.mean_rgb.assign(weights.mean_rgb)
         layers = [layer for block in self.blocks for layer in block]
         if weights.has_top:
             layers += [self.fc6, self.fc7]
@@ -129,7 +131,7 @@ class Recognizer(tf.keras.Model):
 
     def get_config(self):
         return {"width": self.width, "input_size": self.input_size, "embedding": self.embedding,
-                "normalization": self.normalization, "mean_rgb": self.mean_rgb, "name": self.name}
+                "normalization": self.normalization, "name": self.name}
 
 
 def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:
