@@ -1,7 +1,7 @@
 """Tools for drawing: smooth curves, their place on the portrait, and anti-aliased ink.
 
-Curves are float64 arrays [n, 2] of (x, y). Face coordinates have their origin between the eyes, y down, in units of a
-200 x 250 portrait; portrait coordinates run from (0, 0) to (200, 250) whatever the size of the picture.
+Curves are float64 arrays [n, 2] of (x, y). Face coordinates have their origin between the eyes, y down, in
+units of a 200 x 250 portrait; portrait coordinates run from (0, 0) to (200, 250) whatever the size of the picture.
 """
 
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Frame:
         return self(curves.reshape(-1, 2)).reshape(curves.shape)
 
     def face_grid(self, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Face coordinates (x, y), float32 [rows, columns], of a grid over the portrait; inverse of the placing."""
+        """Face coordinates (x, y), float32 [rows, columns], of a grid over the portrait: places back."""
         view = self.view
         x = (np.arange(columns, dtype=np.float32) + 0.5) * (200 / columns) - (100 + view.shift[0])
         y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) * (250 / rows) - (125 + view.shift[1])
@@ -113,4 +113,5 @@ class Canvas:
     def strands(self, curves: np.ndarray, width: float, colour) -> None:
         """Many plain lines of one colour. ``curves``: [n, points, 2]."""
         thickness = max(1, int(round(width * self.scale[0])))
-        cv2.polylines(self.picture, list(self.pixels(curves)), False, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        lines = list(self.pixels(curves))
+        cv2.polylines(self.picture, lines, False, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)

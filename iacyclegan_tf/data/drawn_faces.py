@@ -1,9 +1,11 @@
 """Drawn faces: the embedded data set of face photos and artist's sketches of people who do not exist.
 
-Made by parameters, so that the project runs, trains and is tested without any download. An identity is a set of
-lasting traits (``drawn_person.py``); a rendering adds pose, expression, light, background and clothes. The sketch is
-drawn after the photo of the same rendering by an artist who exaggerates and misplaces (``drawn_sketch.py``).
-Everything follows from (seed, identity, rendering): the same call gives the same bytes in any process.
+Made by parameters, so that the project runs, trains and is tested without any download. An identity is a set
+of lasting traits, a rendering adds pose, expression, light, background and clothes (``drawn_person.py``). The
+sketch (``drawn_sketch.py``) is made after the photo (``drawn_photo.py``) by an artist who exaggerates,
+straightens and misplaces, so that sketch and photo cannot simply be laid over each other.
+Everything follows from (seed, identity, rendering): the same call gives the same bytes in any process with
+the same NumPy and OpenCV. The amounts below were set by measuring; see ``tests/test_drawn_faces.py``.
 """
 
 from typing import NamedTuple
@@ -11,15 +13,17 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from iacyclegan_tf.data.drawn_person import Person, View, as_drawn, caricature, draw_person, draw_view, with_expression
+from iacyclegan_tf.data.drawn_person import (
+    Person, View, as_drawn, caricature, draw_person, draw_view, with_expression)
 from iacyclegan_tf.data.drawn_photo import paint_photo
 from iacyclegan_tf.data.drawn_sketch import paint_sketch
 from iacyclegan_tf.errors import UserError
 
 LARGEST_SIDE = 2048
-EXAGGERATION = 1.3
-CAMERA_NOISE, PAPER_GRAIN = 2.5, 2.2  # standard deviation in grey levels
-DRIFT = 3.8
+EXAGGERATION = 1.3        # how far the artist pushes a trait away from the mean face; 1 is true to life
+CAMERA_NOISE = 2.5        # standard deviation in grey levels
+PAPER_GRAIN = 2.2
+DRIFT = 3.6               # smooth drift of the artist's hand: standard deviation in units of 200 x 250
 
 
 class DrawnPeople(NamedTuple):
@@ -40,7 +44,8 @@ def view(identity: int, rendering: int, *, seed: int) -> View:
     return draw_view(np.random.default_rng([seed, identity, rendering + 1]))
 
 
-def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_pair(identity: int, rendering: int, *, seed: int,
+              height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """One photo and the sketch drawn after it.
 
     Returns: photo uint8 [height, width, 3] RGB; sketch uint8 [height, width, 3], grey in all three channels.
@@ -50,18 +55,18 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
     _check(identity=identity, rendering=rendering, seed=seed, height=height, width=width)
     who, how = person(identity, seed=seed), view(identity, rendering, seed=seed)
     tall, wide = height * _oversampling(height), width * _oversampling(width)
-    photo = paint_photo(with_expression(who, how), how, tall, wide)
     artist = np.random.default_rng([seed, identity, rendering + 1, 1])
     copied = as_drawn(how, artist)
+    exaggerated = with_expression(caricature(who, EXAGGERATION), copied)
     photo = paint_photo(with_expression(who, how), how, tall, wide)
-    sketch = _warped(paint_sketch(with_expression(caricature(who, EXAGGERATION), copied), copied, tall, wide), artist)
-    photo, sketch = (cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in (photo, sketch))
-    photo = _grained(photo, CAMERA_NOISE, artist)
-    sketch = _grained(sketch, PAPER_GRAIN, artist)
+    sketch = _warped(paint_sketch(exaggerated, copied, tall, wide), artist)
+    photo = _grained(_shrunk(photo, height, width), CAMERA_NOISE, artist)
+    sketch = _grained(_shrunk(sketch, height, width), PAPER_GRAIN, artist)
     return photo, np.repeat(sketch[:, :, None], 3, axis=2)
 
 
-def draw_people(count: int, renderings: int, *, seed: int, height: int, width: int, first: int = 0) -> DrawnPeople:
+def draw_people(count: int, renderings: int, *, seed: int,
+                height: int, width: int, first: int = 0) -> DrawnPeople:
     """``renderings`` pairs of each of the identities first .. first + count - 1.
 
     Raises: UserError if count or renderings is not positive, and as ``draw_pair``.
@@ -69,10 +74,11 @@ def draw_people(count: int, renderings: int, *, seed: int, height: int, width: i
     _check(count=count, renderings=renderings, first=first, seed=seed, height=height, width=width)
     photos = np.empty((count * renderings, height, width, 3), np.uint8)
     sketches = np.empty_like(photos)
-    for n in range(count * renderings):
-        photos[n], sketches[n] = draw_pair(first + n // renderings, n % renderings, seed=seed, height=height, width=width)
-    names = [f"drawn-{first + n // renderings:04d}" for n in range(count * renderings)]
-    return DrawnPeople(photos, sketches, names)
+    who = [first + n // renderings for n in range(count * renderings)]
+    for n, identity in enumerate(who):
+        pair = draw_pair(identity, n % renderings, seed=seed, height=height, width=width)
+        photos[n], sketches[n] = pair
+    return DrawnPeople(photos, sketches, [f"drawn-{identity:04d}" for identity in who])
 
 
 def _check(**settings: int) -> None:
@@ -92,7 +98,7 @@ def _oversampling(side: int) -> int:
 def _warped(sketch: np.ndarray, artist: np.random.Generator) -> np.ndarray:
     """The artist's hand: features drift smoothly by a few units of the 200 x 250 portrait."""
     height, width = sketch.shape
-    coarse = artist.normal(size=(2, 5, 4)).astype(np.float32) * DRIFT
+    coarse = artist.normal(size=(2, 4, 3)).astype(np.float32) * DRIFT
     drift = [cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse]
     x = np.arange(width, dtype=np.float32)[None] + drift[0] * np.float32(width / 200)
     y = np.arange(height, dtype=np.float32)[:, None] + drift[1] * np.float32(height / 250)
@@ -102,4 +108,9 @@ def _warped(sketch: np.ndarray, artist: np.random.Generator) -> np.ndarray:
 def _grained(picture: np.ndarray, sigma: float, random: np.random.Generator) -> np.ndarray:
     """Sensor noise or paper grain, the same in all channels."""
     grain = random.standard_normal(picture.shape[:2], dtype=np.float32) * np.float32(sigma)
-    return np.clip(np.rint(picture + (grain[:, :, None] if picture.ndim == 3 else grain)), 0, 255).astype(np.uint8)
+    grain = grain.reshape(grain.shape + (1,) * (picture.ndim - 2))
+    return np.clip(np.rint(picture + grain), 0, 255).astype(np.uint8)
+
+
+def _shrunk(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

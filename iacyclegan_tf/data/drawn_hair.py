@@ -1,7 +1,7 @@
 """Hair of a drawn face: its outline and the flow of its strands, in face coordinates."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -40,14 +40,17 @@ STYLES = {
 
 @lru_cache(maxsize=4)
 def hair_sides(p: Person) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For the right and the left half: outer and inner edge of the hair, each [STEPS, 2] from parting to end."""
+    """For the right and the left half: outer and inner edge, each [STEPS, 2], from parting to end."""
     style, w = STYLES[p.hair], p["face_width"]
-    crown, line, side = -p["skull"] - style.top * p["hair_volume"], -p["forehead"] - style.recede, style.side * p["hair_volume"]
-    outer = [(0, crown), (0.5 * w, crown + 4), (0.86 * w + side, crown + 24), (w + side, crown + 58), (w + side + 1, -5)]
+    crown, side = -p["skull"] - style.top * p["hair_volume"], style.side * p["hair_volume"]
+    line = -p["forehead"] - style.recede
+    outer = [(0, crown), (0.5 * w, crown + 4), (0.86 * w + side, crown + 24),
+             (w + side, crown + 58), (w + side + 1, -5)]
     inner = [(0, line), (0.45 * w, line + 1), (0.8 * w, line + 12), (0.88 * w, line + 28), (0.96 * w, -12)]
     if style.end > 50:
         outer += [(w + side + 0.4 * style.flare, 0.5 * style.end), (w + side + style.flare, style.end)]
-        inner += [(0.97 * w, 25), (p["jaw"] * w, 62), (p["neck"] + 2, min(style.end, 90)), (p["neck"] + 6, style.end)]
+        inner += [(0.97 * w, 25), (p["jaw"] * w, 62), (p["neck"] + 2, min(style.end, 90)),
+                  (p["neck"] + 6, style.end)]
     else:
         outer += [(w + 0.7 * side, style.end)]
         inner += [(w - 1, style.end - 2)]
@@ -80,13 +83,14 @@ def hair_flow(p: Person, count: int) -> np.ndarray:
     at = np.linspace(0, STEPS - 1, count).astype(int)
     # The ends lean back towards the crown, which bends every strand.
     back = np.maximum(at - 3, 0)
-    strands = [inner[at][:, None] * (1 - t) + (outer[at][:, None] * (1 - t) + outer[back][:, None] * t) * t for outer, inner in sides]
+    strands = [inner[at][:, None] * (1 - t) + (outer[at][:, None] * (1 - t) + outer[back][:, None] * t) * t
+               for outer, inner in sides]
     curl = STYLES[p.hair].wave * np.sin(9 * t + 2.0 * np.arange(count)[:, None, None]) * [0.6, 0.3]
     return np.concatenate([side + curl for side in strands])
 
 
 def fringe_flow(p: Person, count: int) -> np.ndarray | None:
-    """Strands of the fringe, [count, 8, 2], from the crown to its lower edge, or None for styles without one."""
+    """Strands of the fringe, [count, 8, 2], from the crown down, or None for styles without one."""
     if not STYLES[p.hair].fringe:
         return None
     x = np.linspace(-0.93, 0.93, count)
@@ -97,7 +101,8 @@ def fringe_flow(p: Person, count: int) -> np.ndarray | None:
     return start[:, None] + (t + np.sin(np.pi * t) * [0.18, 0.0]) * (ends - start)[:, None]
 
 
-def lay_strands(canvas: Canvas, placed: np.ndarray, levels: tuple[float, ...], shine: float, colour_at) -> None:
+def lay_strands(canvas: Canvas, placed: np.ndarray, levels: tuple[float, ...], shine: float,
+                colour_at: Callable) -> None:
     """Draws strands in groups of brightness ``levels``; each brightens by ``shine`` on a band near the crown.
 
     ``colour_at`` maps a brightness (1 = the hair's own tone) to what the canvas draws with.

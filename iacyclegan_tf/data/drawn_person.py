@@ -49,12 +49,13 @@ TRAITS: dict[str, tuple[float, float, float]] = {
     "parting": (0.0, 13.0, 0.0),
     "eye_colour": (0.4, 0.35, 0.0),
     "brow_tone": (0.0, 0.22, 0.0),         # brows lighter (+) or darker (-) than the hair
-    "lip_tone": (0.45, 0.28, 0.2),         # 0 pale, 1 dark
+    "lip_tone": (0.35, 0.25, 1.0),         # 0 pale, 1 dark
 }
 NAMES = {name: index for index, name in enumerate(TRAITS)}
 TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
-SHAPE_SPREAD = 0.44
+# Faces are alike: set so that comparing a sketch with photos directly fails about every second time.
+SHAPE_SPREAD = 0.39
 SPREADS = np.array([s if n in TONES else SHAPE_SPREAD * s for n, s in zip(TRAITS, SPREADS)])
 HAIR_OF_MEN = ("crop", "crop", "crop", "parted", "parted", "receding", "buzz", "fringe")
 HAIR_OF_WOMEN = ("long", "long", "wavy", "bob", "bob", "tied", "tied", "curly")
@@ -150,7 +151,7 @@ def caricature(person: Person, factor: float) -> Person:
 
 # The sketch is aligned by its own eyes, so its placing errs independently of the photo's.
 MISPLACED, MISTURNED, MISSCALED = 3.8, 0.04, 0.035
-FAITH = 0.4  # how much of the photo's light, expression and turn of the head the artist takes over
+FAITH = 0.35  # how much of the photo's light, expression and turn of the head the artist takes over
 
 
 def as_drawn(view: View, artist: np.random.Generator) -> View:

@@ -28,7 +28,8 @@ def hair_colour(p: Person) -> np.ndarray:
 
 def brow_colour(p: Person) -> np.ndarray:
     """RGB, float64 [3]: near the hair, ``brow_tone`` lighter or darker, and never as light as the skin."""
-    return np.clip(0.7 * hair_colour(p) * (1 + p["brow_tone"]) + 90 * p["brow_tone"], 14, 0.7 * skin_colour(p))
+    colour = 0.7 * hair_colour(p) * (1 + p["brow_tone"]) + 90 * p["brow_tone"]
+    return np.clip(colour, 14, 0.7 * skin_colour(p))
 
 
 def lip_colour(p: Person) -> np.ndarray:
@@ -101,16 +102,16 @@ def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
 
 
 def _apply_light(picture: np.ndarray, frame: Frame, p: Person, view: View) -> None:
-    """Multiplies by the light; shadows on skin are warm, so red falls off less than blue; cheeks are ruddy."""
+    """Multiplies by the light. Red falls off less than blue, as on skin; cheeks and nose are ruddy."""
     light = light_map(p, view)
     x, y = frame.face_grid(ROWS, COLUMNS)
-    blush = 1 - 0.09 * bump(np.abs(x), y, 0.6 * p["face_width"], 30, 15, 13) - 0.05 * bump(x, y, 0, p["nose_length"] - 4, 9, 9)
+    blush = 1 - 0.09 * bump(np.abs(x), y, 0.6 * p["face_width"], 30, 15, 13)
+    blush -= 0.05 * bump(x, y, 0, p["nose_length"] - 4, 9, 9)
     tinted = cv2.merge([light ** np.float32(0.85), light * blush, light ** np.float32(1.1) * blush])
     if p.beard == "stubble":
         tinted *= 1 - beard_cover(p, frame)[:, :, None] * np.array([0.26, 0.22, 0.18], np.float32)
     tinted *= np.float32(view.exposure)
-    lit = cv2.multiply(picture, cv2.resize(tinted, picture.shape[1::-1]), dtype=cv2.CV_8U)
-    picture[:] = lit
+    cv2.multiply(picture, cv2.resize(tinted, picture.shape[1::-1]), dst=picture, dtype=cv2.CV_8U)
 
 
 def _fine_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:

@@ -12,8 +12,9 @@ from iacyclegan_tf.data.drawn_person import Person
 def head_outline(p: Person) -> np.ndarray:
     w, chin, top, jaw = p["face_width"], p["chin_drop"], -p["skull"], p["face_width"] * p["jaw"]
     cheek = 1.4 * p["cheek"]
-    half = [(0.30 * w, top), (0.78 * w, top + 12), (w, top + 45), (w + 1, -8), (w, 18), (0.97 * w + cheek, 38),
-            (jaw, chin - 42 + 1.5 * p["cheek"]), (0.5 * (jaw + p["chin_width"]), chin - 17), (p["chin_width"], chin - 2),
+    half = [(0.30 * w, top), (0.78 * w, top + 12), (w, top + 45), (w + 1, -8), (w, 18),
+            (0.97 * w + cheek, 38), (jaw, chin - 42 + 1.5 * p["cheek"]),
+            (0.5 * (jaw + p["chin_width"]), chin - 17), (p["chin_width"], chin - 2),
             (0.4 * p["chin_width"], chin)]
     return rounded(mirrored(half), closed=True)
 
@@ -38,7 +39,8 @@ def iris_outline(p: Person, side: int, share: float) -> np.ndarray:
     upper, lower = eye_outline(p, side)
     ring = circle([25.0 * side, -0.6], share * p["iris"])
     order = slice(None, None, side)  # np.interp needs x to rise
-    ring[:, 1] = np.clip(ring[:, 1], np.interp(ring[:, 0], *upper[order].T), np.interp(ring[:, 0], *lower[order].T))
+    above, below = (np.interp(ring[:, 0], *lid[order].T) for lid in (upper, lower))
+    ring[:, 1] = np.clip(ring[:, 1], above, below)
     return ring
 
 
@@ -60,9 +62,12 @@ def nose_curves(p: Person) -> dict[str, np.ndarray]:
     """Right wing, base line and nostril; the left ones are mirrored by the caller."""
     w, y, tip = p["nose_width"], p["nose_length"], p["nose_tip"]
     wing = rounded([(0.70 * w, y - 12), (1.02 * w, y - 6), (1.0 * w, y + 1), (0.72 * w, y + 2)])
-    base = rounded([(-0.55 * w, y + 1), (-0.3 * w, y + 1 + tip), (0, y + 4 + tip), (0.3 * w, y + 1 + tip), (0.55 * w, y + 1)])
-    nostril = rounded([(0.25 * w, y + 0.5), (0.45 * w, y - 2.2), (0.66 * w, y - 0.2), (0.45 * w, y + 1.6)], closed=True)
-    side = rounded([(p["nose_bridge"] + 3, -12), (p["nose_bridge"], 4), (p["nose_bridge"] + 1, y * 0.5), (0.55 * w, y - 13)])
+    base = rounded([(-0.55 * w, y + 1), (-0.3 * w, y + 1 + tip), (0, y + 4 + tip),
+                    (0.3 * w, y + 1 + tip), (0.55 * w, y + 1)])
+    nostril = rounded([(0.25 * w, y + 0.5), (0.45 * w, y - 2.2), (0.66 * w, y - 0.2), (0.45 * w, y + 1.6)],
+                      closed=True)
+    bridge = p["nose_bridge"]
+    side = rounded([(bridge + 3, -12), (bridge, 4), (bridge + 1, y * 0.5), (0.55 * w, y - 13)])
     return {"wing": wing, "base": base, "nostril": nostril, "side": side}
 
 
@@ -75,7 +80,8 @@ def mouth_curves(p: Person, open_mouth: float) -> dict[str, np.ndarray]:
     under = rounded([left, (-0.5 * w, y + 0.6 + gap), (0, y + gap), (0.5 * w, y + 0.6 + gap), right])
     top = rounded([left, (-0.5 * w, y - 0.75 * up), (-0.2 * w, y - 1.25 * up), (0, y - 0.8 * up),
                    (0.2 * w, y - 1.25 * up), (0.5 * w, y - 0.75 * up), right])
-    bottom = rounded([left, (-0.55 * w, y + gap + 0.85 * low), (0, y + gap + 1.2 * low), (0.55 * w, y + gap + 0.85 * low), right])
+    bottom = rounded([left, (-0.55 * w, y + gap + 0.85 * low), (0, y + gap + 1.2 * low),
+                      (0.55 * w, y + gap + 0.85 * low), right])
     return {"line": line, "under": under, "top": top, "bottom": bottom}
 
 
@@ -98,7 +104,8 @@ def clothes_curves(p: Person, collar: str) -> list[np.ndarray]:
     body = np.vstack([sag[::-1], [(n + 30, 106), (n + 75, 118), (n + 90, 150)]])
     outlines = [mirrored(body)]
     if collar == "shirt":
-        outlines += [np.array([(n + 1, 92), (n + 14, 104), (0.45 * n, 131), (0, 120)]) * [side, 1] for side in (-1, 1)]
+        lapel = np.array([(n + 1, 92), (n + 14, 104), (0.45 * n, 131), (0, 120)])
+        outlines += [lapel * [side, 1] for side in (-1, 1)]
     return outlines
 
 
@@ -121,7 +128,8 @@ def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:
         fold = rounded([(p["nose_width"] + 2, nose - 5), (wide + 3, mouth - 14), (wide + 7, mouth - 1)])
         bag = rounded([(14, 9), (24, 13), (36, 9)])
         crow = rounded([(41, 0), (46, -1), (51, 3)])
-        lines += [(fold * [side, 1], min(1.0, age + 0.3 * max(smile, 0))), (bag * [side, 1], age), (crow * [side, 1], age - 0.3)]
+        strengths = (min(1.0, age + 0.3 * max(smile, 0)), age, age - 0.3)
+        lines += [(curve * [side, 1], strength) for curve, strength in zip((fold, bag, crow), strengths)]
     for row in range(3):
         y = -p["brow_height"] - 12 - 7 * row
         lines.append((rounded([(-26 + 3 * row, y), (0, y - 3), (26 - 3 * row, y)]), age - 0.35))
@@ -130,7 +138,8 @@ def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:
 
 def beard_outlines(p: Person) -> list[np.ndarray]:
     w, chin, mouth, wide = p["face_width"], p["chin_drop"], p["mouth_drop"], p["mouth_width"]
-    moustache = mirrored(rounded([(0, p["nose_length"] + 9), (0.7 * wide, mouth - 8), (wide + 5, mouth + 2), (0.5 * wide, mouth - 3), (0, mouth - 3)]))
+    moustache = mirrored(rounded([(0, p["nose_length"] + 9), (0.7 * wide, mouth - 8), (wide + 5, mouth + 2),
+                                  (0.5 * wide, mouth - 3), (0, mouth - 3)]))
     if p.beard == "moustache":
         return [moustache]
     head = head_outline(p)

@@ -19,7 +19,7 @@ LINES = ((0.0, 1.0), (0.9, 0.55))  # a pencil goes over an outline twice: (offse
 
 @lru_cache(maxsize=8)
 def _stripes(height: int, width: int, degrees: float, period: float) -> np.ndarray:
-    """Pencil hatching of one direction, float32 [height, width] in 0 .. 1, a little uneven; ``period`` in units."""
+    """Pencil hatching of one direction, float32 [height, width] in 0 .. 1; ``period`` in portrait units."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x * np.float32(200 / width), y * np.float32(250 / height)
     turn = np.deg2rad(degrees)
@@ -58,7 +58,8 @@ def _tone(p: Person, view: View) -> np.ndarray:
     face = face_cover(p, frame)
     skin = 1 - float(skin_colour(p) @ LUMA) / 255
     shadow = 0.80 * (0.98 - light)
-    tone = face * np.clip(0.68 * skin - 0.10 + shadow, 0, 0.75) + (1 - face) * np.clip(0.4 * skin + shadow, 0, 0.55) * (light != 1)
+    neck = covered(frame, [shape.neck_outline(p)]) * (1 - face)
+    tone = face * np.clip(0.68 * skin - 0.10 + shadow, 0, 0.75) + neck * np.clip(0.4 * skin + shadow, 0, 0.55)
     hairy = {"none": 0.0, "stubble": 0.14, "moustache": 0.45, "full": 0.45}[p.beard]
     tone += hairy * beard_cover(p, frame) * (1.1 - float(hair_colour(p) @ LUMA) / 255)
     garment = covered(frame, shape.clothes_curves(p, view.collar)[:1])
@@ -68,7 +69,8 @@ def _tone(p: Person, view: View) -> np.ndarray:
 
 def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:
     for offset, strength in LINES[::-1]:
-        canvas.stroke(curve + [offset, 0.5 * offset], width * (0.5 + 0.5 * strength), 255 - (255 - grey) * strength, taper)
+        faded = 255 - (255 - grey) * strength
+        canvas.stroke(curve + [offset, 0.5 * offset], width * (0.5 + 0.5 * strength), faded, taper)
 
 
 def _body_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
