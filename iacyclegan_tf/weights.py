@@ -1,0 +1,93 @@
+"""Shows what a VGG-Face weights file holds, and writes it in this program's own format.
+
+    python -m iacyclegan_tf.weights VGG_FACE.caffemodel
+    python -m iacyclegan_tf.weights vgg_face.mat --write vggface.npz
+
+Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iacyclegan_tf.commands import run_command
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parses the command line and runs the command; returns the exit code (2 for a user's mistake)."""
+    options = _parser().parse_args(arguments)
+    return run_command(lambda: show(options.file, options.write))
+
+
+def show(file: Path, write: Path | None = None) -> None:
+    """Prints the table of ``file`` and, when ``write`` is given, writes the canonical .npz.
+
+    Raises:
+        UserError: ``file`` cannot be read, or ``write`` does not end in .npz or cannot be written.
+    """
+    from rich.console import Console
+
+    from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
+
+    if write is not None:
+        check_target(write)
+    console = Console(soft_wrap=True)
+    weights = read_vggface_weights(file)
+    console.print(_layers(weights))
+    for name, value in _facts(weights):
+        console.print(f"{name:<14} {value}", markup=False, highlight=False)
+    if write is not None:
+        write_vggface_npz(weights, write)
+        console.print(f"{'written to':<14} {write}", markup=False, highlight=False)
+
+
+def _layers(weights: VGGFaceWeights) -> Table:
+    """One row per layer: canonical kernel shape and number of parameters."""
+    from rich.table import Table
+
+    table = Table("layer", "kernel", "bias")
+    table.add_column("parameters", justify="right")
+    for name in [key.removesuffix("/kernel") for key in weights.arrays if key.endswith("/kernel")]:
+        kernel, bias = weights.arrays[f"{name}/kernel"], weights.arrays[f"{name}/bias"]
+        table.add_row(name, _shape(kernel), _shape(bias), f"{kernel.size + bias.size:,}")
+    return table
+
+
+def _facts(weights: VGGFaceWeights) -> list[tuple[str, str]]:
+    mean = ", ".join(f"{value:.4f}" for value in weights.mean_rgb)
+    order = weights.file_channel_order
+    return [
+        ("format", weights.source_format),
+        ("top layers", "fc6, fc7, fc8" if weights.has_top else "none"),
+        ("parameters", f"{sum(array.size for array in weights.arrays.values()):,}"),
+        ("mean (R, G, B)", mean),
+        ("channel order", order if order == "RGB" else f"{order} in such files, turned to RGB here"),
+        ("fingerprint", weights.fingerprint),
+    ]
+
+
+def _shape(array) -> str:
+    return " x ".join(str(size) for size in array.shape)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m iacyclegan_tf.weights",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="weights file; its content tells the format")
+    parser.add_argument("--write", type=Path, metavar="OUT.npz", help="write them in this program's format")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
