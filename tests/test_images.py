@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from iacyclegan_tf.data import images
 from iacyclegan_tf.data.images import (decode_image, image_size, image_stem, list_images, list_passed_over,
@@ -150,8 +151,13 @@ def gif(frames: int = 1) -> bytes:
     return head + frame * frames + b";"
 
 
-def test_first_frame_of_an_animation():
-    np.testing.assert_array_equal(decode_image(gif(3), "x"), [[[255, 0, 0], [0, 0, 255]]])
+def test_first_frame_of_an_animation(monkeypatch):
+    decode, seen = tf.io.decode_image, []
+    monkeypatch.setattr(tf.io, "decode_image",
+                        lambda data, **options: seen.append(data) or decode(data, **options))
+    red_blue = [[[255, 0, 0], [0, 0, 255]]]
+    np.testing.assert_array_equal(decode_image(gif(3), "x"), red_blue)
+    assert seen == [gif(1)]  # later frames, however many and large, never reach the decoder
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress], ids=["gz", "bz2"])
@@ -175,13 +181,13 @@ SAMPLES = {"jpeg": encoded(".jpg", smooth_image()), "png": encoded(".png", smoot
 
 
 def tiff_with_directory_first() -> bytes:
-    """Uncompressed 4x4 grey TIFF whose pixels come last: libtiff pads this one with zeros when cut."""
-    entries = [(256, 3, 1, 4), (257, 3, 1, 4), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
-               (273, 4, 1, 8 + 2 + 9 * 12 + 4), (277, 3, 1, 1), (278, 3, 1, 4), (279, 4, 1, 16)]
+    """Uncompressed 100x100 grey TIFF whose pixels come last: libtiff pads this one with zeros when cut."""
+    entries = [(256, 3, 1, 100), (257, 3, 1, 100), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
+               (273, 4, 1, 8 + 2 + 9 * 12 + 4), (277, 3, 1, 1), (278, 3, 1, 100), (279, 4, 1, 10_000)]
     directory = struct.pack("<H", len(entries))
     for tag, kind, count, value in entries:
         directory += struct.pack("<HHI", tag, kind, count) + struct.pack("<I", value)
-    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0) + bytes(range(1, 17))
+    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0) + bytes([7]) * 10_000
 
 
 @pytest.mark.parametrize("kind", [*SAMPLES, "tiff_directory_first"])

@@ -14,7 +14,8 @@ once for all callers:
 * **Upright**: the EXIF orientation of a JPEG and the orientation tag of a TIFF are applied.
 * **First frame** of animations, first page of TIFF files. GIF colours that no frame covers are black.
 * **Bounded**: the header is parsed before anything is decoded; more than ``MAX_PIXELS`` pixels or
-  ``MAX_BYTES`` bytes (also after unpacking) are refused. Truncated files are refused in every format.
+  ``MAX_BYTES`` bytes (also after unpacking) are refused. Truncated files are refused in every format
+  (an animation: if cut within its first frame).
 """
 
 import bz2
