@@ -320,6 +320,9 @@ def test_genuine_crops(folder, splits, tmp_path):
     assert report["splits"] == splits
     for key in ("orphan_photos", "orphan_sketches", "duplicates", "same_content", "bad", "suspicious"):
         assert report[key] == []
+    # Every second of 86 pairs or all 48, six to a row.
+    rows = {"train": 8, "dev": 8}[folder]
+    assert read_image(tmp_path / "out" / "contact_sheet.png").shape == (rows * 141, 6 * 208, 3)
 
 
 @genuine

@@ -6,6 +6,7 @@ end: an interrupted or failed run leaves an earlier result untouched and no half
 
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
@@ -139,7 +140,7 @@ def _write_pairs(request: Request, tree: Tree, pairing: Pairing, out: Path, prog
     layout, findings = LAYOUTS[request.layout], Findings()
     reader, written = PictureReader(layout, tree, pairing.pairs, request.eyes), Written(out)
     names = _output_names(request.layout, pairing.pairs)
-    every = max(1, len(pairing.pairs) // SHEET_PAIRS)
+    every = math.ceil(len(pairing.pairs) / SHEET_PAIRS)  # the sheet spans the whole set
     for at, pair in enumerate(progress(pairing.pairs)):
         pictures = reader.read_pair(pair, findings)
         if pictures is not None:
