@@ -149,8 +149,8 @@ def test_speed():
     assert (time.process_time() - start) / 10 < 0.06
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"renderings": 0}, {"height": 0}, {"width": -3}, {"width": 5000},
-                                   {"first": -1}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"renderings": 0}, {"height": 0}, {"width": -3},
+                                   {"width": 5000}, {"first": -1}, {"seed": -1}])
 def test_wrong_settings_are_named(wrong):
     settings = {"count": 1, "renderings": 1, "seed": 0, "height": 80, "width": 64, "first": 0} | wrong
     name, value = next(iter(wrong.items()))

@@ -1,7 +1,7 @@
 """Tools for drawing: smooth curves, their place on the portrait, and anti-aliased ink.
 
 Curves are float64 arrays [n, 2] of (x, y). Face coordinates have their origin between the eyes, y down, in
-units of a 200 x 250 portrait; portrait coordinates run from (0, 0) to (200, 250) whatever the size of the picture.
+units of a 200 x 250 portrait; portrait coordinates run from (0, 0) to (200, 250) whatever the picture's size.
 """
 
 from dataclasses import dataclass

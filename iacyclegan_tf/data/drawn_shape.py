@@ -137,6 +137,7 @@ def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:
 
 
 def beard_outlines(p: Person) -> list[np.ndarray]:
+    """The beard on jaw and chin, except for a moustache alone, then the moustache."""
     w, chin, mouth, wide = p["face_width"], p["chin_drop"], p["mouth_drop"], p["mouth_width"]
     moustache = mirrored(rounded([(0, p["nose_length"] + 9), (0.7 * wide, mouth - 8), (wide + 5, mouth + 2),
                                   (0.5 * wide, mouth - 3), (0, mouth - 3)]))

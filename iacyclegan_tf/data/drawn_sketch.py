@@ -60,11 +60,11 @@ def _tone(p: Person, view: View) -> np.ndarray:
     shadow = 0.80 * (0.98 - light)
     neck = covered(frame, [shape.neck_outline(p)]) * (1 - face)
     tone = face * np.clip(0.68 * skin - 0.10 + shadow, 0, 0.75) + neck * np.clip(0.4 * skin + shadow, 0, 0.55)
-    hairy = {"none": 0.0, "stubble": 0.14, "moustache": 0.45, "full": 0.45}[p.beard]
+    hairy = {"none": 0.0, "stubble": 0.10, "moustache": 0.0, "full": 0.40}[p.beard]
     tone += hairy * beard_cover(p, frame) * (1.1 - float(hair_colour(p) @ LUMA) / 255)
     garment = covered(frame, shape.clothes_curves(p, view.collar)[:1])
     cloth = 0.22 + 0.18 * (1 - float(np.array(view.clothes) @ LUMA) / 255)
-    return (tone + (cloth - tone) * garment).astype(np.float32)
+    return np.minimum(tone + (cloth - tone) * garment, 0.72).astype(np.float32)
 
 
 def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:
@@ -93,6 +93,8 @@ def _body_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 def _mouth_and_nose(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
     mouth, nose = shape.mouth_curves(p, view.mouth_open), shape.nose_curves(p)
     lips = 30 + 0.95 * float(lip_colour(p) @ LUMA)
+    if p.beard in ("moustache", "full"):
+        canvas.fill(frame(shape.beard_outlines(p)[-1]), 50 + 0.7 * float(hair_colour(p) @ LUMA))
     canvas.fill(frame(np.concatenate([mouth["top"], mouth["line"][::-1]])), 0.82 * lips)
     canvas.fill(frame(np.concatenate([mouth["under"], mouth["bottom"][::-1]])), lips)
     if view.mouth_open > 0.05:
