@@ -126,7 +126,7 @@ def rank1(sketch: np.ndarray, photo: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("height, width, cells, seeds", [(80, 64, (4, 8), (0, 1, 2)),
-                                                         (250, 200, (10,), (0, 1))])
+                                                         (250, 200, (10,), (1,))])
 def test_comparing_directly_is_not_enough(height, width, cells, seeds):
     """Rank-1 of unseen people stays below 70 % (chance: 2.5 %) for HOG and grey pixels, yet above noise."""
     for seed in seeds:
