@@ -144,7 +144,7 @@ GOLDEN: dict[str, Callable[[int], Golden]] = {
     "discriminator": lambda seed: _network(discriminator(seed)),
     "recognizer": lambda seed: _network(recognizer(seed)),
     "recognizer_pool5": lambda seed: _network(recognizer(seed, "pool5")),
-    "recognizer_group": lambda seed: _network(recognizer(seed, normalization="group")),
+    "recognizer_batch": lambda seed: _network(recognizer(seed, normalization="batch")),
     "identity_classifier": lambda seed: _network(classifier(seed)),
     "triplet_trainer": lambda seed: _network(triplet_trainer(seed)),
     "image_pool": _pool,
