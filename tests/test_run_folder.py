@@ -1,0 +1,97 @@
+"""The folder of a run: settings written first, resumption with the same settings only."""
+
+import json
+
+import pytest
+
+from iacyclegan_tf.config import Config
+from iacyclegan_tf.config_file import load_config
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.run_folder import RunFolder
+
+
+@pytest.fixture
+def config(tmp_path) -> Config:
+    return load_config(None, ["name=first", f"runs_dir={tmp_path / 'runs'}", f"savedmodels_dir={tmp_path / 'served'}"])
+
+
+def changed(config: Config, *overrides: str) -> Config:
+    return load_config(None, [f"name={config.name}", f"runs_dir={config.runs_dir}",
+                              f"savedmodels_dir={config.savedmodels_dir}", *overrides])
+
+
+def test_a_new_run_writes_its_settings_and_nothing_else(config, tmp_path):
+    folder = RunFolder(config)
+    assert not folder.resumed and folder.path == tmp_path / "runs" / "first"
+    assert [path.name for path in folder.path.iterdir()] == ["config.yaml"]
+    assert load_config(folder.path / "config.yaml") == config
+
+
+def test_the_same_settings_go_on(config):
+    RunFolder(config)
+    assert RunFolder(config).resumed
+
+
+@pytest.mark.parametrize("override, words", [
+    ("train.epochs=9", "train.epochs: 4 -> 9"),
+    ("seed=3", "seed: 0 -> 3"),
+    ("loss.perception_layer=[fc7]", r"loss.perception_layer: \['pool3', 'pool5'\] -> \['fc7'\]"),
+    ("data.drawn.seed=8", "data.drawn.seed: 7 -> 8"),
+])
+def test_other_settings_are_refused_with_both_values(config, override, words):
+    RunFolder(config)
+    with pytest.raises(UserError, match=f"first holds a run with other settings.*{words}.*another name"):
+        RunFolder(changed(config, override))
+    assert RunFolder(config).resumed  # the refusal left the run as it was
+
+
+def test_many_changes_are_cut_after_four(config):
+    RunFolder(config)
+    with pytest.raises(UserError) as error:
+        RunFolder(changed(config, "seed=1", "train.epochs=9", "train.batch=2", "generator.blocks=1", "generator.filters=8"))
+    assert str(error.value).count("->") == 4 and "..." in str(error.value)
+
+
+def test_folders_of_results_may_move(config, tmp_path):
+    folder = RunFolder(config)
+    folder.path.rename(tmp_path / "first")
+    moved = changed(config, f"runs_dir={tmp_path}", f"savedmodels_dir={tmp_path / 'elsewhere'}")
+    assert RunFolder(moved).resumed
+
+
+def test_settings_of_an_older_version_without_a_new_key_go_on_with_its_default(config):
+    folder = RunFolder(config)
+    saved = folder.path / "config.yaml"
+    saved.write_text("".join(line for line in saved.read_text().splitlines(True) if "snapshot_epochs" not in line))
+    assert RunFolder(config).resumed
+
+
+def test_broken_settings_of_a_begun_run_are_a_user_error(config):
+    saved = RunFolder(config).path / "config.yaml"
+    saved.write_text("name: {")
+    with pytest.raises(UserError, match="config.yaml is not valid YAML"):
+        RunFolder(config)
+
+
+@pytest.mark.parametrize("name, place", [("first", "file"), ("n" * 300, "runs")])
+def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path, name, place):
+    """A file in its place; a name longer than file systems allow."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written.*runs_dir=FOLDER"):
+        RunFolder(load_config(None, [f"name={name}", f"runs_dir={tmp_path / place}"]))
+
+
+def test_places(config, tmp_path):
+    folder = RunFolder(config)
+    assert folder.history == folder.path / "history.jsonl"
+    assert folder.round(2) == folder.path / "round_2"
+    assert folder.checkpoints("round_1/synthesis") == folder.path / "checkpoints" / "round_1" / "synthesis"
+    assert folder.tensorboard("a") == folder.path / "tensorboard" / "a"
+    assert folder.savedmodels == tmp_path / "served" / "first"
+
+
+def test_json_is_written_readably(config):
+    folder = RunFolder(config)
+    folder.write_json(folder.round(1) / "metrics.json", {"a": {"b": 0.1}, "name": "Müller"})
+    text = (folder.round(1) / "metrics.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"a": {"b": 0.1}, "name": "Müller"} and "Müller" in text and text.endswith("}\n")
