@@ -77,6 +77,7 @@ def test_broken_settings_of_a_begun_run_are_a_user_error(config):
 def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path, name, place):
     """A file in its place; a name longer than file systems allow."""
     (tmp_path / "file").write_text("")
+    (tmp_path / "runs").mkdir()
     with pytest.raises(UserError, match="cannot be written.*runs_dir=FOLDER"):
         RunFolder(load_config(None, [f"name={name}", f"runs_dir={tmp_path / place}"]))
 
