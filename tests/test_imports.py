@@ -30,7 +30,8 @@ FLOORS = (
     {"run_context": "what all phases share"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase"},
     {"rounds": "mutual optimisation"},
-    {"start": "from settings to a finished run", "dry_run": "what a run would be"},
+    {"start": "from settings to a finished run"},
+    {"dry_run": "what a run would be"},
     {"train": "command", "prepare": "command", "weights": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
