@@ -62,17 +62,17 @@ class DiscriminatorConfig:
 class PretrainConfig:
     """The recognizers before the first round, when no weights file is given."""
 
-    epochs: int = 10  # identity classification over the fitting people
+    epochs: int = 14  # identity classification over the fitting people
     batch: int = 32
-    learning_rate: float = 1e-3
-    triplet_steps: int = 100  # after classification, with the triplet loss
+    learning_rate: float = 3e-3
+    triplet_steps: int = 40  # after classification, with the triplet loss
 
 
 @dataclass
 class FinetuneConfig:
     """Fine-tuning of each recognizer on real and synthesised images; not known from the paper [O]."""
 
-    steps: int = 100
+    steps: int = 60
     people: int = 16  # P people per batch ...
     images: int = 4  # ... times K images each, real and synthesised in turn
     learning_rate: float = 1e-4
@@ -83,8 +83,8 @@ class FinetuneConfig:
 class RecognizerConfig:
     width: float = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
     input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
-    embedding: Literal["pool5", "fc6", "fc7"] = "fc7"  # the layer that is L2-normalised and compared
-    normalization: Literal["none", "group"] = "none"  # "group" helps small ones trained from nothing; VGG-Face has none
+    embedding: Literal["pool5", "fc6", "fc7"] = "pool5"  # the layer that is L2-normalised and compared
+    normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     weights: str = ""  # a VGG-Face file (docs/weights.md); empty: pre-train on the training people
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
@@ -108,14 +108,15 @@ class LossConfig:
 
 @dataclass
 class TrainConfig:
-    epochs: int = 4  # at the constant rate, then ... ; 100 in the paper [P]
-    decay_epochs: int = 4  # ... linearly to zero; 100 in the paper [P]
+    epochs: int = 1  # at the constant rate, then ... ; 100 in the paper [P]
+    decay_epochs: int = 1  # ... linearly to zero; 100 in the paper [P]
     batch: int = 1  # over all replicas; instance norm and the paper's recipe want 1 per replica [I]
     learning_rate: float = 2e-4  # Adam [P]
     beta_1: float = 0.5  # [P]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False  # XLA for the training step; slower on a CPU, never in exports
     deterministic: bool = True  # bit-for-bit repeats; costs a little on a GPU
+    intra_op_threads: int = 1  # on a CPU: threads inside one operation; 1 suits small networks, 0 leaves it to TensorFlow
     memory_limit_gb: float = 0.0  # refuse a run estimated above this; 0: the machine's memory
     checkpoint_steps: int = 200
     log_steps: int = 50
@@ -129,7 +130,7 @@ class RoundsConfig:
     perception: bool = True  # False: the CycleGAN ablation, without the identity perception loss
     finetune: bool = True  # False: the control, recognizers frozen at their first state
     snapshots: int = 6  # people in the picture grid
-    snapshot_epochs: int = 2
+    snapshot_epochs: int = 1
 
 
 @dataclass
@@ -163,7 +164,7 @@ _AT_LEAST_ONE = (
 _NOT_NEGATIVE = (
     "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
     "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight "
-    "train.epochs train.decay_epochs train.memory_limit_gb"
+    "train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads"
 ).split()
 _POSITIVE = (
     "recognizer.width recognizer.pretrain.learning_rate recognizer.finetune.learning_rate "

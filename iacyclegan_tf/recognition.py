@@ -39,10 +39,14 @@ class IdentityClassifier(tf.keras.Model):
         self.directions = self.add_weight("directions", [recognizer(tf.zeros([1, 32, 32, 3])).shape[1], people],
                                           initializer=tf.keras.initializers.GlorotUniform(seed))
 
-    def call(self, images):
+    @property
+    def trained_variables(self) -> list[tf.Variable]:
+        return [*self.recognizer.embedding_variables, self.directions]
+
+    def call(self, images, training=False):
         """``[N, H, W, 3]`` in [−1, 1] -> logits ``[N, people]``."""
         directions = tf.math.l2_normalize(tf.cast(self.directions, tf.float32), axis=0)
-        return self.SCALE * tf.matmul(self.recognizer(images), directions)
+        return self.SCALE * tf.matmul(self.recognizer(images, training=training), directions)
 
     def train_step(self, data):
         images, labels = data
@@ -50,7 +54,7 @@ class IdentityClassifier(tf.keras.Model):
             logits = self(images, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
             scaled = _share(loss)
-        self.optimizer.minimize(scaled, self.trainable_variables, tape)
+        self.optimizer.minimize(scaled, self.trained_variables, tape)
         correct = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
         return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))}
 
@@ -75,8 +79,12 @@ class TripletTrainer(tf.keras.Model):
         recognizer.build()
         self.triplet_loss = TripletSemiHardLoss(margin, "squared-L2", reduction=tf.keras.losses.Reduction.SUM)
 
-    def call(self, images):
-        return self.recognizer(images)
+    @property
+    def trained_variables(self) -> list[tf.Variable]:
+        return self.recognizer.embedding_variables
+
+    def call(self, images, training=False):
+        return self.recognizer(images, training=training)
 
     def train_step(self, data):
         images, labels = data
@@ -84,7 +92,7 @@ class TripletTrainer(tf.keras.Model):
             embeddings, labels = _gather(self(images, training=True)), _gather(labels)
             loss = self.triplet_loss(labels, embeddings)
             scaled = _share(loss)
-        self.optimizer.minimize(scaled, self.recognizer.trainable_variables, tape)
+        self.optimizer.minimize(scaled, self.trained_variables, tape)
         return {"loss": loss, **triplet_statistics(embeddings, labels, self.margin)}
 
 

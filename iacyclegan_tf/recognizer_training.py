@@ -26,7 +26,7 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
     with context.strategy.scope():
         model = IdentityClassifier(recognizer, fitting.people, seed=seed)
         model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)))
-        model.optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trained_variables)
     phase = Phase("recognizer_0/classification", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
                   lambda start: labelled_stream(images, labels, batch=batch, seed=seed,
                                                 augmentation=context.augmentation, start_step=start), steps, epoch_steps)
@@ -42,7 +42,7 @@ class TripletTraining:
         with context.strategy.scope():
             self.trainer = TripletTrainer(recognizer, settings.margin)
             self.trainer.compile(adam(settings.learning_rate))
-            self.trainer.optimizer.build(recognizer.trainable_variables)
+            self.trainer.optimizer.build(self.trainer.trained_variables)
         self._restart = Restart(self.trainer.optimizer.variables)
 
     def train(self, name: str, sources: list[tuple[np.ndarray, np.ndarray]], steps: int, seed: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,12 +69,12 @@ class Faces:
                 f"{self.test_split} {len(self.test)}"]
 
 
-def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda items, what: items) -> Faces:
+def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda items, words, total: items) -> Faces:
     """Draws or reads the faces that ``settings`` name.
 
     Args:
         seed: chooses the validation people among the training people.
-        progress: wraps an iterable and the words for it, e.g. to show a bar.
+        progress: wraps an iterable, given the words for it and its length, e.g. to show a bar.
 
     Raises ``UserError`` for missing folders, too few people, and unreadable files unless ``skip_bad``.
     """
@@ -87,8 +88,9 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
 
     def draw(first: int, count: int, renderings: int, what: str) -> FacePairs:
         wanted = [(first + i, r) for i in range(count) for r in range(renderings)]
+        # one thread: drawing is many small NumPy calls, which two threads only slow down
         pairs = [draw_pair(i, r, seed=people.seed, height=settings.height, width=settings.width)
-                 for i, r in progress(wanted, f"drawing {what} faces")]
+                 for i, r in progress(wanted, f"drawing {what} faces", len(wanted))]
         photos, sketches = zip(*pairs)
         return FacePairs(np.stack(photos), np.stack(sketches), tuple(f"drawn-{i:04d}" for i, _ in wanted),
                          photos if what == "test" else (), sketches if what == "test" else ())
@@ -145,8 +147,6 @@ def _test_split(settings: DataConfig, splits: list[str]) -> str:
 
 def _decode(pairs, progress: Callable) -> tuple[dict[Path, np.ndarray], list[str]]:
     """All images of ``pairs`` by path, and one line for each file that cannot be read."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from iacyclegan_tf.data.images import read_image
 
     def read(path: Path):
@@ -156,8 +156,8 @@ def _decode(pairs, progress: Callable) -> tuple[dict[Path, np.ndarray], list[str
             return path, None, str(error)
 
     paths = [path for pair in pairs for path in (pair.photo, pair.sketch)]
-    with ThreadPoolExecutor(2) as pool:
-        results = list(progress(pool.map(read, paths), "reading images", ))
+    with ThreadPoolExecutor() as pool:
+        results = list(progress(pool.map(read, paths), "reading images", len(paths)))
     return ({path: image for path, image, _ in results if image is not None},
             [error for _, _, error in results if error is not None])
 

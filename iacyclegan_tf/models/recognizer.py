@@ -10,7 +10,7 @@ MEAN_RGB = (129.1863, 104.7624, 93.5940)
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG-16: channels, convolutions; a pool after each
 _FC = 4096
 _PIXEL_SCALE = 64.0  # about the standard deviation of a face's pixels in 0..255
-_GROUP = 8  # channels that share statistics with normalization="group"
+_FEWEST = 8  # channels are multiples of this, whatever the width
 
 
 class Recognizer(tf.keras.Model):
@@ -24,8 +24,8 @@ class Recognizer(tf.keras.Model):
         width: multiplies all channels; 1.0 is VGG-Face, 0.125 trains on a CPU.
         input_size: 224 for VGG-Face; divisible by 32.
         embedding: the layer that ``call`` returns, L2-normalised: ``pool5``, ``fc6`` or ``fc7``.
-        normalization: ``none`` (VGG-Face) or ``group`` (GroupNorm, Wu & He 2018, after each convolution; for
-            small networks trained from nothing).
+        normalization: ``none`` (VGG-Face) or ``batch`` (Ioffe & Szegedy 2015, after each convolution, for
+            networks trained from nothing; inside the perception loss its learnt statistics are used).
 
     >>> phi = Recognizer(width=0.0625, input_size=32)
     >>> phi(tf.zeros([2, 40, 32, 3])).shape
@@ -49,9 +49,9 @@ class Recognizer(tf.keras.Model):
                 _scaled(channels, width), 3, padding="same", name=name, dtype=policy,
                 kernel_initializer=_he(seed, number + i, first=name == "conv1_1"))
                 for i, name in enumerate(names)])
-            self.norms.append([tf.keras.layers.GroupNormalization(
-                max(1, _scaled(channels, width) // _GROUP), epsilon=1e-5, name=f"norm{stage}_{i}", dtype="float32")
-                for i in range(1, convolutions + 1)] if normalization == "group" else [])
+            self.norms.append([tf.keras.layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-3, name=f"norm{stage}_{i}", dtype=policy)
+                for i in range(1, convolutions + 1)] if normalization == "batch" else [])
             number += convolutions
         self.fc6, self.fc7 = (tf.keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy,
                                                     kernel_initializer=_he(seed, number + i))
@@ -71,15 +71,18 @@ class Recognizer(tf.keras.Model):
             images = tf.image.resize(images, [self.input_size, self.input_size])
         return (images + 1.0) * 127.5 - tf.cast(self.mean_rgb, tf.float32)
 
-    def features(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
-        """Activations of the named layers (``pool1`` .. ``pool5``, ``fc6``, ``fc7``), in the order asked, float32."""
+    def features(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
+        """Activations of the named layers (``pool1`` .. ``pool5``, ``fc6``, ``fc7``), in the order asked, float32.
+
+        ``training`` matters to batch normalisation only: statistics of the batch, or those learnt.
+        """
         found: dict[str, tf.Tensor] = {}
         hidden = tf.cast(self.pixels(images), self.compute_dtype)
         for stage, (block, norms) in enumerate(zip(self.blocks, self.norms), 1):
             for index, layer in enumerate(block):
                 hidden = layer(hidden)
                 if norms:
-                    hidden = tf.cast(norms[index](hidden), self.compute_dtype)
+                    hidden = norms[index](hidden, training=training)
                 hidden = tf.nn.relu(hidden)
             hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
             found[f"pool{stage}"] = hidden
@@ -91,12 +94,19 @@ class Recognizer(tf.keras.Model):
             found["fc7"] = tf.nn.relu(self.fc7(found["fc6"])) if "fc7" in layers else None
         return [tf.cast(found[layer], tf.float32) for layer in layers]
 
-    def call(self, images):
+    def call(self, images, training=False):
         """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
-        feature, = self.features(images, (self.embedding,))
+        feature, = self.features(images, (self.embedding,), bool(training))
         if self.embedding == "pool5":
             feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
         return tf.math.l2_normalize(feature, axis=1)
+
+    @property
+    def embedding_variables(self) -> list[tf.Variable]:
+        """The trainable variables that the embedding depends on: not the layers above it."""
+        above = {"pool5": (self.fc6, self.fc7), "fc6": (self.fc7,), "fc7": ()}[self.embedding]
+        unused = {id(v) for layer in above for v in layer.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) not in unused]
 
     @property
     def embedding_length(self) -> int:
@@ -148,7 +158,7 @@ def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], 
 
 
 def _scaled(channels: int, width: float) -> int:
-    return max(_GROUP, int(round(channels * width / _GROUP)) * _GROUP)
+    return max(_FEWEST, int(round(channels * width / _FEWEST)) * _FEWEST)
 
 
 def _he(seed: int | None, number: int, first: bool = False) -> tf.keras.initializers.Initializer:

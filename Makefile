@@ -1,0 +1,24 @@
+# make train: the quickstart, from a fresh clone.   make test: all tests.   Both make .venv first.
+PYTHON ?= python3.11
+VENV = .venv
+PY = $(VENV)/bin/python
+ARGS ?=
+
+.PHONY: train test clean
+
+train: $(VENV)/.installed
+	$(PY) -m iacyclegan_tf.train $(ARGS)
+
+test: $(VENV)/.installed
+	$(PY) -m pytest $(ARGS)
+
+$(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) was not found): TensorFlow 2.15 has no wheel for newer ones. Name yours with make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed and $(PYTHON) is $$($(PYTHON) -V 2>&1): TensorFlow 2.15 has no wheel for it. Name a 3.11 with make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info
