@@ -26,14 +26,16 @@ def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None 
 
 
 def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
-    """Restores what ``write_folder`` wrote and returns the JSON; every object must be found.
+    """Restores what ``write_folder`` wrote and returns the JSON; every object and every saved value must be used.
 
     Raises ``UserError`` naming the folder when it is damaged (TensorFlow checks each tensor's CRC) or of another build.
     """
     try:
         extra = json.loads((folder / _EXTRA).read_text(encoding="utf-8"))
-        objects.read(str(folder / _STATE)).assert_existing_objects_matched()
-    except (OSError, ValueError, AssertionError, tf.errors.OpError) as error:
+        if not isinstance(extra, dict):
+            raise ValueError(f"{_EXTRA} holds no object")
+        objects.read(str(folder / _STATE)).assert_consumed()
+    except (OSError, ValueError, IndexError, AssertionError, tf.errors.OpError) as error:
         reason = str(error).split("\n")[0][:300]
         raise UserError(f"The saved state {folder} cannot be read: {reason}") from None
     return extra
@@ -72,11 +74,16 @@ class CheckpointStore:
         for step in reversed(steps):
             path = self.folder / f"{step:09d}"
             try:
-                return read_folder(path, objects)
+                extra = read_folder(path, objects)
+                if extra.get("step") != step:
+                    raise UserError(f"The saved state {path} says it is of step {extra.get('step')}.")
+                return extra
             except UserError as error:
                 say(f"{error} The one before it is used.")
-                os.rename(path, path.with_name(f"damaged-{path.name}"))
-        if steps:
+                damaged = path.with_name(f"damaged-{path.name}")
+                shutil.rmtree(damaged, ignore_errors=True)
+                os.rename(path, damaged)
+        if self.folder.is_dir() and any(path.name.startswith("damaged-") for path in self.folder.iterdir()):
             raise UserError(f"No checkpoint under {self.folder} can be read; remove that folder to start this phase anew.")
         return None
 

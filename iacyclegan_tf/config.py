@@ -205,10 +205,14 @@ def check(config: Config) -> None:
         raise UserError(f"generator.ema is {config.generator.ema}; it must be at least 0 and below 1.")
     if not 0.0 <= config.train.beta_1 < 1.0:
         raise UserError(f"train.beta_1 is {config.train.beta_1}; it must be at least 0 and below 1.")
+    if not 0 <= config.seed < 2**31:
+        raise UserError(f"seed is {config.seed}; it must be from 0 to {2**31 - 1}.")
+    if config.loss.perception_weight != "auto" and config.loss.perception_weight < 0:
+        raise UserError(f"loss.perception_weight is {config.loss.perception_weight}; it must be auto, or 0 or more.")
     if config.train.epochs + config.train.decay_epochs < 1:
         raise UserError("train.epochs and train.decay_epochs are both 0; a round needs at least one epoch.")
-    if config.recognizer.input_size % 32:
-        raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be divisible by 32, "
+    if config.recognizer.input_size < 32 or config.recognizer.input_size % 32:
+        raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be positive and divisible by 32, "
                         "because VGG-16 halves it five times.")
     if config.recognizer.finetune.people < 2 or config.recognizer.finetune.images < 2:
         raise UserError("recognizer.finetune.people and .images must both be at least 2: a triplet needs "

@@ -22,6 +22,8 @@ class _StrictLoader(yaml.SafeLoader):
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
             raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
+        if getattr(self.peek_event(), "anchor", None):
+            raise yaml.constructor.ConstructorError(None, None, "anchors are not allowed", self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
@@ -92,7 +94,8 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
             raise UserError(f"Unknown setting {name!r} in {where}.{_nearest(str(key), name, prefix, hints)}")
         if dataclasses.is_dataclass(hints[key]):
             if not isinstance(value, dict):
-                raise UserError(f"{name} in {where} is {value!r}; it is a group of settings ({', '.join(typing.get_type_hints(hints[key]))}).")
+                raise UserError(f"{name} in {where} is {value!r}; it is a group of settings "
+                                f"({', '.join(typing.get_type_hints(hints[key]))}).")
             _fill(getattr(target, key), value, f"{name}.", where)
         else:
             setattr(target, key, _convert(value, hints[key], name, where))
@@ -131,10 +134,9 @@ def _convert(value, hint, name: str, where: str):
             return value
         allowed = "one of " + ", ".join(map(str, options))
     elif origin is tuple:
-        items = value if isinstance(value, list) else [value] if isinstance(value, str) else None
-        if isinstance(value, str):
-            items = [part.strip() for part in value.split(",") if part.strip()]
-        if items is not None:
+        # on the command line a list may be written a,b
+        items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if isinstance(items, list):
             return tuple(_convert(item, options[0], name, where) for item in items)
         allowed = "a list"
     elif hint is float:
@@ -144,6 +146,8 @@ def _convert(value, hint, name: str, where: str):
         allowed = "a finite number"
     elif type(value) is hint:
         return value
+    elif hint is str and value is None:
+        return ""  # ``data.root=`` and an empty value in a file
     elif hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     else:

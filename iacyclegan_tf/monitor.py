@@ -32,10 +32,10 @@ class History(PhaseCallback):
         super().__init__()
         self.path, self.tensorboard, self.every = path, tensorboard, every
         self.writer: tf.summary.SummaryWriter | None = None
-        self.step, self.sums, self.count, self.since = 0, {}, 0, 0.0
+        self.step, self.sums, self.count, self.since, self.timed, self.images_per_step = 0, {}, 0, 0.0, 0, 1
 
-    def begin(self, phase: str, start: int, window: dict | None) -> None:
-        self.phase_name, self.step = phase, start
+    def begin(self, phase: str, start: int, window: dict | None, images_per_step: int = 1) -> None:
+        self.phase_name, self.step, self.images_per_step = phase, start, images_per_step
         self.sums, self.count = (window["sums"], window["count"]) if window else ({}, 0)
         self._drop_lines_after(phase, start)
         self.writer = tf.summary.create_file_writer(str(self.tensorboard(phase)))
@@ -50,11 +50,10 @@ class History(PhaseCallback):
         self.timed += 1
         for name, value in (logs or {}).items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
-        rate = getattr(getattr(self.model, "generator_optimizer", None) or self.model.optimizer, "learning_rate", None)
         if self.step % self.every == 0 or self.step == self.total_steps:
+            optimizer = getattr(self.model, "generator_optimizer", None) or self.model.optimizer
             means = {name: total / self.count for name, total in self.sums.items()}
-            means["learning_rate"] = float(rate)
-            self._write(means)
+            self._write(means | {"learning_rate": float(optimizer.learning_rate)})
 
     def _write(self, means: dict[str, float]) -> None:
         seconds = time.perf_counter() - self.since
@@ -63,7 +62,7 @@ class History(PhaseCallback):
         with self.writer.as_default(step=self.step):
             for name, value in means.items():
                 tf.summary.scalar(name, value)
-            tf.summary.scalar("steps_per_second", self.timed / max(seconds, 1e-9))
+            tf.summary.scalar("images_per_second", self.timed * self.images_per_step / max(seconds, 1e-9))
         self.sums, self.count = {}, 0
         self.since, self.timed = time.perf_counter(), 0
 
@@ -72,11 +71,13 @@ class History(PhaseCallback):
         with self.writer.as_default(step=self.step):
             tf.summary.image(name, picture[None])
 
-    def scalars(self, values: dict[str, float]) -> None:
-        with self.writer.as_default(step=self.step):
-            for name, value in values.items():
+    def measures(self, number: int, metrics: dict) -> None:
+        """A round's numbers, at the round's number, as ``measures`` beside the phases."""
+        writer = tf.summary.create_file_writer(str(self.tensorboard("measures")))
+        with writer.as_default(step=number):
+            for name, value in _scalars(metrics):
                 tf.summary.scalar(name, value)
-        self.flush()
+        writer.close()
 
     def flush(self) -> None:
         self.writer.flush()
@@ -88,6 +89,15 @@ class History(PhaseCallback):
         kept = [line for line in lines if _still_true(line, phase, step)]
         if kept != lines:
             write_text(self.path, "".join(kept))
+
+
+def _scalars(values: dict, prefix: str = ""):
+    """The measured numbers of ``metrics.json``, named by their place in it."""
+    for key, value in values.items():
+        if isinstance(value, dict) and key not in ("protocol", "trivial_baselines"):
+            yield from _scalars(value, f"{prefix}{key}/")
+        elif isinstance(value, float):
+            yield prefix + key, value
 
 
 def _still_true(line: str, phase: str, step: int) -> bool:
@@ -161,11 +171,12 @@ class Progress(PhaseCallback):
             self.done = self.first_step
             self.started, self.spoken = time.perf_counter(), time.perf_counter()
         if self.console.is_terminal and self.bar is None:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich import progress as rich
 
-            self.bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                           TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[values]}"),
-                           console=self.console, transient=True)
+            self.bar = rich.Progress(
+                rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeElapsedColumn(),
+                rich.TextColumn("left"), rich.TimeRemainingColumn(), rich.TextColumn("{task.fields[values]}"),
+                console=self.console, transient=True)
             self.task = self.bar.add_task(self.phase_name, total=self.total_steps, completed=self.done, values="")
             self.bar.start()
 

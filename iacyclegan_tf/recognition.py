@@ -77,7 +77,7 @@ class TripletTrainer(tf.keras.Model):
         super().__init__(**kwargs)
         self.recognizer, self.margin = recognizer, margin
         recognizer.build()
-        self.triplet_loss = TripletSemiHardLoss(margin, "squared-L2", reduction=tf.keras.losses.Reduction.SUM)
+        self.triplet_loss = TripletSemiHardLoss(margin, "squared-L2")
 
     @property
     def trained_variables(self) -> list[tf.Variable]:

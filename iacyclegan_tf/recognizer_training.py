@@ -29,7 +29,7 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
         model.optimizer.build(model.trained_variables)
     phase = Phase("recognizer_0/classification", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
                   lambda start: labelled_stream(images, labels, batch=batch, seed=seed,
-                                                augmentation=context.augmentation, start_step=start), steps, epoch_steps)
+                                                augmentation=context.augmentation, start_step=start), steps, epoch_steps, batch)
     context.train(phase, _WATCHED)
 
 
@@ -51,7 +51,8 @@ class TripletTraining:
         self._restart()
         phase = Phase(name, self.trainer, tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer),
                       lambda start: identity_stream(sources, people=settings.people, images=settings.images, seed=seed,
-                                                    augmentation=context.augmentation, start_step=start), steps, steps)
+                                                    augmentation=context.augmentation, start_step=start), steps, steps,
+                      min(settings.people, int(sources[0][1].max()) + 1) * settings.images)
         context.train(phase, _WATCHED)
 
 

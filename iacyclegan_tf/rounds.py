@@ -129,6 +129,7 @@ class Rounds:
                                                                "generator_ema": self.config.generator.ema,
                                                                "seed": self.config.seed})
         metrics["trivial_baselines"] = {side: {"ssim": values} for side, values in trivial_baselines(self.faces).items()}
+        self.context.history.measures(number, metrics)
         self.folder.write_json(path, metrics)
         return metrics
 

@@ -11,7 +11,7 @@ from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.data.streams import Augmentation
-from iacyclegan_tf.monitor import History, PeakMemory, Progress, StopOnNonFinite
+from iacyclegan_tf.monitor import History, PeakMemory, Progress
 from iacyclegan_tf.run_folder import RunFolder
 from iacyclegan_tf.training import Phase, train_phase
 
@@ -42,7 +42,7 @@ class RunContext:
         progress = Progress(self.console, watched)
         try:
             train_phase(phase, store, self.history,
-                        [StopOnNonFinite(), progress, PeakMemory(self.say), *(callbacks or [])],
+                        [progress, PeakMemory(self.say), *(callbacks or [])],
                         self.config.train.checkpoint_steps, self.say)
         finally:
             progress.close()

@@ -30,9 +30,9 @@ class RunFolder:
         self.path = Path(config.runs_dir) / config.name
         self.savedmodels = Path(config.savedmodels_dir) / config.name
         saved = self.path / "config.yaml"
-        self.resumed = saved.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self.resumed = saved.exists()
             if not self.resumed:
                 write_text(saved, dump_config(config))
             probe = self.path / ".writable"

@@ -8,15 +8,15 @@ import tensorflow as tf
 class ConstantThenLinear(tf.keras.optimizers.schedules.LearningRateSchedule):
     """``rate`` for ``constant_steps``, then linearly down, reaching 0 one step after the last of ``decay_steps``.
 
-    rate(s) = rate · min(1, 1 − (s − constant) / (decay + 1)) for s ≥ constant, never below 0. The +1 keeps the
-    last step's rate above zero, as the public CycleGAN's lambda rule does by epoch.
+    rate(s) = rate · clip(1 − (s + 1 − constant) / (decay + 1), 0, 1) for step s = 0, 1, …: the first step of the
+    decay is already lower and the last still above zero, as the public CycleGAN's rule does by epoch.
     """
 
     def __init__(self, rate: float, constant_steps: int, decay_steps: int):
         self.rate, self.constant_steps, self.decay_steps = float(rate), int(constant_steps), int(decay_steps)
 
     def __call__(self, step):
-        done = tf.cast(step, tf.float32) - float(self.constant_steps)
+        done = tf.cast(step, tf.float32) + 1.0 - float(self.constant_steps)
         return self.rate * tf.clip_by_value(1.0 - done / float(self.decay_steps + 1), 0.0, 1.0)
 
     def get_config(self):

@@ -27,7 +27,7 @@ class SynthesisTraining:
         self.steps = self.epoch_steps * (config.train.epochs + config.train.decay_epochs)
         replicas = context.strategy.num_replicas_in_sync
         # Outside the scope: one plain variable for all replicas, see ImagePool.
-        pools = [ImagePool(config.discriminator.pool_size, shape, replicas, seed=context.phase_seed(i)) for i in (101, 102)]
+        pools = [ImagePool(config.discriminator.pool_size, shape, replicas, seed=context.phase_seed(i)) for i in (100, 500)]
         with context.strategy.scope():
             self.networks = build_synthesis(config, shape, context.phase_seed(1), config.train.precision)
             use = config.rounds.perception
@@ -60,7 +60,7 @@ class SynthesisTraining:
             lambda start: paired_stream(faces.fitting.photos, faces.fitting.sketches, batch=config.train.batch, seed=seed,
                                         augmentation=self.context.augmentation, start_step=start,
                                         together=config.data.augment == "together"),
-            self.steps, self.epoch_steps)
+            self.steps, self.epoch_steps, 2 * config.train.batch)
         self.store = self.context.train(phase, ("loss/cycle", "loss/adversarial", "loss/identity_perception"), [
             PerceptionLimit(config.loss.perception_limit),
             Snapshots(self.gan, faces.test, self.context.history, self.context.folder.round(number) / "grid.png",
@@ -73,6 +73,7 @@ class SynthesisTraining:
         self._restart()
         # generator_first: round 1 is CycleGAN (λ_ip = 0), the recognizers join from round 2 on [P]
         self.gan.perceiving.assign(rounds.perception and not (rounds.schedule == "generator_first" and number == 1))
+        # "continue" keeps the networks of the round before, which are in place
         if number == 1 or rounds.init == "scratch":
             fresh = build_synthesis(self.context.config, self.context.faces.image_shape, self.context.phase_seed(number))
             for source, target in zip(fresh.all(), self.networks.all()):

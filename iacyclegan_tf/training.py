@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.commands import Terminated
-from iacyclegan_tf.monitor import History
+from iacyclegan_tf.monitor import History, StopOnNonFinite
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Phase:
     stream: Callable[[int], tf.data.Dataset]
     steps: int
     epoch_steps: int
+    images_per_step: int  # of both modalities together, over all replicas
 
 
 def train_phase(phase: Phase, store: CheckpointStore, history: History, callbacks: list[tf.keras.callbacks.Callback],
@@ -36,10 +37,10 @@ def train_phase(phase: Phase, store: CheckpointStore, history: History, callback
     start = saved["step"] if saved else 0
     if saved:
         say(f"{phase.name}: goes on from step {start} of {phase.steps}")
-    history.begin(phase.name, start, saved.get("window") if saved else None)
+    history.begin(phase.name, start, saved.get("window") if saved else None, phase.images_per_step)
     keeper = KeepCheckpoints(phase, store, history, start, checkpoint_steps)
-    # History first: the checkpoint holds its window. The keeper last: a state is saved only after every check passed.
-    everything = [history, *callbacks, keeper]
+    # The check first, so that nothing wrong is written or saved; the keeper last, since a state holds history's window.
+    everything = [StopOnNonFinite(), history, *callbacks, keeper]
     for callback in everything:
         callback.phase_name, callback.first_step, callback.total_steps = phase.name, start, phase.steps
     stream = phase.stream(start)

@@ -116,7 +116,7 @@ def draw_person(random: np.random.Generator) -> Person:
 def draw_view(random: np.random.Generator) -> View:
     """A new rendering: pose, expression, light, background and clothes."""
     towards = np.array([random.uniform(-0.75, 0.75), random.uniform(-0.65, -0.25), 1.0])
-    grey = random.uniform(90, 225)
+    grey = random.uniform(160, 190)  # one studio: a sketch cannot tell of the wall behind
     return View(
         roll=random.normal() * 0.02,
         scale=1 + random.normal() * 0.015,
@@ -127,9 +127,9 @@ def draw_view(random: np.random.Generator) -> View:
         light=tuple(towards / np.linalg.norm(towards)),
         ambient=random.uniform(0.42, 0.58),
         exposure=random.uniform(0.92, 1.06),
-        background=tuple(np.clip(grey + random.normal(size=3) * 14, 50, 240)),
-        falloff=tuple(random.uniform(-0.22, 0.22, size=2)),
-        clothes=tuple(np.clip(random.uniform(40, 220) + random.normal(size=3) * 28, 20, 240)),
+        background=tuple(np.clip(grey + random.normal(size=3) * 8, 50, 240)),
+        falloff=tuple(random.uniform(-0.1, 0.1, size=2)),
+        clothes=tuple(np.clip(random.uniform(50, 140) + random.normal(size=3) * 28, 20, 240)),
         collar=str(random.choice(["round", "vee", "shirt"])),
     )
 

@@ -123,21 +123,24 @@ class Recognizer(tf.keras.Model):
         from iacyclegan_tf.errors import UserError
 
         self.build()
-        self.mean_rgb.assign(weights.mean_rgb)
+        if self.normalization != "none":
+            raise UserError(f"VGG-Face has no normalisation, but recognizer.normalization is {self.normalization}; set it to none.")
         layers = [layer for block in self.blocks for layer in block]
         if weights.has_top:
             layers += [self.fc6, self.fc7]
         elif self.embedding != "pool5":
             raise UserError(f"The weights have no fc6 and fc7, but recognizer.embedding is {self.embedding}; "
                             "set it to pool5 or take a file with the top layers.")
-        for layer in layers:
-            kernel, bias = weights.arrays[f"{layer.name}/kernel"], weights.arrays[f"{layer.name}/bias"]
-            if tuple(layer.kernel.shape) != kernel.shape:
-                raise UserError(f"The weights of {layer.name} have shape {kernel.shape}, the recognizer "
+        values = {layer.name: [weights.arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")] for layer in layers}
+        for layer in layers:  # all shapes first, so that a refused file changes nothing
+            if tuple(layer.kernel.shape) != values[layer.name][0].shape:
+                raise UserError(f"The weights of {layer.name} have shape {values[layer.name][0].shape}, the recognizer "
                                 f"{tuple(layer.kernel.shape)}; VGG-Face needs recognizer.width=1.0 and "
                                 "recognizer.input_size=224.")
-            layer.kernel.assign(kernel)
-            layer.bias.assign(bias)
+        for layer in layers:
+            layer.kernel.assign(values[layer.name][0])
+            layer.bias.assign(values[layer.name][1])
+        self.mean_rgb.assign(weights.mean_rgb)
 
     def get_config(self):
         return {"width": self.width, "input_size": self.input_size, "embedding": self.embedding,

@@ -1,0 +1,166 @@
+"""The real command on tiny settings: runs through, is watched, goes on after every kind of stop, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny
+
+PHASES = ("recognizer_0/classification", "recognizer_0/triplets", "round_1/synthesis", "round_1/photo_recognizer",
+          "round_1/sketch_recognizer", "round_2/synthesis")
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "iacyclegan_tf.train", *tiny.RUN, "name=tiny", f"runs_dir={folder / 'runs'}",
+            f"savedmodels_dir={folder / 'savedmodels'}", *more]
+
+
+def train(folder: Path, *more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=400)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken")
+    result = train(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "round 2" in result.stdout and "peak memory after step 2" in result.stdout
+    return folder
+
+
+def tensors(run: Path) -> dict[str, np.ndarray]:
+    """Every saved tensor of a finished run."""
+    import tensorflow as tf
+
+    found = {}
+    for index in sorted(run.rglob("state.index")):
+        reader = tf.train.load_checkpoint(str(index.with_suffix("")))
+        for name in reader.get_variable_to_shape_map():
+            if name != "_CHECKPOINTABLE_OBJECT_GRAPH":
+                found[f"{index.parent.relative_to(run)}:{name}"] = reader.get_tensor(name)
+    return found
+
+
+def assert_same_run(one: Path, two: Path) -> None:
+    first, second = tensors(one / "runs/tiny"), tensors(two / "runs/tiny")
+    assert first.keys() == second.keys() and len(first) > 100
+    different = [name for name in first if not np.array_equal(first[name], second[name])]
+    assert not different, f"{len(different)} of {len(first)} tensors differ, e.g. {different[:3]}"
+    for name in ("history.jsonl", "round_1/metrics.json", "round_2/metrics.json"):
+        assert (one / "runs/tiny" / name).read_text() == (two / "runs/tiny" / name).read_text(), name
+    assert (one / "runs/tiny/round_2/grid.png").read_bytes() == (two / "runs/tiny/round_2/grid.png").read_bytes()
+
+
+def test_metrics_have_the_documented_form(unbroken):
+    for number in (1, 2):
+        metrics = json.loads((unbroken / f"runs/tiny/round_{number}/metrics.json").read_text())
+        assert metrics["round"] == number and metrics["protocol"]["split_sha256"]
+        assert -1 <= metrics["photo_to_sketch"]["ssim"] <= 1 and -1 <= metrics["sketch_to_photo"]["ssim"] <= 1
+        assert set(metrics["retrieval"]) == {"none", "photo", "sketch", "fusion"}
+        assert all({"rank1", "rank5"} <= set(values) for values in metrics["retrieval"].values())
+
+
+def test_tensorboards_own_reader_finds_what_is_promised(unbroken):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def tags(phase: str) -> dict:
+        events = EventAccumulator(str(unbroken / "runs/tiny/tensorboard" / phase), size_guidance={"tensors": 0})
+        events.Reload()
+        return {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
+
+    synthesis = tags("round_2/synthesis")
+    for loss in ("adversarial", "cycle", "identity_mapping", "identity_perception"):
+        assert f"loss/{loss}" in synthesis and f"weighted/{loss}" in synthesis
+    for tag in ("D_photo/real", "D_photo/fake", "D_sketch/real", "D_sketch/fake", "learning_rate", "perception_weight",
+                "images_per_second"):
+        assert tag in synthesis, tag
+    assert any(tag.startswith("grid/") for tag in synthesis)
+    assert [event.step for event in synthesis["loss/cycle"]] == [3, 6, 9, 12]
+    tuning = tags("round_1/photo_recognizer")
+    assert {"active_triplets", "positive_distance", "negative_distance"} <= set(tuning)
+    measures = tags("measures")
+    assert {"photo_to_sketch/ssim", "retrieval/fusion/rank1"} <= set(measures)
+    assert [event.step for event in measures["retrieval/fusion/rank1"]] == [1, 2]
+
+
+def test_exports_load_and_answer_in_a_process_without_this_project(unbroken):
+    script = r'''
+import sys, numpy as np, tensorflow as tf
+base = sys.argv[1]
+png = tf.io.encode_png(np.full((50, 40, 3), 128, np.uint8)).numpy()
+jpg = tf.io.encode_jpeg(np.full((64, 32, 3), 90, np.uint8)).numpy()
+for number in "12":
+    for name in ("photo_to_sketch", "sketch_to_photo"):
+        signatures = tf.saved_model.load(f"{base}/{name}/{number}").signatures
+        out = signatures["serving_default"](image_bytes=tf.constant([png, jpg]))["image_bytes"].numpy()
+        assert [tf.io.decode_png(o).shape for o in out] == [(50, 40, 3), (64, 32, 3)]
+        assert signatures["tensor"](images=tf.zeros([3, 30, 20, 3]))["images"].shape == (3, 30, 20, 3)
+    for name in ("photo_recognizer", "sketch_recognizer"):
+        signatures = tf.saved_model.load(f"{base}/{name}/{number}").signatures
+        e = signatures["serving_default"](image_bytes=tf.constant([png, jpg]))["embedding"].numpy()
+        assert np.allclose(np.linalg.norm(e, axis=1), 1, atol=1e-5)
+        scores = signatures["match"](probe_bytes=tf.constant([png]), gallery_bytes=tf.constant([png, jpg]))["scores"].numpy()
+        assert scores.shape == (1, 2) and abs(scores[0, 0] - 1) < 1e-5
+assert "iacyclegan_tf" not in sys.modules
+'''
+    result = subprocess.run([sys.executable, "-c", script, str(unbroken / "savedmodels/tiny")], capture_output=True,
+                            text=True, cwd=unbroken, timeout=200)
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def test_a_finished_run_says_so_at_once(unbroken):
+    before = time.time()
+    result = train(unbroken)
+    assert result.returncode == 0 and "is finished" in result.stdout and "round 2" in result.stdout
+    assert time.time() - before < 30
+
+
+def test_other_settings_on_the_same_run_are_refused(unbroken):
+    result = train(unbroken, "train.learning_rate=1e-3")
+    assert result.returncode == 2 and "train.learning_rate" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_killed_in_every_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
+    """SIGKILL as soon as a phase has a checkpoint; the same command each time; the end is equal bit for bit."""
+    resumed = []
+    for phase in PHASES:
+        process = subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        checkpoints = tmp_path / "runs/tiny/checkpoints" / phase
+        while process.poll() is None and not (checkpoints.is_dir() and any(p.name.isdigit() for p in checkpoints.iterdir())):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        output = process.communicate()[0]
+        assert process.returncode == -signal.SIGKILL, f"{phase}: the run ended before it was killed\n{output}"
+        resumed += [line for line in output.splitlines() if "goes on from step" in line]
+        print(f"killed in {phase}", flush=True)
+    result = train(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    resumed += [line for line in result.stdout.splitlines() if "goes on from step" in line]
+    print("\n".join(resumed))
+    assert len(resumed) >= len(PHASES) // 2, "too few kills hit a phase half-way"
+    assert_same_run(unbroken, tmp_path)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_asked_to_stop_it_saves_says_so_and_goes_on(unbroken, tmp_path, number, code):
+    process = subprocess.Popen(command(tmp_path, "train.checkpoint_steps=1000"), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    history = tmp_path / "runs/tiny/history.jsonl"
+    while process.poll() is None and not (history.exists() and "round_1/synthesis" in history.read_text()):
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors and len(errors.strip().splitlines()) == 1
+    saved = json.loads(next((tmp_path / "runs/tiny/checkpoints/round_1/synthesis").glob("*/extra.json")).read_text())
+    assert saved["step"] >= 3
+    if number == signal.SIGTERM:
+        result = train(tmp_path, "train.checkpoint_steps=1000")
+        assert f"goes on from step {saved['step']}" in result.stdout and result.returncode == 0
