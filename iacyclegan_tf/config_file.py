@@ -20,8 +20,6 @@ class _StrictLoader(yaml.SafeLoader):
     """Plain scalars, lists and mappings only: no anchors (they can expand without bound), no repeated keys."""
 
     def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
         if getattr(self.peek_event(), "anchor", None):
             raise yaml.constructor.ConstructorError(None, None, "anchors are not allowed", self.peek_event().start_mark)
         return super().compose_node(parent, index)
@@ -48,7 +46,8 @@ def load_config(path: str | Path | None = None, overrides: typing.Sequence[str] 
         if not separator:
             raise UserError(f"{override!r} is not an override; write setting=value, e.g. train.epochs=4.")
         *parents, last = name.strip().split(".")
-        values: dict = {last: _parse(text, f"the override {override!r}")}
+        # ``data.root=`` is the empty text, which YAML would read as null
+        values: dict = {last: _parse(text, f"the override {override!r}") if text.strip() else ""}
         for parent in reversed(parents):
             values = {parent: values}
         _fill(config, values, "", "the command line")
@@ -146,8 +145,6 @@ def _convert(value, hint, name: str, where: str):
         allowed = "a finite number"
     elif type(value) is hint:
         return value
-    elif hint is str and value is None:
-        return ""  # ``data.root=`` and an empty value in a file
     elif hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     else:

@@ -10,6 +10,7 @@ import warnings
 import tensorflow as tf
 
 from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.strategy import replica_share
 
 with warnings.catch_warnings():
     # The announcement of its end is printed at every import; requirements.txt pins the set that works together.
@@ -56,7 +57,7 @@ class IdentityClassifier(tf.keras.Model):
             scaled = _share(loss)
         self.optimizer.minimize(scaled, self.trained_variables, tape)
         correct = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
-        return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))}
+        return replica_share({"loss": loss, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))})
 
 
 class TripletTrainer(tf.keras.Model):
@@ -93,7 +94,7 @@ class TripletTrainer(tf.keras.Model):
             loss = self.triplet_loss(labels, embeddings)
             scaled = _share(loss)
         self.optimizer.minimize(scaled, self.trained_variables, tape)
-        return {"loss": loss, **triplet_statistics(embeddings, labels, self.margin)}
+        return replica_share({"loss": loss, **triplet_statistics(embeddings, labels, self.margin)})
 
 
 def triplet_statistics(embeddings: tf.Tensor, labels: tf.Tensor, margin: float) -> dict[str, tf.Tensor]:

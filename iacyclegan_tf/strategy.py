@@ -30,3 +30,9 @@ def per_replica_batch(batch: int, strategy: tf.distribute.Strategy) -> int:
         raise UserError(f"train.batch is {batch}, the batch over all replicas; it must be divisible by the "
                         f"{replicas} devices that train.")
     return batch // replicas
+
+
+def replica_share(values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Each value divided by the replicas: ``Model.fit`` adds logs up over replicas, and so shows their mean."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return {name: value / replicas for name, value in values.items()}

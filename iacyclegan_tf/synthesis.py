@@ -7,6 +7,7 @@ import tensorflow as tf
 from iacyclegan_tf import losses
 from iacyclegan_tf.config import LossConfig
 from iacyclegan_tf.image_pool import ImagePool
+from iacyclegan_tf.strategy import replica_share
 
 
 class IACycleGAN(tf.keras.Model):
@@ -87,8 +88,8 @@ class IACycleGAN(tf.keras.Model):
         self._descend(tape, total, self.generator_variables, self.generator_optimizer)
         logs = {f"loss/{name}": term for name, term in terms.items()}
         logs |= {f"weighted/{name}": weights[name] * term for name, term in terms.items()}
-        return logs | {"loss/generators": total, "perception_weight": weights["identity_perception"],
-                       **self._train_discriminators(photos, sketches, *fakes)}
+        logs |= {"loss/generators": total, "perception_weight": weights["identity_perception"]}
+        return replica_share(logs | self._train_discriminators(photos, sketches, *fakes))
 
     def generator_terms(self, photos, sketches, real_features):
         """The four raw losses, and the generated (sketches, photos)."""

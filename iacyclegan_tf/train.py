@@ -19,7 +19,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
                         help="print the resolved settings, data, parameters and memory, and stop")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("overrides", nargs="*", metavar="setting=value", help="e.g. train.epochs=4 data.root=PATH")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)  # settings may stand before and after options
 
 
 def train(arguments: argparse.Namespace) -> None:

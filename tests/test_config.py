@@ -137,7 +137,7 @@ def _choices(name: str) -> bool:
     ("hello\n", "must hold settings as key: value, not str"),
     ("train:\n  epochs: 1\n  epochs: 2\n", "'epochs' stands twice"),
     ("seed: 1\nseed: 1\n", "'seed' stands twice"),
-    ("train: &a {epochs: 3}\ndata: *a\n", "aliases are not allowed"),
+    ("train: &a {epochs: 3}\ndata: *a\n", "anchors are not allowed"),
     ("train: &a {epochs: 3}\n", "anchors? (is|are) not allowed|not valid YAML"),
     ("name: !!python/object/apply:os.system ['true']\n", "not valid YAML.*python/object"),
     ("name: !!python/name:os.system\n", "not valid YAML"),

@@ -106,7 +106,6 @@ def test_tensorboard_gets_the_same_means(tmp_path):
     history = history_at(tmp_path, 3, 6)
     history.begin("phase", 0, None)
     run(history, 0, 6)
-    history.scalars({"extra": 1.0})
     history.flush()
     found = {}
     for path in (tmp_path / "tensorboard" / "phase").iterdir():
@@ -114,7 +113,18 @@ def test_tensorboard_gets_the_same_means(tmp_path):
             found |= {(event.step, v.tag): float(tf.make_ndarray(v.tensor)) for v in event.summary.value}
     for line in lines(tmp_path):
         assert found[line["step"], "loss"] == pytest.approx(line["loss"], rel=1e-6)
-    assert found[6, "extra"] == 1.0 and (3, "steps_per_second") in found
+    assert (3, "images_per_second") in found
+
+
+def test_a_rounds_measures_are_named_by_their_place(tmp_path):
+    history = history_at(tmp_path, 3, 6)
+    history.measures(2, {"round": 2, "photo_to_sketch": {"ssim": 0.5}, "retrieval": {"none": {"rank1": 1.0}},
+                         "protocol": {"generator_ema": 0.9}})
+    found = {}
+    for path in (tmp_path / "tensorboard" / "measures").iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found |= {(event.step, v.tag): float(tf.make_ndarray(v.tensor)) for v in event.summary.value}
+    assert found == {(2, "photo_to_sketch/ssim"): 0.5, (2, "retrieval/none/rank1"): 1.0}
 
 
 def test_learning_rate_is_that_of_the_generators_and_of_a_schedule(tmp_path):

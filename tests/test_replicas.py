@@ -53,8 +53,6 @@ def triplet_gradients(strategy):
 
 def pools(folder):
     strategy = make_strategy(("CPU:0", "CPU:1"))
-    with strategy.scope():
-        model = None
     from iacyclegan_tf.image_pool import ImagePool
     made = [ImagePool(3, tiny.SHAPE, 2, seed=s) for s in (5, 6)]
     with strategy.scope():

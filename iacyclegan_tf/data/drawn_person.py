@@ -55,7 +55,7 @@ NAMES = {name: index for index, name in enumerate(TRAITS)}
 TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
 # Faces are alike: set so that comparing a sketch with photos directly fails about every second time.
-SHAPE_SPREAD = 0.39
+SHAPE_SPREAD = 0.36
 SPREADS = np.array([s if n in TONES else SHAPE_SPREAD * s for n, s in zip(TRAITS, SPREADS)])
 HAIR_OF_MEN = ("crop", "crop", "crop", "parted", "parted", "receding", "buzz", "fringe")
 HAIR_OF_WOMEN = ("long", "long", "wavy", "bob", "bob", "tied", "tied", "curly")
@@ -116,7 +116,7 @@ def draw_person(random: np.random.Generator) -> Person:
 def draw_view(random: np.random.Generator) -> View:
     """A new rendering: pose, expression, light, background and clothes."""
     towards = np.array([random.uniform(-0.75, 0.75), random.uniform(-0.65, -0.25), 1.0])
-    grey = random.uniform(160, 190)  # one studio: a sketch cannot tell of the wall behind
+    grey = random.uniform(130, 200)  # one studio: a sketch cannot tell of the wall behind
     return View(
         roll=random.normal() * 0.02,
         scale=1 + random.normal() * 0.015,
@@ -128,8 +128,8 @@ def draw_view(random: np.random.Generator) -> View:
         ambient=random.uniform(0.42, 0.58),
         exposure=random.uniform(0.92, 1.06),
         background=tuple(np.clip(grey + random.normal(size=3) * 8, 50, 240)),
-        falloff=tuple(random.uniform(-0.1, 0.1, size=2)),
-        clothes=tuple(np.clip(random.uniform(50, 140) + random.normal(size=3) * 28, 20, 240)),
+        falloff=tuple(random.uniform(-0.15, 0.15, size=2)),
+        clothes=tuple(np.clip(random.uniform(40, 220) + random.normal(size=3) * 28, 20, 240)),
         collar=str(random.choice(["round", "vee", "shirt"])),
     )
 
