@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a sibling, fsyncs it and renames it over ``path``; makes the parent folder."""
+    """As UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    with new_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A sibling to write to; on leaving it is fsynced and renamed over ``path``, on an exception removed.
+
+    The parent folder is made. The sibling's name is its own, so that two writers do not share one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = _aside(path)
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    fsync(path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files
+        os.replace(name, path)
+        fsync(path.parent)
+    except BaseException:
+        if os.path.exists(name):
+            os.unlink(name)
+        raise
 
 
 @contextmanager
@@ -51,6 +74,12 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _aside(path: Path) -> Path:

@@ -23,9 +23,9 @@ class SynthesisNetworks:
     def all(self) -> list[tf.keras.Model]:
         return [self.photo_to_sketch, self.sketch_to_photo, self.photo_discriminator, self.sketch_discriminator]
 
-    def generators(self) -> tf.train.Checkpoint:
-        """What a round leaves behind."""
-        return tf.train.Checkpoint(photo_to_sketch=self.photo_to_sketch, sketch_to_photo=self.sketch_to_photo)
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """What a round leaves behind: the discriminators too, since the next round may go on with them."""
+        return tf.train.Checkpoint(**{network.name: network for network in self.all()})
 
 
 def build_synthesis(config: Config, image_shape: tuple[int, int, int], seed: int, dtype: str = "float32") -> SynthesisNetworks:

@@ -81,12 +81,12 @@ class Rounds:
             self.context.phase_seed(202), held.sketches, held.photos, held.identities)
 
     def synthesise(self, number: int) -> None:
-        place, generators = self.folder.round(number) / "generators", self.synthesis.networks.generators()
+        place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
         if place.exists():
-            read_folder(place, generators)
+            read_folder(place, networks)
             return
         self.synthesis.train(number)
-        write_folder(place, generators, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
+        write_folder(place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
         self._clear(f"round_{number}/synthesis")
 
     def fine_tune(self, number: int, side: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from iacyclegan_tf import atomic_files
 from iacyclegan_tf.data import images
 from iacyclegan_tf.data.images import (decode_image, image_size, image_stem, list_images, list_passed_over,
                                        read_image, read_raw_rgb, write_png)
@@ -286,7 +287,7 @@ def test_write_png_is_read_back_and_leaves_no_rest(tmp_path):
 def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     write_png(tmp_path / "a.png", smooth_image())
     before = (tmp_path / "a.png").read_bytes()
-    monkeypatch.setattr(images.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(atomic_files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         write_png(tmp_path / "a.png", smooth_image(8, 8))
     assert (tmp_path / "a.png").read_bytes() == before

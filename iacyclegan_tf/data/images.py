@@ -19,15 +19,14 @@ once for all callers:
 """
 
 import bz2
-import os
 import re
-import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from iacyclegan_tf.data.image_headers import Header, HeaderError, read_header
+from iacyclegan_tf.atomic_files import write_bytes
 from iacyclegan_tf.errors import UserError
 
 MAX_PIXELS = 64_000_000
@@ -242,23 +241,7 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise ValueError(f"write_png wants uint8 [H, W, 1 or 3], not {image.dtype} {image.shape}")
-    write_whole(Path(path), tf.io.encode_png(image).numpy())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write bytes through a temporary sibling and a rename, so that no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp gives 0600, which a shared data folder cannot use
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_bytes(Path(path), tf.io.encode_png(image).numpy())
 
 
 def image_stem(path: str | Path) -> str:

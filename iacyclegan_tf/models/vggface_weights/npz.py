@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from iacyclegan_tf.atomic_files import new_file
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture, require_shape
 from iacyclegan_tf.models.vggface_weights.canonical import VGGFaceWeights, add_layer, finished
@@ -37,7 +38,8 @@ def write_vggface_npz(weights: VGGFaceWeights, path: str | os.PathLike) -> None:
     members[MEAN] = np.array(weights.mean_rgb, dtype=np.float64)
     members[ORIGIN] = np.array(weights.source_format.removeprefix("npz from "))
     try:
-        _write_atomically(path, members)
+        with new_file(path) as file:
+            np.savez(file, **members)
     except OSError as error:
         raise UserError(f"The weights cannot be written to {path}: {error.strerror or error}.") from error
 
@@ -46,19 +48,6 @@ def check_target(path: Path) -> None:
     """Raises UserError unless ``path`` can name a .npz in a folder that exists; ask before long reading."""
     if path.suffix != ".npz" or path.is_dir() or not path.parent.is_dir():
         raise UserError(f"The weights cannot go to {path}: it must end in .npz, in a folder that exists.")
-
-
-def _write_atomically(path: Path, members: dict[str, np.ndarray]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **members)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_npz(path: Path, architecture: VGGArchitecture | None) -> VGGFaceWeights:
