@@ -123,7 +123,7 @@ def test_a_finished_run_says_so_at_once(unbroken):
 
 
 def test_other_settings_on_the_same_run_are_refused(unbroken):
-    result = train(unbroken, "train.learning_rate=1e-3")
+    result = train(unbroken, "train.learning_rate=5e-3")
     assert result.returncode == 2 and "train.learning_rate" in result.stderr and "Traceback" not in result.stderr
 
 
