@@ -8,7 +8,7 @@ from iacyclegan_tf.config import Config
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import trunk_shapes
 
-_BASE_GB = 0.75  # Python, TensorFlow and its graphs, measured on a CPU
+_BASE_GB = 1.0  # Python, TensorFlow and its graphs, measured on a CPU
 _FLOAT = 4
 # Copies of each activation that live together at the peak: the convolution's output, its norm, its padding or
 # ReLU, and gradients on the way back; fitted to measured peaks (docs/performance.md).

@@ -1,7 +1,7 @@
 """The served modules: pre- and post-processing around the networks, on stock TensorFlow operations only.
 
 What evaluation measures is what is served: ``matching.py`` calls the same modules.
-Signatures (docs/serving.md): ``serving_default`` takes encoded images, ``tensor`` float pixels in 0..255.
+Signatures (savedmodels/README.md): ``serving_default`` takes encoded images, ``tensor`` float pixels in 0..255.
 """
 
 from __future__ import annotations
