@@ -61,7 +61,7 @@ class Rounds:
             read_folder(place, checkpoint)
         else:
             write_folder(place, checkpoint, self._first_recognizer())
-            self._clear("recognizer_0/classification", "recognizer_0/triplets")
+        self._clear("recognizer_0/classification", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
 
@@ -84,32 +84,33 @@ class Rounds:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
         if place.exists():
             read_folder(place, networks)
-            return
-        self.synthesis.train(number)
-        write_folder(place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
+        else:
+            self.synthesis.train(number)
+            write_folder(place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
         self._clear(f"round_{number}/synthesis")
 
     def fine_tune(self, number: int, side: str) -> None:
         """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesised."""
         place = self.folder.round(number) / f"{side}_recognizer"
-        recognizer = self.tuning[side].recognizer
-        checkpoint = tf.train.Checkpoint(recognizer=recognizer)
+        checkpoint = tf.train.Checkpoint(recognizer=self.tuning[side].recognizer)
         if place.exists():
             read_folder(place, checkpoint)
-            return
-        report: dict = {"kept": False, "why": "rounds.finetune is off"}
-        if self.config.rounds.finetune:
-            fitting, held = self.faces.fitting, self.faces.validation
-            real, fake = self._real_and_synthesised(fitting, side)
-            held_real, held_fake = self._real_and_synthesised(held, side)
-            # the probe is what stands in for the sketch: its synthesised photo, or the sketch itself
-            probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
-            report = train_if_better(
-                self.tuning[side], f"round_{number}/{side}_recognizer",
-                [(real, fitting.labels), (fake, fitting.labels)], self.config.recognizer.finetune.steps,
-                self.context.phase_seed(300 + 2 * number + (side == "sketch")), probes, gallery, held.identities)
-        write_folder(place, checkpoint, report)
+        else:
+            write_folder(place, checkpoint, self._fine_tuned(number, side))
         self._clear(f"round_{number}/{side}_recognizer")
+
+    def _fine_tuned(self, number: int, side: str) -> dict:
+        if not self.config.rounds.finetune:
+            return {"kept": False, "why": "rounds.finetune is off"}
+        fitting, held = self.faces.fitting, self.faces.validation
+        real, fake = self._real_and_synthesised(fitting, side)
+        held_real, held_fake = self._real_and_synthesised(held, side)
+        # the probe is what stands in for the sketch: its synthesised photo, or the sketch itself
+        probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
+        return train_if_better(
+            self.tuning[side], f"round_{number}/{side}_recognizer",
+            [(real, fitting.labels), (fake, fitting.labels)], self.config.recognizer.finetune.steps,
+            self.context.phase_seed(300 + 2 * number + (side == "sketch")), probes, gallery, held.identities)
 
     def _real_and_synthesised(self, pairs, side: str) -> tuple[np.ndarray, np.ndarray]:
         networks = self.synthesis.networks
@@ -141,6 +142,7 @@ class Rounds:
             export(modules[name], self.folder.savedmodels / name / str(number))
 
     def _clear(self, *phases: str) -> None:
+        """Also where the result was there already: a run may have been killed between the two."""
         for phase in phases:
             CheckpointStore(self.folder.checkpoints(phase)).clear()
 
