@@ -82,6 +82,13 @@ def test_plain_pnm_and_header_comments():
     np.testing.assert_array_equal(decode_image(data, "x")[..., 0], samples)
 
 
+def test_pixels_that_look_like_a_comment_or_white_space_are_pixels():
+    for first in (b"#\n", b" #", b"\n#", b"##"):
+        samples = np.frombuffer(first + b"ab\ncd", np.uint8)[:6].reshape(2, 3)
+        np.testing.assert_array_equal(decode_image(pnm(samples, 255), "x")[..., 0], samples)
+    assert decode_image(b"P2\n2 1\n255\n# two pixels\n  # here\n7 200\n", "x")[0, :, 0].tolist() == [7, 200]
+
+
 def test_pnm_value_above_its_maximum_is_refused():
     with pytest.raises(UserError, match="above its own maximum 100"):
         decode_image(b"P5\n2 1\n100\n\x05\xc8", "x")

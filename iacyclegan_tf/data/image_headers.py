@@ -118,7 +118,8 @@ def _skip_gif_blocks(data: bytes, at: int) -> int:
 
 
 _PNM = re.compile(rb"P([2356])((?:\s|#[^\n]*\n)+)(\d+)((?:\s|#[^\n]*\n)+)(\d+)"
-                  rb"((?:\s|#[^\n]*\n)+)(\d+)(?:\s*#[^\n]*\n|\s)")
+                  rb"((?:\s|#[^\n]*\n)+)(\d+)(?:#[^\n]*\n|\s)")
+_PNM_COMMENTS = re.compile(rb"(?:\s*#[^\n]*\n)*")
 
 
 def _pnm(data: bytes) -> Header:
@@ -129,7 +130,10 @@ def _pnm(data: bytes) -> Header:
     width, height, largest = (int(match.group(group)[:9]) for group in (3, 5, 7))
     if not 1 <= largest <= 65535:
         raise HeaderError(f"its PGM/PPM header gives {largest} as largest value; allowed is 1..65535")
-    return Header("pnm", width, height, depth=largest, end=match.end())
+    # Raw pixels begin after one white space, also where the first of them is a '#'; numbers as text may follow comments.
+    plain = match.group(1) in b"23"
+    return Header("pnm", width, height, depth=largest,
+                  end=_PNM_COMMENTS.match(data, match.end()).end() if plain else match.end())
 
 
 def _tiff(data: bytes) -> Header:
