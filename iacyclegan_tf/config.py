@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.thresholds import parse_rule
 
 STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image must divide by it
 
@@ -139,6 +140,47 @@ class DistributeConfig:
 
 
 @dataclass
+class ThresholdsConfig:
+    """Rules that an export must meet to be blessed (``thresholds.py``); a servable without a rule is never blessed.
+
+    A copy of the input gains nothing over the input; untrained networks are far below (docs/serving.md) [O].
+    """
+
+    photo_to_sketch: tuple[str, ...] = (
+        "photo_to_sketch.ssim - trivial_baselines.photo_to_sketch.ssim.input >= 0.02",
+        "photo_to_sketch.ssim change >= -0.02")
+    sketch_to_photo: tuple[str, ...] = (
+        "sketch_to_photo.ssim - trivial_baselines.sketch_to_photo.ssim.input >= 0.02",
+        "sketch_to_photo.ssim change >= -0.02")
+    photo_recognizer: tuple[str, ...] = ("retrieval.photo.rank1 >= 0.4", "retrieval.photo.rank1 change >= -0.05")
+    sketch_recognizer: tuple[str, ...] = ("retrieval.sketch.rank1 >= 0.4", "retrieval.sketch.rank1 change >= -0.05")
+
+
+@dataclass
+class BatchingConfig:
+    """What goes into ``batching.config``; docs/serving.md says when batching helps."""
+
+    max_batch_size: int = 16
+    timeout_micros: int = 5000  # how long a request waits for others
+    threads: int = 2  # batches that run side by side; the server's cores
+
+
+@dataclass
+class ExportConfig:
+    """From a round's SavedModels to the folder that TensorFlow Serving polls (docs/serving.md)."""
+
+    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
+    infra_validation: bool = True  # loads and calls each export outside Python; off: none is pushed
+    push: bool = True  # pushes what is blessed twice
+    destination: str = ""  # the serving base; empty: <savedmodels_dir>/serving
+    version: Literal["next", "time"] = "next"  # one above the highest there, or the seconds since 1970
+    keep: int = 3  # versions of each servable that stay, beside the labelled ones; 0 keeps all
+    server_path: str = "/models"  # where the server sees the base; /models suits a container
+    version_policy: Literal["specific", "latest"] = "specific"  # "latest": a running server moves its labels by itself
+    batching: BatchingConfig = field(default_factory=BatchingConfig)
+
+
+@dataclass
 class Config:
     name: str = "quickstart"  # of the run: runs/<name> and savedmodels/<name>
     seed: int = 0
@@ -152,6 +194,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
     distribute: DistributeConfig = field(default_factory=DistributeConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
 
 
 PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
@@ -159,12 +202,14 @@ _AT_LEAST_ONE = (
     "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
     "generator.filters discriminator.filters discriminator.layers recognizer.pretrain.batch "
     "recognizer.finetune.people recognizer.finetune.images train.batch train.checkpoint_steps "
-    "train.log_steps rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps"
+    "train.log_steps rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps "
+    "export.batching.max_batch_size export.batching.threads"
 ).split()
 _NOT_NEGATIVE = (
     "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
     "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight "
-    "train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads"
+    "train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
+    "export.batching.timeout_micros"
 ).split()
 _POSITIVE = (
     "recognizer.width recognizer.pretrain.learning_rate recognizer.finetune.learning_rate "
@@ -223,6 +268,13 @@ def check(config: Config) -> None:
                         f"choose one or more of {', '.join(PERCEPTION_LAYERS)}.")
     if not config.name or "/" in config.name or config.name.startswith("."):
         raise UserError(f"name is {config.name!r}; it must be a plain folder name.")
+    if config.name == "serving":
+        raise UserError("name is 'serving'; savedmodels/serving is the folder that servers poll. Give another name.")
+    for servable, rules in vars(config.export.thresholds).items():
+        for rule in rules:
+            parse_rule(rule, f"export.thresholds.{servable}")
+    if not config.export.server_path.startswith("/"):
+        raise UserError(f"export.server_path is {config.export.server_path!r}; servers want an absolute path.")
 
 
 def as_dict(config) -> dict:

@@ -101,10 +101,12 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
 
 
 def _nearest(key: str, name: str, prefix: str, hints: dict) -> str:
+    everywhere = {n.rpartition(".")[2]: n for n in _all_names(Config, "")}
+    if key in everywhere:  # the right name in the wrong group
+        return f" Did you mean {everywhere[key]}?"
     close = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
     if close:
         return f" Did you mean {prefix}{close[0]!s}?"
-    everywhere = {n.rpartition(".")[2]: n for n in _all_names(Config, "")}
     close = difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7)
     return f" Did you mean {everywhere[close[0]]}?" if close else f" Known here: {', '.join(hints)}."
 

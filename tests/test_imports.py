@@ -15,6 +15,7 @@ PACKAGE = ROOT / NAME
 # The rooms of the house, from the cellar up: a module imports from lower floors only, or within its own package.
 FLOORS = (
     {"errors": "the one error that a user sees"},
+    {"thresholds": "rules of the evaluator"},
     {"atomic_files": "files whole or not there", "config": "all settings", "commands": "how a command ends"},
     {"config_file": "settings from YAML"},
     {"metrics": "what is measured, on arrays alone"},
