@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +38,28 @@ def protocol(faces: Faces) -> dict:
 
 
 def mean_ssim(images, truths) -> float:
-    return float(np.mean([ssim(luminance(image), luminance(truth)) for image, truth in zip(images, truths, strict=True)]))
+    return float(per_pair(lambda image, truth: ssim(luminance(image), luminance(truth)), images, truths).mean())
+
+
+def per_pair(measure: Callable[[np.ndarray, np.ndarray], float | list[float]], images, truths,
+             progress: Callable = lambda items: items) -> np.ndarray:
+    """``measure`` of uint8 RGB images against their truths, paired by index, each at its truth's size.
+
+    float64 ``[N]``, or ``[N, M]`` where ``measure`` gives M numbers.
+    """
+    with ThreadPoolExecutor() as pool:
+        pairs = list(zip(images, truths, strict=True))
+        return np.array(list(progress(pool.map(lambda pair: measure(at_size(pair[0], pair[1].shape[:2]), pair[1]), pairs))))
+
+
+def at_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """As it is; where the photo and the sketch of a pair differ in size, scaled (bicubic, antialiased)."""
+    if image.shape[:2] == size:
+        return image
+    import tensorflow as tf
+
+    scaled = tf.image.resize(image, size, method="bicubic", antialias=True).numpy()
+    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
 
 
 def retrieval(scores: np.ndarray, probes, gallery) -> dict[str, float]:
@@ -47,19 +70,21 @@ def retrieval(scores: np.ndarray, probes, gallery) -> dict[str, float]:
 
 def trivial_baselines(faces: Faces) -> dict:
     """SSIM that costs nothing: the input taken as the output, and the mean training image, in both directions."""
-    test = faces.test
-    return {
-        "photo_to_sketch": {"input": mean_ssim(test.original_photos, test.original_sketches),
-                            "mean_training_image": _mean_image(faces, "sketches", test.original_sketches)},
-        "sketch_to_photo": {"input": mean_ssim(test.original_sketches, test.original_photos),
-                            "mean_training_image": _mean_image(faces, "photos", test.original_photos)},
-    }
+    return {side: {name: mean_ssim(images, truths) for name, images in trivial.items()}
+            for side, (trivial, truths) in trivial_images(faces).items()}
 
 
-def _mean_image(faces: Faces, side: str, truths) -> float:
+def trivial_images(faces: Faces) -> dict[str, tuple[dict[str, Sequence[np.ndarray]], Sequence[np.ndarray]]]:
+    """For each direction ``({"input": …, "mean_training_image": …}, truths)``, one uint8 image a test pair."""
+    photos, sketches = faces.test.original_photos, faces.test.original_sketches
+    return {"photo_to_sketch": ({"input": photos, "mean_training_image": _mean_images(faces, "sketches", sketches)}, sketches),
+            "sketch_to_photo": ({"input": sketches, "mean_training_image": _mean_images(faces, "photos", photos)}, photos)}
+
+
+def _mean_images(faces: Faces, side: str, truths) -> list[np.ndarray]:
     training = np.concatenate([getattr(part, side) for part in (faces.fitting, faces.validation)])
     mean = np.round(training.mean(0)).astype(np.uint8)
-    return mean_ssim([faces.fit.undo(mean, truth.shape[:2]) for truth in truths], truths)
+    return [faces.fit.undo(mean, truth.shape[:2]) for truth in truths]
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class History(PhaseCallback):
         """A round's numbers, at the round's number, as ``measures`` beside the phases."""
         writer = tf.summary.create_file_writer(str(self.tensorboard("measures")))
         with writer.as_default(step=number):
-            for name, value in _scalars(metrics):
+            for name, value in scalars(metrics):
                 tf.summary.scalar(name, value)
         writer.close()
 
@@ -91,11 +91,11 @@ class History(PhaseCallback):
             write_text(self.path, "".join(kept))
 
 
-def _scalars(values: dict, prefix: str = ""):
+def scalars(values: dict, prefix: str = ""):
     """The measured numbers of ``metrics.json``, named by their place in it."""
     for key, value in values.items():
         if isinstance(value, dict) and key not in ("protocol", "trivial_baselines"):
-            yield from _scalars(value, f"{prefix}{key}/")
+            yield from scalars(value, f"{prefix}{key}/")
         elif isinstance(value, float):
             yield prefix + key, value
 

@@ -20,23 +20,25 @@ FLOORS = (
     {"config_file": "settings from YAML"},
     {"metrics": "what is measured, on arrays alone"},
     {"data": "images, pairs, streams"},
-    {"models": "the networks"},
+    {"models": "the networks", "serving": "blessings, pushes, clients"},
     {"losses": "equations", "image_pool": "history of images", "schedules": "learning rate", "strategy": "devices"},
     {"networks": "built from settings", "synthesis": "one step of IACycleGAN", "recognition": "one step of a recognizer",
      "memory": "what a run will need"},
     {"servables": "networks as they are served", "matching": "four ways to compare"},
-    {"evaluation": "a round's numbers"},
-    {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels"},
-    {"training": "one phase through fit", "snapshots": "the picture grid"},
-    {"run_context": "what all phases share"},
+    {"evaluation": "a round's numbers", "synthesised": "training images through a generator"},
+    {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels",
+     "image_measures": "what is measured on images", "recognition_measures": "on scores", "distractors": "a bigger gallery"},
+    {"training": "one phase through fit", "snapshots": "the picture grid", "finished_run": "a run, opened for reading",
+     "full_evaluation": "every measure of a round", "evaluation_files": "what it leaves behind"},
+    {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase"},
     {"rounds": "mutual optimisation"},
     {"start": "from settings to a finished run"},
-    {"dry_run": "what a run would be"},
-    {"train": "command", "prepare": "command", "weights": "command"},
+    {"dry_run": "what a run would be", "run_evaluation": "from a run to its report"},
+    {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PACKAGES = ("metrics", "data", "models")  # rooms with modules of their own
+PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own
 
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
            for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}

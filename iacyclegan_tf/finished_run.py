@@ -1,0 +1,78 @@
+"""A trained run, opened for reading: which of its rounds are done, and where their exports lie."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacyclegan_tf.config import Config
+from iacyclegan_tf.config_file import load_config
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.publish import SERVABLES
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """``path`` is ``runs/<name>``; ``savedmodels`` the folder that holds its servables."""
+
+    path: Path
+    savedmodels: Path
+    config: Config
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def round(self, number: int) -> Path:
+        return self.path / f"round_{number}"
+
+    def servable(self, name: str, number: int) -> Path:
+        return self.savedmodels / name / str(number)
+
+    def rounds(self, wanted: int | None = None) -> list[int]:
+        """The numbers of all finished rounds, or ``wanted`` alone; ``UserError`` where that leaves nothing."""
+        done = range(1, len(finished_rounds(self, self.config)) + 1)
+        if wanted is None and done:
+            return list(done)
+        if wanted in done:
+            return [wanted]
+        number = 1 if wanted is None else wanted
+        finished = ", ".join(map(str, done)) or "none"
+        if not 1 <= number <= self.config.rounds.count:
+            raise UserError(f"The run {self.path} has no round {number}; its rounds are 1 to {self.config.rounds.count}, "
+                            f"finished are: {finished}.")
+        if (self.round(number) / "metrics.json").is_file():
+            missing = next(name for name in SERVABLES if not self.servable(name, number).is_dir())
+            raise UserError(f"Round {number} of the run {self.path} has no SavedModel {self.servable(missing, number)}. If the "
+                            "exports lie elsewhere, name the folder above the run's with --savedmodels; a round that was "
+                            "stopped while it exported is completed by the same training command.")
+        raise UserError(f"Round {number} of the run {self.path} is not finished (finished are: {finished}); the same training "
+                        "command goes on with it.")
+
+
+def open_run(name: str | Path, savedmodels: str | Path | None = None) -> TrainedRun:
+    """The run in the folder ``name``, or else in ``runs/name``.
+
+    Args:
+        savedmodels: the folder that holds a folder of exports for each run; by default the one of the run's settings.
+    """
+    places = [Path(name), Path("runs") / name]
+    path = next((place for place in places if (place / "config.yaml").is_file()), None)
+    if path is None:
+        known = ", ".join(sorted(file.parent.name for file in Path("runs").glob("*/config.yaml"))) or "none"
+        raise UserError(f"There is no run {str(name)!r}: neither {places[0]} nor {places[1]} holds a config.yaml. "
+                        f"Runs in runs/: {known}.")
+    config = load_config(path / "config.yaml")
+    return TrainedRun(path.resolve(), Path(savedmodels or config.savedmodels_dir) / config.name, config)
+
+
+def finished_rounds(folder, config: Config) -> list[dict]:
+    """Metrics of the rounds that are wholly done, exports included; ``folder`` is a ``RunFolder`` or a ``TrainedRun``."""
+    done = []
+    for number in range(1, config.rounds.count + 1):
+        path = folder.round(number) / "metrics.json"
+        if not path.exists() or not all((folder.savedmodels / name / str(number)).exists() for name in SERVABLES):
+            break
+        done.append(json.loads(path.read_text(encoding="utf-8")))
+    return done

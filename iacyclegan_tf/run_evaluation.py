@@ -1,0 +1,98 @@
+"""From a run's name to its measured rounds, the report and TensorBoard; ``evaluate.py`` parses the command."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from iacyclegan_tf.atomic_files import write_text
+from iacyclegan_tf.config import DataConfig
+from iacyclegan_tf.data.faces import Faces, load_faces
+from iacyclegan_tf.data.pairing import find_pairs
+from iacyclegan_tf.distractors import find_distractors
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.evaluation_files import write_round
+from iacyclegan_tf.finished_run import TrainedRun, open_run
+from iacyclegan_tf.full_evaluation import Evaluator
+from iacyclegan_tf.image_measures import trivial_measures
+from iacyclegan_tf.report.figures import RoundView, all_figures
+from iacyclegan_tf.report.page import page
+from iacyclegan_tf.report.pictures import strips
+from iacyclegan_tf.report.tables import Table, all_tables
+from iacyclegan_tf.report.tensorboard import write_tensorboard
+from iacyclegan_tf.served import initial_recognizer, served_matcher
+from iacyclegan_tf.start import progress_bar
+
+
+def evaluate_run(arguments: Namespace, console) -> None:
+    """Everything is checked before the first measure; each round's files are written as soon as it is measured."""
+    run = open_run(arguments.run, arguments.savedmodels)
+    numbers = run.rounds(arguments.round)
+    progress = progress_bar(console)
+    data = run.config.data if arguments.data is None else other_data(run, arguments)
+    distractors = find_distractors(arguments.distractors, progress) if arguments.distractors else ()
+    faces = load_faces(data, run.config.seed, progress)
+    for line in [*faces.notes, *faces.counts()]:
+        console.print(line, soft_wrap=True, markup=False)
+    folder = run.path if arguments.data is None else other_folder(run, arguments, faces)
+    initial = initial_recognizer(run, faces.fit)
+    evaluator = Evaluator(replace(run.config, data=data), faces, trivial_measures(faces, progress), progress,
+                          arguments.nlda, distractors)
+    views = [_round(run, number, evaluator, initial, folder) for number in numbers]
+    tables, figures = all_tables([view.metrics for view in views]), all_figures(views)
+    for table in tables:
+        show(table, console)
+    report = (folder / f"round_{arguments.round}" if arguments.round else folder) / "report.html"
+    write_text(report, page(run.name if folder == run.path else f"{run.name} on {folder.name}", views, tables, figures))
+    write_tensorboard(folder / "tensorboard" / "evaluation", views, figures)
+    console.print(f"Report: {report}\nTensorBoard: tensorboard --logdir {folder / 'tensorboard'}", soft_wrap=True)
+
+
+def _round(run: TrainedRun, number: int, evaluator: Evaluator, initial, folder: Path) -> RoundView:
+    result, test = evaluator(number, served_matcher(run, number, initial)), evaluator.faces.test
+    write_round(folder / f"round_{number}", result.metrics, test.identities, result.per_pair, result.scores)
+    return RoundView(result.metrics, test.identities, result.per_pair, result.scores, strips(result, test))
+
+
+def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
+    """The run's own way of bringing images to the network, on other pairs; ``UserError`` without a split to test on."""
+    splits = find_pairs(arguments.data, split_file=arguments.split_file).counts()
+    others = [split for split in splits if split != "train"]
+    if "train" not in splits or not others or (arguments.split == "auto" and len(others) > 1):
+        raise UserError(f"The pairs of {arguments.data} are split as {splits}; an evaluation needs train (for the mean training "
+                        "image) and one split to test on. Give a file of names with --split-file, or choose with --split.")
+    return replace(run.config.data, source="pairs", root=str(arguments.data), split_file=str(arguments.split_file or ""),
+                   train_split="train", test_split=arguments.split)
+
+
+def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
+    """``evaluations/<name>`` of the run, which remembers its pairs: other pairs under the same name are refused."""
+    folder = run.path / "evaluations" / (arguments.name or arguments.data.resolve().name)
+    about = folder / "data.json"
+    if about.is_file():
+        before = json.loads(about.read_text(encoding="utf-8"))
+        if before["split_sha256"] != faces.split_hash:
+            raise UserError(f"{folder} holds an evaluation on other pairs ({before['root']}, split "
+                            f"{before['split_sha256'][:12]}); give this one another name with --name.")
+    write_text(about, json.dumps({"root": str(arguments.data), "counts": faces.counts(), "split_sha256": faces.split_hash},
+                                 indent=2) + "\n")
+    return folder
+
+
+def show(table: Table, console) -> None:
+    from rich.table import Table as RichTable
+
+    if table.rows:
+        rich = RichTable(title=table.title, title_justify="left")
+        for index, column in enumerate(table.header):
+            rich.add_column(column, justify="right" if index else "left")
+        for row in table.rows:
+            rich.add_row(*row)
+        console.print(rich)
+    else:
+        console.print(table.title)
+    for note in table.notes:
+        console.print(note, soft_wrap=True, markup=False)
