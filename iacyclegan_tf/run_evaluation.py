@@ -21,8 +21,9 @@ from iacyclegan_tf.image_measures import trivial_measures
 from iacyclegan_tf.report.figures import RoundView, all_figures
 from iacyclegan_tf.report.page import page
 from iacyclegan_tf.report.pictures import strips
-from iacyclegan_tf.report.tables import Table, all_tables
+from iacyclegan_tf.report.tables import all_tables
 from iacyclegan_tf.report.tensorboard import write_tensorboard
+from iacyclegan_tf.report.terminal import print_table
 from iacyclegan_tf.served import initial_recognizer, served_matcher
 from iacyclegan_tf.start import progress_bar
 
@@ -44,7 +45,7 @@ def evaluate_run(arguments: Namespace, console) -> None:
     views = [_round(run, number, evaluator, initial, folder) for number in numbers]
     tables, figures = all_tables([view.metrics for view in views]), all_figures(views)
     for table in tables:
-        show(table, console)
+        print_table(table, console)
     report = (folder / f"round_{arguments.round}" if arguments.round else folder) / "report.html"
     write_text(report, page(run.name if folder == run.path else f"{run.name} on {folder.name}", views, tables, figures))
     write_tensorboard(folder / "tensorboard" / "evaluation", views, figures)
@@ -70,7 +71,10 @@ def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
 
 def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
     """``evaluations/<name>`` of the run, which remembers its pairs: other pairs under the same name are refused."""
-    folder = run.path / "evaluations" / (arguments.name or arguments.data.resolve().name)
+    name = arguments.name or arguments.data.resolve().name
+    if not name or "/" in name or name.startswith("."):
+        raise UserError(f"The evaluation's name is {name!r}; it must be a plain folder name, see --name.")
+    folder = run.path / "evaluations" / name
     about = folder / "data.json"
     if about.is_file():
         before = json.loads(about.read_text(encoding="utf-8"))
@@ -80,19 +84,3 @@ def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
     write_text(about, json.dumps({"root": str(arguments.data), "counts": faces.counts(), "split_sha256": faces.split_hash},
                                  indent=2) + "\n")
     return folder
-
-
-def show(table: Table, console) -> None:
-    from rich.table import Table as RichTable
-
-    if table.rows:
-        rich = RichTable(title=table.title, title_justify="left")
-        for index, column in enumerate(table.header):
-            rich.add_column(column, justify="right" if index else "left")
-        for row in table.rows:
-            rich.add_row(*row)
-        console.print(rich)
-    else:
-        console.print(table.title)
-    for note in table.notes:
-        console.print(note, soft_wrap=True, markup=False)

@@ -31,11 +31,11 @@ FLOORS = (
     {"training": "one phase through fit", "snapshots": "the picture grid", "finished_run": "a run, opened for reading",
      "full_evaluation": "every measure of a round", "evaluation_files": "what it leaves behind"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
-    {"synthesis_training": "a phase", "recognizer_training": "a phase"},
+    {"synthesis_training": "a phase", "recognizer_training": "a phase", "comparison": "runs side by side"},
     {"rounds": "mutual optimisation"},
     {"start": "from settings to a finished run"},
     {"dry_run": "what a run would be", "run_evaluation": "from a run to its report"},
-    {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command"},
+    {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own

@@ -1,0 +1,58 @@
+"""``python -m iacyclegan_tf.compare RUN RUN …``: evaluated runs side by side, with paired bootstrap intervals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.errors import UserError
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m iacyclegan_tf.compare",
+        description="Compares evaluated runs (python -m iacyclegan_tf.evaluate) on the same test people: means, and differences "
+        "from the first run with intervals of a paired bootstrap over people.")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's name or folder: its last round; RUN:N for round N")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write comparison.json, .csv and .md there")
+    parser.add_argument("--evaluation", metavar="NAME", help="compare what evaluate --data has left under this name")
+    parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default 0)")
+    return parser.parse_args(arguments)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from iacyclegan_tf import comparison
+    from iacyclegan_tf.atomic_files import write_text
+    from iacyclegan_tf.report.terminal import print_table
+    from iacyclegan_tf.start import progress_bar
+
+    if len(arguments.runs) < 2 or len(set(arguments.runs)) < len(arguments.runs):
+        raise UserError(f"A comparison needs two or more different runs; given: {', '.join(arguments.runs)}.")
+    if arguments.resamples < 1 or arguments.seed < 0:
+        raise UserError(f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}.")
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    contenders = [comparison.read_contender(run, arguments.evaluation) for run in arguments.runs]
+    rows = comparison.compare(contenders, arguments.resamples, arguments.seed,
+                              progress_bar(Console(stderr=True, highlight=False)))
+    table = comparison.comparison_table(contenders, rows, arguments.resamples, arguments.seed)
+    print_table(table, console)
+    if arguments.out:
+        about = comparison.comparison_json(contenders, rows, arguments.resamples, arguments.seed)
+        write_text(arguments.out / "comparison.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        write_text(arguments.out / "comparison.csv", comparison.comparison_csv(contenders, rows))
+        write_text(arguments.out / "comparison.md", table.markdown())
+        console.print(f"Written to {arguments.out}: comparison.json, comparison.csv, comparison.md", soft_wrap=True)
+
+
+def main() -> None:
+    sys.exit(run_command(lambda: compare(parse())))
+
+
+if __name__ == "__main__":
+    main()
