@@ -20,6 +20,18 @@ def real_pairs() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A folder with the finished run ``tiny`` of two rounds in ``runs/`` and ``savedmodels/``; not to be changed."""
+    import tiny
+
+    folder = tmp_path_factory.mktemp("tiny_run")
+    result = tiny.train(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (folder / "output.txt").write_text(result.stdout)
+    return folder
+
+
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu"):
         import tensorflow as tf

@@ -26,22 +26,11 @@ MOMENTS = {
 }
 
 
-def command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "iacyclegan_tf.train", *tiny.RUN, "name=tiny", f"runs_dir={folder / 'runs'}",
-            f"savedmodels_dir={folder / 'savedmodels'}", *more]
-
-
-def train(folder: Path, *more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=400)
-
-
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("unbroken")
-    result = train(folder)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "round 2" in result.stdout and "peak memory after step 2" in result.stdout
-    return folder
+def unbroken(tiny_run) -> Path:
+    output = (tiny_run / "output.txt").read_text()
+    assert "round 2" in output and "peak memory after step 2" in output
+    return tiny_run
 
 
 def tensors(run: Path) -> dict[str, np.ndarray]:
@@ -126,13 +115,13 @@ assert "iacyclegan_tf" not in sys.modules
 
 def test_a_finished_run_says_so_at_once(unbroken):
     before = time.time()
-    result = train(unbroken)
+    result = tiny.train(unbroken)
     assert result.returncode == 0 and "is finished" in result.stdout and "round 2" in result.stdout
     assert time.time() - before < 30
 
 
 def test_other_settings_on_the_same_run_are_refused(unbroken):
-    result = train(unbroken, "train.learning_rate=5e-3")
+    result = tiny.train(unbroken, "train.learning_rate=5e-3")
     assert result.returncode == 2 and "train.learning_rate" in result.stderr and "Traceback" not in result.stderr
 
 
@@ -140,7 +129,7 @@ def test_killed_in_every_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
     """SIGKILL as soon as a phase has a checkpoint; the same command each time; the end is equal bit for bit."""
     resumed = []
     for moment, pattern in MOMENTS.items():
-        process = subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(tiny.command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         while process.poll() is None and not any((tmp_path / "runs/tiny").glob(pattern)):
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -148,7 +137,7 @@ def test_killed_in_every_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
         assert process.returncode == -signal.SIGKILL, f"{moment}: the run ended before it was killed\n{output}"
         resumed += [line for line in output.splitlines() if "goes on from step" in line]
         print(f"killed in {moment}", flush=True)
-    result = train(tmp_path)
+    result = tiny.train(tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     resumed += [line for line in result.stdout.splitlines() if "goes on from step" in line]
     print("\n".join(resumed))
@@ -158,7 +147,7 @@ def test_killed_in_every_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop_it_saves_says_so_and_goes_on(unbroken, tmp_path, number, code):
-    process = subprocess.Popen(command(tmp_path, "train.checkpoint_steps=1000"), stdout=subprocess.PIPE,
+    process = subprocess.Popen(tiny.command(tmp_path, "train.checkpoint_steps=1000"), stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     history = tmp_path / "runs/tiny/history.jsonl"
     while process.poll() is None and not (history.exists() and "round_1/synthesis" in history.read_text()):
@@ -170,5 +159,5 @@ def test_asked_to_stop_it_saves_says_so_and_goes_on(unbroken, tmp_path, number, 
     saved = json.loads(next((tmp_path / "runs/tiny/checkpoints/round_1/synthesis").glob("*/extra.json")).read_text())
     assert saved["step"] >= 3
     if number == signal.SIGTERM:
-        result = train(tmp_path, "train.checkpoint_steps=1000")
+        result = tiny.train(tmp_path, "train.checkpoint_steps=1000")
         assert f"goes on from step {saved['step']}" in result.stdout and result.returncode == 0

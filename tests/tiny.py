@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
@@ -23,6 +27,16 @@ RUN = (
     "recognizer.finetune.people=3 recognizer.finetune.images=2 train.epochs=1 train.decay_epochs=1 "
     "train.checkpoint_steps=2 train.log_steps=3 rounds.snapshots=2 loss.perception_auto_steps=4"
 ).split()
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    """The real training command on ``RUN``, as the run ``tiny`` in ``folder``."""
+    return [sys.executable, "-m", "iacyclegan_tf.train", *RUN, "name=tiny", f"runs_dir={folder / 'runs'}",
+            f"savedmodels_dir={folder / 'savedmodels'}", *more]
+
+
+def train(folder: Path, *more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=400)
 
 
 def gan(settings: LossConfig | None = None, perception: bool = True, pool: int = 2, dtype: str = "float32",
