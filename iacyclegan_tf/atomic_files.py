@@ -24,17 +24,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
+    """``new_path``, opened for writing."""
+    with new_path(path) as aside, open(aside, "wb") as file:
+        yield file
+
+
+@contextmanager
+def new_path(path: Path) -> Iterator[Path]:
     """A sibling to write to; on leaving it is fsynced and renamed over ``path``, on an exception removed.
 
     The parent folder is made. The sibling's name is its own, so that two writers do not share one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent)
+    os.close(handle)
     try:
-        with open(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(name)
+        fsync(Path(name))
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files
         os.replace(name, path)
         fsync(path.parent)

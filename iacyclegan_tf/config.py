@@ -30,6 +30,7 @@ class DrawnConfig:
 class DataConfig:
     source: Literal["drawn", "pairs"] = "drawn"
     root: str = ""  # folder of real pairs (docs/data.md); used when source is "pairs"
+    format: Literal["images", "tfrecord"] = "images"  # of the pairs; "tfrecord" streams shards with constant memory
     split_file: str = ""  # a file of names, where the split is in neither manifest, folders nor prefixes
     train_split: str = "train"
     test_split: str = "auto"  # "auto": the one other split that the data hold
@@ -242,6 +243,9 @@ def check(config: Config) -> None:
                             "because the generator halves it twice.")
     if data.source == "pairs" and not data.root:
         raise UserError("data.source is pairs, but data.root is empty; give the folder that holds the pairs.")
+    if data.format == "tfrecord" and (data.source != "pairs" or data.skip_bad):
+        raise UserError("data.format is tfrecord, which needs data.source=pairs and data.skip_bad=false: shards hold pairs, and only "
+                        "files that could be read when they were written.")
     if not 1.0 <= data.enlarge <= 2.0:
         raise UserError(f"data.enlarge is {data.enlarge}; it must be from 1.0 to 2.0.")
     if not 0.0 < data.validation_share < 0.9:

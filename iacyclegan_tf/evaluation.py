@@ -82,8 +82,7 @@ def trivial_images(faces: Faces) -> dict[str, tuple[dict[str, Sequence[np.ndarra
 
 
 def _mean_images(faces: Faces, side: str, truths) -> list[np.ndarray]:
-    training = np.concatenate([getattr(part, side) for part in (faces.fitting, faces.validation)])
-    mean = np.round(training.mean(0)).astype(np.uint8)
+    mean = np.round(faces.mean_training_images()[side]).astype(np.uint8)
     return [faces.fit.undo(mean, truth.shape[:2]) for truth in truths]
 
 

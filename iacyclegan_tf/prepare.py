@@ -14,6 +14,8 @@ from iacyclegan_tf.commands import run_command
 from iacyclegan_tf.data.layouts import LAYOUTS
 from iacyclegan_tf.data.splits import SPLITS
 
+MAX_SHARDS = 99_999  # file names have five digits
+
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
@@ -22,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m iacyclegan_tf.prepare", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Pair, align to 200x250 and check the photos and sketches of a set as distributed.",
         epilog=f"layouts:\n{layouts}\n\nOUT receives photos/, sketches/, manifest.csv, prepare.json, "
-               "report.txt and contact_sheet.png (look at it).")
+               "report.txt and contact_sheet.png (look at it).\nWith --shards also tfrecords/; the same command goes on "
+               "where it stopped. SOURCE = OUT only adds\ntfrecords/ to a folder of pairs that is there already.")
     commands.add_argument("layout", metavar="LAYOUT", choices=LAYOUTS, help="one of the layouts below")
     commands.add_argument("source", metavar="SOURCE", type=Path,
                           help="folder, zip file, or folder of zip files")
@@ -34,32 +37,49 @@ def parser() -> argparse.ArgumentParser:
     commands.add_argument("--split", choices=("auto", *SPLITS), default="auto",
                           help="give this split to every pair (default: from names, folders or --split-file)")
     commands.add_argument("--skip-bad", action="store_true", help="go on without files that cannot be used")
+    commands.add_argument("--shards", type=_shards, metavar="N",
+                          help="also write N TFRecord files per split, for data.format=tfrecord")
     commands.add_argument("--force", action="store_true", help="replace an earlier result in OUT")
     return commands
 
 
+def _shards(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_SHARDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_SHARDS}")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, prepare, print the report."""
-    settings = parser().parse_args(arguments)
-    from iacyclegan_tf.data.preparation import BadFiles, Request, prepare
+    settings = vars(parser().parse_args(arguments))
+    shards = settings.pop("shards")
+    from iacyclegan_tf.data.preparation import BadFiles, Request, is_prepared, prepare, prepared_pairs
     from iacyclegan_tf.data.preparation_report import report_lines
 
-    try:
-        report = prepare(Request(**vars(settings)), _with_progress)
-    except BadFiles as error:
-        for entry in error.bad:
-            print(f"{entry['file']}: {entry['reason']}", file=sys.stderr)
-        raise
-    print("\n".join(report_lines(report)))
-    print(f"written to {settings.out}; look at {settings.out / 'contact_sheet.png'}")
+    request = Request(**settings)
+    if shards and is_prepared(request):
+        print(f"{request.out} is prepared; its shards are written or completed")
+    else:
+        try:
+            report = prepare(request, _with_progress)
+        except BadFiles as error:
+            for entry in error.bad:
+                print(f"{entry['file']}: {entry['reason']}", file=sys.stderr)
+            raise
+        print("\n".join(report_lines(report)))
+        print(f"written to {request.out}; look at {request.out / 'contact_sheet.png'}")
+    if shards:
+        from iacyclegan_tf.data.shard_writing import write_shards
+
+        print("\n".join(write_shards(prepared_pairs(request), request.out, shards, _with_progress)))
 
 
-def _with_progress(pairs: Sequence) -> Iterable:
+def _with_progress(pairs: Sequence, words: str = "preparing") -> Iterable:
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    return track(pairs, "preparing", console=console, disable=not console.is_terminal, transient=True)
+    return track(pairs, words, console=console, disable=not console.is_terminal, transient=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.data.image_sources import ImageSource, joined
 from iacyclegan_tf.data.streams import identity_stream, labelled_stream
 from iacyclegan_tf.evaluation import Separation, judge
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -18,7 +19,7 @@ _WATCHED = ("loss", "accuracy", "active_triplets")
 def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
     """Pre-trains Φ0 to name the fitting people from either modality, so that both share one embedding."""
     settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
-    images, labels = np.concatenate([fitting.photos, fitting.sketches]), np.tile(fitting.labels, 2)
+    images, labels = joined([fitting.photos, fitting.sketches]), np.tile(fitting.labels, 2)
     batch = min(settings.batch, len(images))
     epoch_steps = max(1, len(images) // batch)
     steps = settings.epochs * epoch_steps
@@ -45,7 +46,7 @@ class TripletTraining:
             self.trainer.optimizer.build(self.trainer.trained_variables)
         self._restart = Restart(self.trainer.optimizer.variables)
 
-    def train(self, name: str, sources: list[tuple[np.ndarray, np.ndarray]], steps: int, seed: int) -> None:
+    def train(self, name: str, sources: list[tuple[np.ndarray | ImageSource, np.ndarray]], steps: int, seed: int) -> None:
         """``steps`` batches of P people × K images taken from ``sources`` in turn; resumes under ``name``."""
         settings, context = self.context.config.recognizer.finetune, self.context
         self._restart()

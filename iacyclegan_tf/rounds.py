@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
@@ -23,6 +22,7 @@ from iacyclegan_tf.publish import SERVABLES, export
 from iacyclegan_tf.recognizer_training import TripletTraining, classify_identities, train_if_better
 from iacyclegan_tf.run_context import RunContext
 from iacyclegan_tf.servables import Embedder, Translator
+from iacyclegan_tf.synthesised import synthesised, synthesised_partners
 from iacyclegan_tf.synthesis_training import SynthesisTraining
 
 
@@ -102,22 +102,19 @@ class Rounds:
     def _fine_tuned(self, number: int, side: str) -> dict:
         if not self.config.rounds.finetune:
             return {"kept": False, "why": "rounds.finetune is off"}
-        fitting, held = self.faces.fitting, self.faces.validation
-        real, fake = self._real_and_synthesised(fitting, side)
-        held_real, held_fake = self._real_and_synthesised(held, side)
+        name, fitting, held = f"round_{number}/{side}_recognizer", self.faces.fitting, self.faces.validation
+        seed = self.context.phase_seed(300 + 2 * number + (side == "sketch"))
+        generator = self.synthesis.networks.sketch_to_photo if side == "photo" else self.synthesis.networks.photo_to_sketch
+        real, source = _sides(fitting, side)
+        held_real, held_source = _sides(held, side)
+        held_fake = synthesised(generator, held_source)
         # the probe is what stands in for the sketch: its synthesised photo, or the sketch itself
         probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
-        return train_if_better(
-            self.tuning[side], f"round_{number}/{side}_recognizer",
-            [(real, fitting.labels), (fake, fitting.labels)], self.config.recognizer.finetune.steps,
-            self.context.phase_seed(300 + 2 * number + (side == "sketch")), probes, gallery, held.identities)
-
-    def _real_and_synthesised(self, pairs, side: str) -> tuple[np.ndarray, np.ndarray]:
-        networks = self.synthesis.networks
-        real, source, generator = ((pairs.photos, pairs.sketches, networks.sketch_to_photo) if side == "photo"
-                                   else (pairs.sketches, pairs.photos, networks.photo_to_sketch))
-        fakes = [generator(source[i:i + 8].astype(np.float32) / 127.5 - 1.0).numpy() for i in range(0, len(source), 8)]
-        return real, np.clip(np.round((np.concatenate(fakes) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+        settings, labels = self.config.recognizer.finetune, fitting.labels
+        with synthesised_partners(generator, source, labels, settings, seed,
+                                  self.folder.checkpoints(name) / "synthesised") as fake:
+            return train_if_better(self.tuning[side], name, [(real, labels), (fake, labels)], settings.steps, seed,
+                                   probes, gallery, held.identities)
 
     def evaluate(self, number: int) -> dict:
         path = self.folder.round(number) / "metrics.json"
@@ -145,6 +142,11 @@ class Rounds:
         """Also where the result was there already: a run may have been killed between the two."""
         for phase in phases:
             CheckpointStore(self.folder.checkpoints(phase)).clear()
+
+
+def _sides(pairs, side: str):
+    """The real images of a side, and those of the other side, from which they are synthesised."""
+    return (pairs.photos, pairs.sketches) if side == "photo" else (pairs.sketches, pairs.photos)
 
 
 class ServedNetworks:

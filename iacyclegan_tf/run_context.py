@@ -40,9 +40,10 @@ class RunContext:
         store = CheckpointStore(self.folder.checkpoints(phase.name))
         progress = Progress(self.console, watched)
         try:
-            train_phase(phase, store, self.history,
-                        [progress, PeakMemory(self.say), *(callbacks or [])],
-                        self.config.train.checkpoint_steps, self.say)
+            with self.faces.fitting.reading():
+                train_phase(phase, store, self.history,
+                            [progress, PeakMemory(self.say), *(callbacks or [])],
+                            self.config.train.checkpoint_steps, self.say)
         finally:
             progress.close()
         return store

@@ -1,72 +1,18 @@
-"""The faces of a run: pairs for fitting, pairs of other people for validation, and the test people."""
+"""Where the faces of a run come from: drawn, read from image files, or streamed from shards."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from iacyclegan_tf.config import DataConfig
+from iacyclegan_tf.data.face_pairs import FacePairs, Faces, checked, choose_test_split, held_out
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.errors import UserError
-
-FEWEST_PEOPLE = 2  # per part: a triplet and a ranking both need a second person
-
-
-@dataclass(frozen=True)
-class FacePairs:
-    """Photo-sketch pairs, brought to the network's size, and (``originals``) as they are measured.
-
-    Attributes:
-        photos, sketches: uint8 ``[N, H, W, 3]``, paired by index.
-        identities: N names of people; one person may have several pairs.
-        original_photos, original_sketches: N uint8 images ``[h, w, 3]`` in their own size.
-    """
-
-    photos: np.ndarray
-    sketches: np.ndarray
-    identities: tuple[str, ...]
-    original_photos: tuple[np.ndarray, ...] = ()
-    original_sketches: tuple[np.ndarray, ...] = ()
-
-    @property
-    def labels(self) -> np.ndarray:
-        """int ``[N]``: the people, numbered in alphabetical order."""
-        return np.unique(self.identities, return_inverse=True)[1].astype(np.int32)
-
-    @property
-    def people(self) -> int:
-        return len(set(self.identities))
-
-    def __len__(self) -> int:
-        return len(self.identities)
-
-
-@dataclass(frozen=True)
-class Faces:
-    """All data of a run. ``split_hash`` names the split beside every result; ``notes`` lists what was left out."""
-
-    fitting: FacePairs
-    validation: FacePairs
-    test: FacePairs
-    test_split: str
-    fit: Fit
-    split_hash: str
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.fitting.photos.shape[1:]
-
-    def counts(self) -> list[str]:
-        """E.g. ``["train 86 = 76 fit + 10 validation", "dev 48"]``, in pairs."""
-        fitting, validation = len(self.fitting), len(self.validation)
-        return [f"train {fitting + validation} = {fitting} fit + {validation} validation",
-                f"{self.test_split} {len(self.test)}"]
 
 
 def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda items, words, total: items) -> Faces:
@@ -78,7 +24,13 @@ def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda item
 
     Raises ``UserError`` for missing folders, too few people, and unreadable files unless ``skip_bad``.
     """
-    return _drawn(settings, seed, progress) if settings.source == "drawn" else _read(settings, seed, progress)
+    if settings.source == "drawn":
+        return _drawn(settings, seed, progress)
+    if settings.format == "tfrecord":
+        from iacyclegan_tf.data.shard_faces import read_shards
+
+        return read_shards(settings, seed, progress)
+    return _read(settings, seed, progress)
 
 
 def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
@@ -99,7 +51,7 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     test = draw(people.train_people, people.test_people, 1, "test")
     digest = hashlib.sha256(repr(people).encode()).hexdigest()
     fitting, validation = _hold_out(train, settings.validation_share, seed)
-    return _checked(Faces(fitting, validation, test, "test", Fit("squeeze", settings.height, settings.width), digest))
+    return checked(Faces(fitting, validation, test, "test", Fit("squeeze", settings.height, settings.width), digest))
 
 
 def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
@@ -108,7 +60,7 @@ def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     pairing = find_pairs(settings.root, split_file=settings.split_file or None)
     notes = pairing.report()
     splits = sorted({pair.split for pair in pairing.pairs})
-    test_split = _test_split(settings, splits)
+    test_split = choose_test_split(settings, splits)
     chosen = [pair for pair in pairing.pairs if pair.split in (settings.train_split, test_split)]
     images, bad = _decode(chosen, progress)
     if bad and not settings.skip_bad:
@@ -128,21 +80,8 @@ def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
                          tuple(sketches) if keep else ())
 
     fitting, validation = _hold_out(gather(settings.train_split, False), settings.validation_share, seed)
-    return _checked(Faces(fitting, validation, gather(test_split, True), test_split, fit,
-                          split_hash(tuple(chosen)), notes))
-
-
-def _test_split(settings: DataConfig, splits: list[str]) -> str:
-    if settings.train_split not in splits:
-        raise UserError(f"data.train_split is {settings.train_split!r}, but {settings.root} holds the splits: "
-                        f"{', '.join(map(repr, splits))}. Name one of them, or give data.split_file.")
-    others = [split for split in splits if split != settings.train_split]
-    if settings.test_split == "auto" and len(others) == 1:
-        return others[0]
-    if settings.test_split not in others:
-        raise UserError(f"data.test_split is {settings.test_split!r}, but beside {settings.train_split!r} "
-                        f"{settings.root} holds: {', '.join(map(repr, others)) or 'no other split'}. Name one of them.")
-    return settings.test_split
+    return checked(Faces(fitting, validation, gather(test_split, True), test_split, fit,
+                         split_hash(tuple(chosen)), notes))
 
 
 def _decode(pairs, progress: Callable) -> tuple[dict[Path, np.ndarray], list[str]]:
@@ -176,27 +115,11 @@ def _network_fit(settings: DataConfig, pairs, images: dict[Path, np.ndarray]) ->
 
 
 def _hold_out(train: FacePairs, share: float, seed: int) -> tuple[FacePairs, FacePairs]:
-    """Splits by people, so that no person is in both."""
-    everyone = sorted(set(train.identities))
-    count = max(FEWEST_PEOPLE, round(share * len(everyone)))
-    held = set(np.random.default_rng(seed).permutation(everyone)[:count])
-    is_held = np.array([identity in held for identity in train.identities])
+    """Those for fitting, and those of the people held out."""
+    is_held = held_out(train.identities, share, seed)
     return _subset(train, ~is_held), _subset(train, is_held)
 
 
 def _subset(pairs: FacePairs, mask: np.ndarray) -> FacePairs:
     return FacePairs(pairs.photos[mask], pairs.sketches[mask],
                      tuple(identity for identity, wanted in zip(pairs.identities, mask) if wanted))
-
-
-def _checked(faces: Faces) -> Faces:
-    for name in ("fitting", "validation", "test"):
-        people = getattr(faces, name).people
-        if people < FEWEST_PEOPLE:
-            raise UserError(f"The {name} part has {people} people; it needs at least {FEWEST_PEOPLE}. "
-                            "Give more pairs, or change data.validation_share.")
-    common = set(faces.test.identities) & (set(faces.fitting.identities) | set(faces.validation.identities))
-    if common:
-        raise UserError(f"{len(common)} people are in both the training and the test split, e.g. "
-                        f"{sorted(common)[0]}; results on them would mean nothing.")
-    return faces
