@@ -36,10 +36,10 @@ def compare(arguments: argparse.Namespace) -> None:
         raise UserError(f"A comparison needs two or more different runs; given: {', '.join(arguments.runs)}.")
     if arguments.resamples < 1 or arguments.seed < 0:
         raise UserError(f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}.")
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console, errors = Console(highlight=False, width=None if sys.stdout.isatty() else 200), Console(stderr=True)
     contenders = [comparison.read_contender(run, arguments.evaluation) for run in arguments.runs]
     rows = comparison.compare(contenders, arguments.resamples, arguments.seed,
-                              progress_bar(Console(stderr=True, highlight=False)))
+                              *([progress_bar(errors)] if errors.is_terminal else []))
     table = comparison.comparison_table(contenders, rows, arguments.resamples, arguments.seed)
     print_table(table, console)
     if arguments.out:

@@ -16,7 +16,8 @@ from iacyclegan_tf.matching import WAYS
 from iacyclegan_tf.metrics.bootstrap import LEVEL, draw_people, percentile_interval, resampled_means, resampled_verification
 from iacyclegan_tf.metrics.verification import needed_impostor_pairs, verification_rate
 from iacyclegan_tf.recognition_measures import FARS
-from iacyclegan_tf.report.tables import Table, percent, sharpness_words
+from iacyclegan_tf.report.tables import Table, sharpness_words
+from iacyclegan_tf.run_folder import FREE, flat
 
 SAME = 1e-5  # HOG scores of the same real images agree to this
 _SIDES = {"photo_to_sketch": "sketch", "sketch_to_photo": "photo"}
@@ -157,9 +158,19 @@ def comparison_table(contenders: Sequence[Contender], rows: Sequence[Row], resam
              f"{resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty does by chance). "
              "They hold the luck of the people, not that of the training's seed.",
              f"Measured at {', '.join(protocol['measured_at'])}, split {protocol['test_split']}, SHA-256 {protocol['split_sha256']}.",
+             *_differing_settings(contenders),
              *(f"No verification rate at FAR {100 * far:g} %: it needs {needed_impostor_pairs(far)} impostor pairs."
                for far in FARS.values() if not _enough(contenders[0].files.identities, far)))
     return Table("Comparison", header, tuple(body), notes)
+
+
+def _differing_settings(contenders: Sequence[Contender]) -> list[str]:
+    """One sentence that names each setting that is not the same in all runs, with its values in the runs' order."""
+    settings = [flat(contender.files.metrics["protocol"]["settings"]) for contender in contenders]
+    names = [name for name in dict.fromkeys(name for one in settings for name in one)
+             if name != "name" and not name.startswith(FREE) and any(one.get(name) != settings[0].get(name) for one in settings)]
+    words = [f"{name}: {', '.join(str(one.get(name)) for one in settings)}" for name in names]
+    return [f"Settings that differ: {'; '.join(words)}."] if words else []
 
 
 def _cell(measure: str, interval: Interval, signed: bool = False) -> str:
@@ -187,7 +198,7 @@ def comparison_csv(contenders: Sequence[Contender], rows: Sequence[Row]) -> str:
 def comparison_json(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> dict:
     return {"runs": [contender.label for contender in contenders], "level": LEVEL, "resamples": resamples, "seed": seed,
             "protocol": contenders[0].files.metrics["protocol"],
-            "settings": {contender.label: contender.files.metrics["protocol"].get("settings") for contender in contenders},
+            "settings": {contender.label: contender.files.metrics["protocol"]["settings"] for contender in contenders},
             "measures": {row.measure: [{"run": contender.label, **vars(value), "difference": vars(difference) if difference else None}
                                        for contender, value, difference in zip(contenders, row.values, row.differences)]
                          for row in rows}}

@@ -54,7 +54,8 @@ def read_round(folder: Path, command: str) -> RoundFiles:
         per_pair = {name: np.array(values, np.float64) for name, values in columns.items()}
         with np.load(folder / SCORES, allow_pickle=False) as archive:
             scores = {name: archive[name] for name in archive.files}
-        metrics["protocol"]["split_sha256"]
+        if not {"split_sha256", "settings"} <= metrics["protocol"].keys():
+            raise ValueError(f"the protocol in {METRICS} is not that of a full evaluation")
     except (OSError, ValueError, KeyError, TypeError, csv.Error, zipfile.BadZipFile) as error:
         raise UserError(f"What the evaluation left in {folder} cannot be read ({type(error).__name__}: {error}). "
                         f"Run again: {command}") from None

@@ -20,7 +20,7 @@ from iacyclegan_tf.config_file import dump_config, load_config
 from iacyclegan_tf.errors import UserError
 
 # Settings that may change between a run and its resumption, since no result depends on them.
-_FREE = ("runs_dir", "savedmodels_dir")
+FREE = ("runs_dir", "savedmodels_dir", "export.")
 
 
 class RunFolder:
@@ -45,9 +45,9 @@ class RunFolder:
             self._same_settings(config, load_config(saved))
 
     def _same_settings(self, config: Config, saved: Config) -> None:
-        before, now = _flat(as_dict(saved)), _flat(as_dict(config))
+        before, now = flat(as_dict(saved)), flat(as_dict(config))
         changed = [f"{key}: {before.get(key)!r} -> {now.get(key)!r}" for key in now
-                   if key not in _FREE and before.get(key) != now.get(key)]
+                   if not key.startswith(FREE) and before.get(key) != now.get(key)]
         if changed:
             raise UserError(f"{self.path} holds a run with other settings ({'; '.join(changed[:4])}"
                             f"{' ...' if len(changed) > 4 else ''}). Give this run another name with name=..., "
@@ -70,8 +70,9 @@ class RunFolder:
         write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
-def _flat(values: dict, prefix: str = "") -> dict:
+def flat(values: dict, prefix: str = "") -> dict:
+    """Nested settings by dotted name."""
     found = {}
     for key, value in values.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return found
