@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iacyclegan_tf.data.faces import FacePairs, Faces
+from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.matching import WAYS, Matcher, match
 from iacyclegan_tf.metrics import luminance, mean_reciprocal_rank, rank_k, rank_of_match, ssim
 
@@ -110,8 +110,3 @@ def separation(probes: np.ndarray, gallery: np.ndarray, probe_ids, gallery_ids) 
     spread = np.sqrt((genuine.var() + impostor.var()) / 2)
     rank1 = rank_k(rank_of_match(scores, probe_ids, gallery_ids), 1)
     return Separation(rank1, float((genuine.mean() - impostor.mean()) / max(spread, 1e-12)))
-
-
-def judge(embed, probes: FacePairs | np.ndarray, gallery: np.ndarray, identities) -> Separation:
-    """``separation`` of what ``embed`` makes of two sets of uint8 images of the same people, paired by index."""
-    return separation(embed(list(probes)), embed(list(gallery)), identities, identities)

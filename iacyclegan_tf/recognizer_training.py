@@ -7,10 +7,12 @@ import tensorflow as tf
 
 from iacyclegan_tf.data.image_sources import ImageSource, joined
 from iacyclegan_tf.data.streams import identity_stream, labelled_stream
-from iacyclegan_tf.evaluation import Separation, judge
+from iacyclegan_tf.evaluation import Separation, separation
+from iacyclegan_tf.matching import embed
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.recognition import IdentityClassifier, TripletTrainer
 from iacyclegan_tf.run_context import Restart, RunContext, adam
+from iacyclegan_tf.servables import Embedder
 from iacyclegan_tf.training import Phase
 
 _WATCHED = ("loss", "accuracy", "active_triplets")
@@ -39,6 +41,7 @@ class TripletTraining:
 
     def __init__(self, context: RunContext, recognizer: Recognizer):
         self.context, self.recognizer = context, recognizer
+        self.embedder = Embedder(recognizer, context.faces.fit)  # judged as it would be served
         settings = context.config.recognizer.finetune
         with context.strategy.scope():
             self.trainer = TripletTrainer(recognizer, settings.margin)
@@ -78,10 +81,4 @@ def train_if_better(training: TripletTraining, name: str, sources, steps: int, s
 
 
 def _judged(training: TripletTraining, probes, gallery, identities) -> Separation:
-    return judge(lambda images: embed(training.recognizer, images), probes, gallery, identities)
-
-
-def embed(recognizer: Recognizer, images, batch: int = 32) -> np.ndarray:
-    """uint8 images of the network's size -> ``[N, D]``."""
-    images = np.asarray(images, np.float32) / 127.5 - 1.0
-    return np.concatenate([recognizer(images[i:i + batch]).numpy() for i in range(0, len(images), batch)])
+    return separation(embed(training.embedder, probes), embed(training.embedder, gallery), identities, identities)

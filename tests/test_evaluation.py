@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.evaluation import (Separation, evaluate_round, judge, mean_ssim, protocol, retrieval, separation,
+from iacyclegan_tf.evaluation import (Separation, evaluate_round, mean_ssim, protocol, retrieval, separation,
                                       trivial_baselines)
 from iacyclegan_tf.matching import WAYS, Matcher
 
@@ -143,17 +143,6 @@ def test_embeddings_that_are_not_finite_are_refused():
 ])
 def test_better_than(new, old, better):
     assert Separation(*new).better_than(Separation(*old)) is better
-
-
-def test_judge_pairs_by_index():
-    people = ["x", "y", "z"]
-    probes, gallery = pictures(3, 1), pictures(3, 2)
-
-    def embed(images):
-        assert isinstance(images, list)
-        return np.stack([image.astype(np.float64).mean((0, 1)) for image in images])
-
-    assert judge(embed, probes, gallery, people) == separation(embed(list(probes)), embed(list(gallery)), people, people)
 
 
 # ---------------------------------------------------------------- a round
