@@ -175,7 +175,7 @@ class ExportConfig:
     push: bool = True  # pushes what is blessed twice
     destination: str = ""  # the serving base; empty: <savedmodels_dir>/serving
     version: Literal["next", "time"] = "next"  # one above the highest there, or the seconds since 1970
-    keep: int = 3  # versions of each servable that stay, beside the labelled ones; 0 keeps all
+    keep: int = 3  # pushed versions of each servable that stay: 0 for all, or at least 2
     server_path: str = "/models"  # where the server sees the base; /models suits a container
     version_policy: Literal["specific", "latest"] = "specific"  # "latest": a running server moves its labels by itself
     batching: BatchingConfig = field(default_factory=BatchingConfig)
@@ -277,6 +277,9 @@ def check(config: Config) -> None:
     for servable, rules in vars(config.export.thresholds).items():
         for rule in rules:
             parse_rule(rule, f"export.thresholds.{servable}")
+    if config.export.keep == 1:
+        raise UserError("export.keep is 1; it must be 0 (all) or at least 2, since a server serves the version before "
+                        "until it has loaded the new one.")
     if not config.export.server_path.startswith("/"):
         raise UserError(f"export.server_path is {config.export.server_path!r}; servers want an absolute path.")
 

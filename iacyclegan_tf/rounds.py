@@ -13,15 +13,13 @@ import json
 import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
-from iacyclegan_tf.config import Config
-from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.evaluation import evaluate_round, trivial_baselines
 from iacyclegan_tf.matching import from_servables
-from iacyclegan_tf.networks import build_recognizer, build_synthesis, copy_weights
-from iacyclegan_tf.publish import SERVABLES, export
+from iacyclegan_tf.networks import build_recognizer, copy_weights
+from iacyclegan_tf.publish import Version, publish
 from iacyclegan_tf.recognizer_training import TripletTraining, classify_identities, train_if_better
 from iacyclegan_tf.run_context import RunContext
-from iacyclegan_tf.servables import Embedder, Translator
+from iacyclegan_tf.served_networks import ServedNetworks
 from iacyclegan_tf.synthesised import synthesised, synthesised_partners
 from iacyclegan_tf.synthesis_training import SynthesisTraining
 
@@ -39,7 +37,7 @@ class Rounds:
         self.synthesis = SynthesisTraining(context, self.photo_recognizer, self.sketch_recognizer)
         self.tuning = {"photo": TripletTraining(context, self.photo_recognizer),
                        "sketch": TripletTraining(context, self.sketch_recognizer)}
-        self.servables = ServedNetworks(self.config, self.faces)
+        self.servables = ServedNetworks(self.config, self.faces.image_shape, self.faces.fit)
 
     def run(self) -> list[dict]:
         """All rounds; returns their metrics."""
@@ -51,7 +49,7 @@ class Rounds:
         for side in ("photo", "sketch"):
             self.fine_tune(number, side)
         metrics = self.evaluate(number)
-        self.export(number)
+        self.publish(number, metrics)
         return metrics
 
     def prepare_recognizer(self) -> None:
@@ -120,7 +118,7 @@ class Rounds:
         path = self.folder.round(number) / "metrics.json"
         if path.exists():
             return json.loads(path.read_text(encoding="utf-8"))
-        modules = self.servables.with_weights_of(self)
+        modules = self._modules()
         matcher = from_servables(modules["photo_to_sketch"], modules["sketch_to_photo"], modules["initial_recognizer"],
                                  modules["photo_recognizer"], modules["sketch_recognizer"])
         metrics = evaluate_round(number, self.faces, matcher, {"precision": self.config.train.precision,
@@ -131,12 +129,15 @@ class Rounds:
         self.folder.write_json(path, metrics)
         return metrics
 
-    def export(self, number: int) -> None:
-        missing = [name for name in SERVABLES if not (self.folder.savedmodels / name / str(number)).exists()]
-        modules = self.servables.with_weights_of(self) if missing else {}
-        for name in missing:
-            (self.folder.savedmodels / name).mkdir(parents=True, exist_ok=True)
-            export(modules[name], self.folder.savedmodels / name / str(number))
+    def publish(self, number: int, metrics: dict) -> None:
+        """Exports all four servables, judges each, and pushes what is blessed."""
+        data = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
+        publish(Version(self.config, self.folder.savedmodels, number, data, metrics), self._modules, self.context.say)
+
+    def _modules(self) -> dict[str, tf.Module]:
+        generators = self.synthesis.networks
+        return self.servables.with_weights_of([generators.photo_to_sketch, generators.sketch_to_photo, self.initial,
+                                               self.photo_recognizer, self.sketch_recognizer])
 
     def _clear(self, *phases: str) -> None:
         """Also where the result was there already: a run may have been killed between the two."""
@@ -147,36 +148,3 @@ class Rounds:
 def _sides(pairs, side: str):
     """The real images of a side, and those of the other side, from which they are synthesised."""
     return (pairs.photos, pairs.sketches) if side == "photo" else (pairs.sketches, pairs.photos)
-
-
-class ServedNetworks:
-    """Float32 copies of a run's networks on one device, inside the modules that are measured and exported.
-
-    Built once: each round assigns its weights, whatever the training's precision and devices.
-    """
-
-    def __init__(self, config: Config, faces: Faces):
-        networks = build_synthesis(config, faces.image_shape, seed=0)
-        self.plain = {"photo_to_sketch": networks.photo_to_sketch, "sketch_to_photo": networks.sketch_to_photo}
-        self.plain |= {name: build_recognizer(config, name)
-                       for name in ("initial_recognizer", "photo_recognizer", "sketch_recognizer")}
-        self.modules = {name: (Embedder if name.endswith("recognizer") else Translator)(network, faces.fit)
-                        for name, network in self.plain.items()}
-
-    def with_weights_of(self, rounds: Rounds) -> dict[str, tf.Module]:
-        generators = rounds.synthesis.networks
-        for source in (generators.photo_to_sketch, generators.sketch_to_photo, rounds.initial,
-                       rounds.photo_recognizer, rounds.sketch_recognizer):
-            copy_weights(source, self.plain[source.name])
-        return self.modules
-
-
-def finished_rounds(folder, config: Config) -> list[dict]:
-    """Metrics of the rounds that are wholly done, exports included."""
-    done = []
-    for number in range(1, config.rounds.count + 1):
-        path = folder.round(number) / "metrics.json"
-        if not path.exists() or not all((folder.savedmodels / name / str(number)).exists() for name in SERVABLES):
-            break
-        done.append(json.loads(path.read_text(encoding="utf-8")))
-    return done

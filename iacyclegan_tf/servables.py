@@ -1,7 +1,7 @@
 """The served modules: pre- and post-processing around the networks, on stock TensorFlow operations only.
 
-What evaluation measures is what is served: ``matching.py`` calls the same modules.
-Signatures (savedmodels/README.md): ``serving_default`` takes encoded images, ``tensor`` float pixels in 0..255.
+What evaluation measures is what is served: ``matching.py`` calls the same modules. The names of signatures, inputs and
+outputs are in ``serving/contract.py``: ``serving_default`` takes encoded images, ``tensor`` float pixels in 0..255.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.serving.decoding import decode_bounded
 
 _PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 _ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
@@ -30,7 +31,7 @@ class Translator(tf.Module):
     def serving_default(self, image_bytes):
         """JPEG, PNG or BMP bytes ``[N]``, sizes may differ -> ``{"image_bytes": PNG [N]}``, each of its input's size."""
         def one(encoded):
-            pixels = self._translate(_decode(encoded)[None])[0]
+            pixels = self._translate(decode_bounded(encoded)[None])[0]
             return tf.io.encode_png(tf.cast(pixels, tf.uint8))
 
         return {"image_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
@@ -73,14 +74,9 @@ class Embedder(tf.Module):
 
     def _embed_encoded(self, image_bytes):
         length = self.recognizer.embedding_length
-        return tf.map_fn(lambda encoded: self._embed(_decode(encoded)[None])[0], image_bytes,
+        return tf.map_fn(lambda encoded: self._embed(decode_bounded(encoded)[None])[0], image_bytes,
                          fn_output_signature=tf.TensorSpec([length], tf.float32))
 
     def signatures(self) -> dict:
         return {"serving_default": self.serving_default, "tensor": self.tensor, "match": self.match}
 
-
-def _decode(encoded: tf.Tensor) -> tf.Tensor:
-    """One encoded image -> float32 ``[h, w, 3]`` in 0..255; animations give their first frame, grey becomes RGB."""
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)

@@ -8,18 +8,21 @@ from iacyclegan_tf.run_folder import RunFolder
 
 def start(config: Config, console) -> None:
     """Trains ``config``'s run, or goes on with it, or says that it is finished."""
-    import iacyclegan_tf.rounds as rounds
+    from iacyclegan_tf.finished_run import finished_rounds
+    from iacyclegan_tf.publish import published
 
     folder = RunFolder(config)
-    done = rounds.finished_rounds(folder, config)
-    if len(done) == config.rounds.count:
+    done = finished_rounds(folder, config)
+    if len(done) == config.rounds.count and published(folder, config, done):
         console.print(f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}.",
                       soft_wrap=True)
         show(done, console)
         return
     console.print(f"{'Going on with' if folder.resumed else 'Starting'} the run {folder.path}"
                   + (f", {len(done)} of {config.rounds.count} rounds done" if done else ""), soft_wrap=True)
-    show(rounds.Rounds(prepare(config, folder, console)).run(), console)
+    from iacyclegan_tf.rounds import Rounds
+
+    show(Rounds(prepare(config, folder, console)).run(), console)
     console.print(f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}",
                   soft_wrap=True)
 

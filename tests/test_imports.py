@@ -28,14 +28,16 @@ FLOORS = (
     {"evaluation": "a round's numbers", "synthesised": "training images through a generator"},
     {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels",
      "image_measures": "what is measured on images", "recognition_measures": "on scores", "distractors": "a bigger gallery"},
-    {"training": "one phase through fit", "snapshots": "the picture grid", "finished_run": "a run, opened for reading",
-     "full_evaluation": "every measure of a round", "evaluation_files": "what it leaves behind"},
+    {"served_networks": "networks to be served", "training": "one phase through fit", "snapshots": "the picture grid",
+     "finished_run": "a run, opened for reading", "full_evaluation": "every measure of a round",
+     "evaluation_files": "what it leaves behind"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "comparison": "runs side by side"},
     {"rounds": "mutual optimisation"},
     {"start": "from settings to a finished run"},
     {"dry_run": "what a run would be", "run_evaluation": "from a run to its report"},
-    {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command"},
+    {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
+     "export": "command", "client": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own

@@ -1,0 +1,1 @@
+"""From SavedModels to a folder that TensorFlow Serving polls: evaluated, validated, versioned and described."""
