@@ -150,9 +150,9 @@ def comparison_table(contenders: Sequence[Contender], rows: Sequence[Row], resam
     header = ("", first, *(cell for other in others for cell in (other, f"difference from {first}")))
     body = []
     for row in rows:
-        cells = [_cell(row.measure, row.values[0])]
+        cells = [interval_cell(row.measure, row.values[0])]
         for value, difference in zip(row.values[1:], row.differences[1:]):
-            cells += [_cell(row.measure, value), _cell(row.measure, difference, signed=True)]
+            cells += [interval_cell(row.measure, value), interval_cell(row.measure, difference, signed=True)]
         body.append((row.measure, *cells))
     notes = (f"In brackets: {LEVEL:.0%} percentile intervals of a paired bootstrap over {protocol['test_people']} people, "
              f"{resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty does by chance). "
@@ -173,7 +173,8 @@ def _differing_settings(contenders: Sequence[Contender]) -> list[str]:
     return [f"Settings that differ: {'; '.join(words)}."] if words else []
 
 
-def _cell(measure: str, interval: Interval, signed: bool = False) -> str:
+def interval_cell(measure: str, interval: Interval, signed: bool = False) -> str:
+    """``0.4512 [0.4410, 0.4603]``; a difference is ``signed``, and starred where its interval leaves out 0."""
     share = "rank-" in measure or "VR" in measure
     number = (lambda v: f"{100 * v:{'+' if signed else ''}.1f}") if share else (lambda v: f"{v:{'+' if signed else ''}.4f}")
     value = number(interval.value) + (" %" if share else "")

@@ -1,0 +1,141 @@
+"""A results folder of ``benchmarks/ablations.py`` as Markdown: values, and differences with intervals."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.atomic_files import write_text
+from iacyclegan_tf.comparison import Contender, compare, interval_cell
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.evaluation_files import RoundFiles, read_round
+from iacyclegan_tf.report.tables import Table, percent, sharpness_words
+
+from benchmarks.ablation_runs import OUT_OF_TIME, Attempt
+from benchmarks.ablations import WHOLE
+
+RESAMPLES, SEED = 2000, 0
+COMPARED = ("sketch SSIM", "sketch FSIM", "photo SSIM", "photo FSIM", "photo rank-1", "sketch rank-1", "fusion rank-1",
+            "fusion VR at FAR 1 %")
+
+
+def write_tables(folder: Path, into: Path | None, name: str) -> None:
+    """Prints the tables, or puts them between the marks of section ``name`` in the file ``into``."""
+    results = read_results(folder)
+    text = "\n".join(table.markdown() for table in (values_table(folder, results), *difference_tables(results)))
+    if into is None:
+        print(text)
+        return
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    section = f"{begin}\n{text}{end}"
+    old = into.read_text(encoding="utf-8") if into.is_file() else ""
+    if begin in old:
+        head, _, rest = old.partition(begin)
+        if end not in rest:
+            raise UserError(f"{into} holds {begin} without {end} after it.")
+        new = head + section + rest.partition(end)[2]
+    else:
+        new = f"{old.rstrip()}\n\n{section}\n".lstrip()
+    write_text(into, new)
+    print(f"{into}: section {name} written, {len(results)} results")
+
+
+def read_results(folder: Path) -> list[tuple[Attempt, RoundFiles]]:
+    """Every attempt with its last measured round, the whole method first; those without one are named and left out."""
+    attempts = [Attempt(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*-*.json"))]
+    results = []
+    for attempt in sorted(attempts, key=lambda one: (one.preset != WHOLE, one.preset, one.seed)):
+        rounds = [int(path.parent.name[6:]) for path in (folder / "runs" / attempt.label).glob("round_*/people.csv")]
+        if rounds:
+            results.append((attempt, read_round(folder / "runs" / attempt.label / f"round_{max(rounds)}", "the ablations again")))
+        else:
+            print(f"{attempt.label} ({attempt.state}) has no measured round and is left out.")
+    if not results:
+        raise UserError(f"{folder} holds no measured result; python -m benchmarks.ablations run {folder} makes them.")
+    return results
+
+
+def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Table:
+    """One row a preset, mean ± standard deviation where several seeds were trained; then what costs no training."""
+    header = ("", "seeds", "steps", "minutes", "sketch SSIM", "FSIM", "sharpness", "photo SSIM", "FSIM", "sharpness",
+              "rank-1 none", "photo", "sketch", "fusion", "fusion VR at FAR 1 %")
+    rows = []
+    for preset in dict.fromkeys(attempt.preset for attempt, _ in results):
+        same = [(attempt, files) for attempt, files in results if attempt.preset == preset]
+        cut = "; out of time" if any(attempt.state == OUT_OF_TIME for attempt, _ in same) else ""
+        rows.append((f"{preset}: {same[0][0].what}{cut}", ", ".join(str(attempt.seed) for attempt, _ in same),
+                     _range([_steps(folder, attempt, files) for attempt, files in same]),
+                     _range([round(attempt.seconds / 60) for attempt, _ in same]),
+                     *_measured_cells([files.metrics for _, files in same])))
+    first, files = results[0]
+    trivial = files.metrics["trivial_baselines"]
+    for kind, words in (("input", "input taken as output"), ("mean_training_image", "mean training image")):
+        one = {side: {name: values[kind] for name, values in measured.items()} for side, measured in trivial.items()}
+        rows.append((words, *[""] * 3, *_image_cells([one]), *[""] * 5))
+    if "not_measured" not in files.metrics["hog"]:
+        none = files.metrics["hog"]["none"]
+        rows.append(("HOG, sketch against photo", *[""] * 9, percent(none["rank1"]), *[""] * 3, ""))
+    protocol = files.metrics["protocol"]
+    notes = (f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
+             f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. {protocol['test_people']} test "
+             f"people, split {protocol['test_split']} (SHA-256 {protocol['split_sha256'][:12]}), measured at "
+             f"{', '.join(protocol['measured_at'])}, networks at {protocol['network_size']} ({protocol['fit']}). Each preset's last "
+             "finished round; steps are those of synthesis over its rounds, minutes the wall time of all training.",)
+    return Table(f"Ablations: {folder.resolve().name}", header, tuple(rows), notes)
+
+
+def difference_tables(results: list[tuple[Attempt, RoundFiles]]) -> list[Table]:
+    """Of the first seed, against the whole method; none where that or a second preset is missing."""
+    seed = results[0][0].seed
+    contenders = [Contender(attempt.preset, files) for attempt, files in results if attempt.seed == seed]
+    if contenders[0].label != WHOLE or len(contenders) < 2:
+        return []
+    measured = {row.measure: row for row in compare(contenders, RESAMPLES, SEED)}
+    columns = [measure for measure in COMPARED if measure in measured]
+    rows = tuple((contender.label, *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns))
+                 for index, contender in enumerate(contenders) if index)
+    people = len(set(contenders[0].files.identities))
+    return [Table(f"Difference from {WHOLE}, seed {seed}", ("", *columns), rows, (
+        f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; * where the "
+        "interval leaves out 0. They hold the luck of the people, not that of the training's seed.",))]
+
+
+def _measured_cells(metrics: list[dict]) -> list[str]:
+    ranks = [_spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %"
+             for way in ("none", "photo", "sketch", "fusion")]
+    rates = [one["retrieval"]["fusion"]["vr_far_1"] for one in metrics]
+    rate = "refused" if any(value is None for value in rates) else _spread([100 * value for value in rates], "{:.1f}") + " %"
+    return [*_image_cells(metrics), *ranks, rate]
+
+
+def _image_cells(metrics: list[dict]) -> list[str]:
+    cells = []
+    for side in ("photo_to_sketch", "sketch_to_photo"):
+        cells += [_spread([one[side][name] for one in metrics], "{:.4f}") for name in ("ssim", "fsim")]
+        cells.append(sharpness_words(float(np.mean([one[side]["sharpness"] for one in metrics]))))
+    return cells
+
+
+def _spread(values: list[float], form: str) -> str:
+    mean = form.format(np.mean(values))
+    return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1))}"
+
+
+def _range(values: list[int]) -> str:
+    return f"{values[0]}" if min(values) == max(values) else f"{min(values)}–{max(values)}"
+
+
+def _steps(folder: Path, attempt: Attempt, files: RoundFiles) -> int:
+    """Of synthesis, over all rounds up to the measured one."""
+    last: dict[str, int] = {}
+    for line in (folder / "runs" / attempt.label / "history.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if entry["phase"].endswith("/synthesis"):
+            last[entry["phase"]] = entry["step"]
+    return sum(last.get(f"round_{number}/synthesis", 0) for number in range(1, files.metrics["round"] + 1))
+
+
+def _shared(results: list[tuple[Attempt, RoundFiles]]) -> list[str]:
+    """The settings that were given for all presets."""
+    return [setting for setting in results[0][0].settings if all(setting in attempt.settings for attempt, _ in results)]
