@@ -24,7 +24,8 @@ from iacyclegan_tf.atomic_files import fsync, new_folder
 from iacyclegan_tf.config import ExportConfig
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.serving.contract import SERVABLES
-from iacyclegan_tf.serving.server_files import PUSHED, pushed_versions, write_server_files
+from iacyclegan_tf.serving.server_files import (
+    BATCHING, MODELS, MONITORING, PUSHED, pushed_versions, write_server_files)
 from iacyclegan_tf.serving.versions import list_versions
 
 
@@ -41,6 +42,7 @@ def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: s
     try:
         base.mkdir(parents=True, exist_ok=True)
         with _lock(base):
+            _clear_leftovers(base)
             version = _push(exports, base, settings, origin)
             write_server_files(base, settings)
             for servable in SERVABLES:
@@ -60,7 +62,6 @@ def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: 
     if missing and version <= max(version for servable in missing for version in [0, *list_versions(base / servable)]):
         version = _new_version(base, settings.version)
     for servable in missing:
-        _clear_leftovers(base / servable)
         (base / servable).mkdir(exist_ok=True)
         with new_folder(base / servable / str(version)) as aside:
             shutil.copytree(exports[servable], aside, dirs_exist_ok=True)
@@ -97,18 +98,21 @@ def _retire(folder: Path, keep: int) -> None:
 
     Renamed first, so that no server sees a half-removed version.
     """
-    _clear_leftovers(folder)
     for version in pushed_versions(folder)[:-keep] if keep else []:
         gone = folder / f".{version}.removed"
         os.rename(folder / str(version), gone)
         shutil.rmtree(gone)
 
 
-def _clear_leftovers(folder: Path) -> None:
+def _clear_leftovers(base: Path) -> None:
     """What a killed push left aside; the lock is ours, so nobody is writing there."""
-    for pattern in (".*.partial", ".*.removed"):
-        for path in folder.glob(pattern):
-            shutil.rmtree(path)
+    for servable in SERVABLES:
+        for pattern in (".*.partial", ".*.removed"):
+            for path in (base / servable).glob(pattern):
+                shutil.rmtree(path)
+    for name in (MODELS, BATCHING, MONITORING):
+        for path in base.glob(f".{name}.*.partial"):
+            path.unlink()
 
 
 @contextmanager
