@@ -54,7 +54,8 @@ def run_presets(arguments: Namespace, presets: dict[str, Preset]) -> None:
             print(f"{label}: {attempt.state}, {attempt.seconds / 60:.1f} minutes of training", flush=True)
             failed += [f"{label} ({folder / 'logs' / label}.log)"] * (attempt.state == FAILED)
     if failed:
-        raise UserError(f"{len(failed)} presets failed; their logs say why: {', '.join(failed)}. The same command tries them again.")
+        raise UserError(f"{len(failed)} presets failed; their logs say why: {', '.join(failed)}. "
+                        "The same command tries them again.")
 
 
 def _begin(folder: Path, label: str, name: str, preset: Preset, seed: int, arguments: Namespace) -> Attempt:
@@ -62,8 +63,9 @@ def _begin(folder: Path, label: str, name: str, preset: Preset, seed: int, argum
     config = arguments.best if name == "best" else arguments.config
     settings = [*arguments.settings, *(setting.format(perception_weight=_perception_weight(folder, seed))
                                        if "{" in setting else setting for setting in preset.settings)]
-    command = [sys.executable, "-m", "iacyclegan_tf.train", *(["--config", str(config)] if config else []), f"name={label}",
-               f"seed={seed}", f"runs_dir={folder / 'runs'}", f"savedmodels_dir={folder / 'savedmodels'}", *settings]
+    command = [sys.executable, "-m", "iacyclegan_tf.train", *(["--config", str(config)] if config else []),
+               f"name={label}", f"seed={seed}", f"runs_dir={folder / 'runs'}",
+               f"savedmodels_dir={folder / 'savedmodels'}", *settings]
     new = Attempt(label, name, preset.what, seed, command, str(config or "quickstart"), settings, arguments.minutes)
     path = folder / f"{label}.json"
     if not path.is_file():
@@ -81,8 +83,8 @@ def _begin(folder: Path, label: str, name: str, preset: Preset, seed: int, argum
 def _perception_weight(folder: Path, seed: int) -> float:
     place = folder / "runs" / f"{WHOLE}-{seed}" / "round_1" / "networks" / "extra.json"
     if not place.is_file():
-        raise UserError(f"A preset takes its perception weight from the preset {WHOLE} with seed {seed}, and {place} is not there "
-                        f"yet: run that preset first.")
+        raise UserError(f"A preset takes its perception weight from the preset {WHOLE} with seed {seed}, and {place} "
+                        "is not there yet: run that preset first.")
     return json.loads(place.read_text(encoding="utf-8"))["perception_weight"]
 
 
@@ -122,8 +124,8 @@ def _evaluate(folder: Path, attempt: Attempt) -> bool:
         return True
     print(f"{attempt.label}: evaluating", flush=True)
     with open(folder / "logs" / f"{attempt.label}.log", "a", encoding="utf-8") as file:
-        command = [sys.executable, "-m", "iacyclegan_tf.evaluate", str(folder / "runs" / attempt.label), "--savedmodels",
-                   str(folder / "savedmodels")]
+        command = [sys.executable, "-m", "iacyclegan_tf.evaluate", str(folder / "runs" / attempt.label),
+                   "--savedmodels", str(folder / "savedmodels")]
         return subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode == 0
 
 

@@ -48,7 +48,8 @@ def read_results(folder: Path) -> list[tuple[Attempt, RoundFiles]]:
     for attempt in sorted(attempts, key=lambda one: (one.preset != WHOLE, one.preset, one.seed)):
         rounds = [int(path.parent.name[6:]) for path in (folder / "runs" / attempt.label).glob("round_*/people.csv")]
         if rounds:
-            results.append((attempt, read_round(folder / "runs" / attempt.label / f"round_{max(rounds)}", "the ablations again")))
+            place = folder / "runs" / attempt.label / f"round_{max(rounds)}"
+            results.append((attempt, read_round(place, "the ablations again")))
         else:
             print(f"{attempt.label} ({attempt.state}) has no measured round and is left out.")
     if not results:
@@ -78,10 +79,11 @@ def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Tab
         rows.append(("HOG, sketch against photo", *[""] * 9, percent(none["rank1"]), *[""] * 3, ""))
     protocol = files.metrics["protocol"]
     notes = (f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
-             f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. {protocol['test_people']} test "
-             f"people, split {protocol['test_split']} (SHA-256 {protocol['split_sha256'][:12]}), measured at "
-             f"{', '.join(protocol['measured_at'])}, networks at {protocol['network_size']} ({protocol['fit']}). Each preset's last "
-             "finished round; steps are those of synthesis over its rounds, minutes the wall time of all training.",)
+             f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. "
+             f"{protocol['test_people']} test people, split {protocol['test_split']} (SHA-256 "
+             f"{protocol['split_sha256'][:12]}), measured at {', '.join(protocol['measured_at'])}, networks at "
+             f"{protocol['network_size']} ({protocol['fit']}). Each preset's last finished round; steps are those of "
+             "synthesis over its rounds, minutes the wall time of all training.",)
     return Table(f"Ablations: {folder.resolve().name}", header, tuple(rows), notes)
 
 
@@ -93,20 +95,22 @@ def difference_tables(results: list[tuple[Attempt, RoundFiles]]) -> list[Table]:
         return []
     measured = {row.measure: row for row in compare(contenders, RESAMPLES, SEED)}
     columns = [measure for measure in COMPARED if measure in measured]
-    rows = tuple((contender.label, *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns))
+    rows = tuple((contender.label,
+                  *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns))
                  for index, contender in enumerate(contenders) if index)
     people = len(set(contenders[0].files.identities))
     return [Table(f"Difference from {WHOLE}, seed {seed}", ("", *columns), rows, (
-        f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; * where the "
-        "interval leaves out 0. They hold the luck of the people, not that of the training's seed.",))]
+        f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; "
+        "* where the interval leaves out 0. They hold the luck of the people, not that of the training's seed.",))]
 
 
 def _measured_cells(metrics: list[dict]) -> list[str]:
     ranks = [_spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %"
              for way in ("none", "photo", "sketch", "fusion")]
     rates = [one["retrieval"]["fusion"]["vr_far_1"] for one in metrics]
-    rate = "refused" if any(value is None for value in rates) else _spread([100 * value for value in rates], "{:.1f}") + " %"
-    return [*_image_cells(metrics), *ranks, rate]
+    if None in rates:
+        return [*_image_cells(metrics), *ranks, "refused"]
+    return [*_image_cells(metrics), *ranks, _spread([100 * rate for rate in rates], "{:.1f}") + " %"]
 
 
 def _image_cells(metrics: list[dict]) -> list[str]:

@@ -22,7 +22,7 @@ WHOLE = "iacyclegan"
 
 @dataclass(frozen=True)
 class Preset:
-    """``settings`` are overrides; ``{perception_weight}`` is the one that ``auto`` came to in the whole method's round 1."""
+    """``settings`` are overrides; ``{perception_weight}`` is what ``auto`` came to in the whole method's round 1."""
 
     what: str
     settings: tuple[str, ...] = ()
@@ -46,9 +46,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run.add_argument("folder", type=Path, metavar="FOLDER", help="for runs, exports, logs and results")
     run.add_argument("--config", type=Path, metavar="FILE", help="the settings that all share; default: the quickstart")
     run.add_argument("--only", metavar="A,B", help=f"some of {', '.join(PRESETS)}; default: all")
-    run.add_argument("--best", type=Path, metavar="FILE", help="one preset more: the settings of this file, with the same data")
-    run.add_argument("--seeds", default="0", metavar="A,B", help="train each preset with each of these seeds (default 0)")
-    run.add_argument("--minutes", type=float, metavar="M", help="of wall time for each preset; default: until it is finished")
+    run.add_argument("--best", type=Path, metavar="FILE",
+                     help="one preset more: the settings of this file, with the same data")
+    run.add_argument("--seeds", default="0", metavar="A,B",
+                     help="train each preset with each of these seeds (default 0)")
+    run.add_argument("--minutes", type=float, metavar="M",
+                     help="of wall time for each preset; default: until it is finished")
     run.add_argument("settings", nargs="*", metavar="setting=value", help="for all presets, e.g. data.root=PATH")
     table = commands.add_parser("table", help="Markdown tables of a results folder")
     table.add_argument("folder", type=Path, metavar="FOLDER")

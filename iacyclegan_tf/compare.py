@@ -14,9 +14,10 @@ from iacyclegan_tf.errors import UserError
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.compare",
-        description="Compares evaluated runs (python -m iacyclegan_tf.evaluate) on the same test people: means, and differences "
-        "from the first run with intervals of a paired bootstrap over people.")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's name or folder: its last round; RUN:N for round N")
+        description="Compares evaluated runs (python -m iacyclegan_tf.evaluate) on the same test people: means, and "
+        "differences from the first run with intervals of a paired bootstrap over people.")
+    parser.add_argument("runs", metavar="RUN", nargs="+",
+                        help="a run's name or folder: its last round; RUN:N for round N")
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write comparison.json, .csv and .md there")
     parser.add_argument("--evaluation", metavar="NAME", help="compare what evaluate --data has left under this name")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)")
@@ -35,7 +36,8 @@ def compare(arguments: argparse.Namespace) -> None:
     if len(arguments.runs) < 2 or len(set(arguments.runs)) < len(arguments.runs):
         raise UserError(f"A comparison needs two or more different runs; given: {', '.join(arguments.runs)}.")
     if arguments.resamples < 1 or arguments.seed < 0:
-        raise UserError(f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}.")
+        raise UserError("--resamples must be at least 1 and --seed 0 or more; they are "
+                        f"{arguments.resamples} and {arguments.seed}.")
     console, errors = Console(highlight=False, width=None if sys.stdout.isatty() else 200), Console(stderr=True)
     contenders = [comparison.read_contender(run, arguments.evaluation) for run in arguments.runs]
     rows = comparison.compare(contenders, arguments.resamples, arguments.seed,

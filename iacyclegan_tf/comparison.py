@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.evaluation_files import RoundFiles, read_round
 from iacyclegan_tf.finished_run import open_run
 from iacyclegan_tf.matching import WAYS
-from iacyclegan_tf.metrics.bootstrap import LEVEL, draw_people, percentile_interval, resampled_means, resampled_verification
+from iacyclegan_tf.metrics.bootstrap import (LEVEL, draw_people, percentile_interval, resampled_means,
+                                             resampled_verification)
 from iacyclegan_tf.metrics.verification import needed_impostor_pairs, verification_rate
 from iacyclegan_tf.recognition_measures import FARS
 from iacyclegan_tf.report.tables import Table, sharpness_words
@@ -55,7 +56,8 @@ def read_contender(text: str, evaluation: str | None = None) -> Contender:
     chosen = bool(colon) and number.isdigit()
     run = open_run(name if chosen else text)
     base = run.path / "evaluations" / evaluation if evaluation else run.path
-    measured = sorted(int(path.parent.name[6:]) for path in base.glob("round_*/metrics.json") if path.parent.name[6:].isdigit())
+    measured = sorted(int(path.parent.name[6:]) for path in base.glob("round_*/metrics.json")
+                      if path.parent.name[6:].isdigit())
     if not measured or (chosen and int(number) not in measured):
         which = f"no measured round {number}" if chosen else "no measured round"
         raise UserError(f"{base} holds {which}; measured are: {', '.join(map(str, measured)) or 'none'}.")
@@ -73,16 +75,17 @@ def check_same_people(contenders: Sequence[Contender]) -> None:
                          ("size", lambda c: ", ".join(c.files.metrics["protocol"]["measured_at"])),
                          ("number of test pairs", lambda c: len(c.files.identities))):
             if of(first) != of(other):
-                raise UserError(f"{first.label} and {other.label} were measured on different test people or images (their {what}: "
-                                f"{of(first)} and {of(other)}); only runs with the same can be compared.")
+                raise UserError(f"{first.label} and {other.label} were measured on different test people or images "
+                                f"(their {what}: {of(first)} and {of(other)}) and cannot be compared.")
         real = [contender.files.scores.get("hog.whole.none") for contender in (first, other)]
         same_images = any(scores is None for scores in real) or np.allclose(*real, rtol=0, atol=SAME)
         if first.files.identities != other.files.identities or not same_images:
-            raise UserError(f"{first.label} and {other.label} were measured on different test people or images (the split's name "
-                            "is one, its people or pictures are not); only runs with the same can be compared.")
+            raise UserError(f"{first.label} and {other.label} were measured on different test people or images (the "
+                            "split's name is one, its people or pictures are not) and cannot be compared.")
 
 
-def compare(contenders: Sequence[Contender], resamples: int, seed: int, progress=lambda items, words, total: items) -> list[Row]:
+def compare(contenders: Sequence[Contender], resamples: int, seed: int,
+            progress: Callable = lambda items, words, total: items) -> list[Row]:
     """Every measure with its intervals, all on the same draws of people."""
     check_same_people(contenders)
     identities = contenders[0].files.identities
@@ -97,13 +100,14 @@ def compare(contenders: Sequence[Contender], resamples: int, seed: int, progress
              for key, far in FARS.items() if _enough(identities, far)]
     for name, key in progress(names, "bootstrap of verification rates", len(names)):
         arguments = [(contender.files.scores[name], identities, identities, FARS[key]) for contender in contenders]
-        rows.append(_row(f"{_way(name)} VR at FAR {100 * FARS[key]:g} %", [verification_rate(*a).rate for a in arguments],
+        rows.append(_row(f"{_way(name)} VR at FAR {100 * FARS[key]:g} %",
+                         [verification_rate(*a).rate for a in arguments],
                          [resampled_verification(*a, draws) for a in arguments]))
     return rows
 
 
 def _mean_measures(files: RoundFiles) -> list[str]:
-    """Names of columns, with ``@k`` for the share of ranks up to k; HOG of the real images stands for the task's difficulty."""
+    """Names of columns, with ``@k`` for the share of ranks up to k; HOG of real images shows how easy the task is."""
     images = [name for name in files.per_pair if not name.startswith("rank.")]
     crops = [crop for crop in ("whole", "face") if f"rank.learned.{crop}.none" in files.per_pair]
     ranks = [f"rank.learned.{crop}.{way}@{k}" for crop in crops for way in WAYS for k in (1, 5, 10)]
@@ -154,10 +158,11 @@ def comparison_table(contenders: Sequence[Contender], rows: Sequence[Row], resam
         for value, difference in zip(row.values[1:], row.differences[1:]):
             cells += [interval_cell(row.measure, value), interval_cell(row.measure, difference, signed=True)]
         body.append((row.measure, *cells))
-    notes = (f"In brackets: {LEVEL:.0%} percentile intervals of a paired bootstrap over {protocol['test_people']} people, "
-             f"{resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty does by chance). "
-             "They hold the luck of the people, not that of the training's seed.",
-             f"Measured at {', '.join(protocol['measured_at'])}, split {protocol['test_split']}, SHA-256 {protocol['split_sha256']}.",
+    notes = (f"In brackets: {LEVEL:.0%} percentile intervals of a paired bootstrap over {protocol['test_people']} "
+             f"people, {resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty "
+             "does by chance). They hold the luck of the people, not that of the training's seed.",
+             f"Measured at {', '.join(protocol['measured_at'])}, split {protocol['test_split']}, SHA-256 "
+             f"{protocol['split_sha256']}.",
              *_differing_settings(contenders),
              *(f"No verification rate at FAR {100 * far:g} %: it needs {needed_impostor_pairs(far)} impostor pairs."
                for far in FARS.values() if not _enough(contenders[0].files.identities, far)))
@@ -168,7 +173,8 @@ def _differing_settings(contenders: Sequence[Contender]) -> list[str]:
     """One sentence that names each setting that is not the same in all runs, with its values in the runs' order."""
     settings = [flat(contender.files.metrics["protocol"]["settings"]) for contender in contenders]
     names = [name for name in dict.fromkeys(name for one in settings for name in one)
-             if name != "name" and not name.startswith(FREE) and any(one.get(name) != settings[0].get(name) for one in settings)]
+             if name != "name" and not name.startswith(FREE)
+             and any(one.get(name) != settings[0].get(name) for one in settings)]
     words = [f"{name}: {', '.join(str(one.get(name)) for one in settings)}" for name in names]
     return [f"Settings that differ: {'; '.join(words)}."] if words else []
 
@@ -176,12 +182,13 @@ def _differing_settings(contenders: Sequence[Contender]) -> list[str]:
 def interval_cell(measure: str, interval: Interval, signed: bool = False) -> str:
     """``0.4512 [0.4410, 0.4603]``; a difference is ``signed``, and starred where its interval leaves out 0."""
     share = "rank-" in measure or "VR" in measure
-    number = (lambda v: f"{100 * v:{'+' if signed else ''}.1f}") if share else (lambda v: f"{v:{'+' if signed else ''}.4f}")
-    value = number(interval.value) + (" %" if share else "")
+    form, factor = ("+" if signed else "") + (".1f" if share else ".4f"), 100 if share else 1
+    value, low, high = (format(factor * number, form) for number in (interval.value, interval.low, interval.high))
+    value += " %" if share else ""
     if measure.endswith("sharpness") and not signed:
         value = sharpness_words(interval.value)
     clear = " *" if signed and (interval.low > 0 or interval.high < 0) else ""
-    return f"{value} [{number(interval.low)}, {number(interval.high)}]{clear}"
+    return f"{value} [{low}, {high}]{clear}"
 
 
 def comparison_csv(contenders: Sequence[Contender], rows: Sequence[Row]) -> str:
@@ -200,6 +207,7 @@ def comparison_json(contenders: Sequence[Contender], rows: Sequence[Row], resamp
     return {"runs": [contender.label for contender in contenders], "level": LEVEL, "resamples": resamples, "seed": seed,
             "protocol": contenders[0].files.metrics["protocol"],
             "settings": {contender.label: contender.files.metrics["protocol"]["settings"] for contender in contenders},
-            "measures": {row.measure: [{"run": contender.label, **vars(value), "difference": vars(difference) if difference else None}
+            "measures": {row.measure: [{"run": contender.label, **vars(value),
+                                        "difference": vars(difference) if difference else None}
                                        for contender, value, difference in zip(contenders, row.values, row.differences)]
                          for row in rows}}

@@ -20,7 +20,7 @@ _CHUNK = 64  # photos that are in memory at once
 
 
 def find_distractors(folder: Path, progress: Callable) -> list[Path]:
-    """All images below ``folder``, each decoded once before any long work; ``UserError`` lists by name those that fail."""
+    """All images below ``folder``, each decoded once before any long work; ``UserError`` names all that fail."""
     if not folder.is_dir():
         raise UserError(f"The folder of distractors {folder} does not exist.")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and has_image_name(path))
@@ -54,14 +54,18 @@ def distractor_scores(matcher: Matcher, paths: Sequence[Path], sketches: Sequenc
     probes = {"none": matcher.embed_initial(sketches), "photo": matcher.embed_photo(fake_photos),
               "sketch": matcher.embed_sketch(sketches)}
     scores = {way: probes[way] @ np.concatenate(parts[way]).T for way in probes}
-    return scores | {"fusion": sum((scores[way] - enrolled[way].mean(dtype=np.float64)) / enrolled[way].std(dtype=np.float64)
-                                   for way in ("photo", "sketch"))}
+    fused = sum((scores[way] - enrolled[way].mean(dtype=np.float64)) / enrolled[way].std(dtype=np.float64)
+                for way in ("photo", "sketch"))
+    return scores | {"fusion": fused}
 
 
-def gallery_size_curves(enrolled: dict[str, np.ndarray], distractors: dict[str, np.ndarray], identities: Sequence[str]) -> dict:
+def gallery_size_curves(enrolled: dict[str, np.ndarray], distractors: dict[str, np.ndarray],
+                        identities: Sequence[str]) -> dict:
     """``{way: {"rank1": {"size", "mean", "deviation", "protocol"}, "rank5": …}}``."""
-    return {way: {f"rank{k}": _plain(rank_k_by_gallery_size(enrolled[way], distractors[way], identities, identities, k=k))
-                  for k in RANKS} for way in distractors}
+    def curve(way: str, k: int) -> dict:
+        return _plain(rank_k_by_gallery_size(enrolled[way], distractors[way], identities, identities, k=k))
+
+    return {way: {f"rank{k}": curve(way, k) for k in RANKS} for way in distractors}
 
 
 def _plain(curve) -> dict:

@@ -31,7 +31,8 @@ def evaluate_round(number: int, faces: Faces, matcher: Matcher, settings: dict) 
 def protocol(faces: Faces) -> dict:
     """What a number depends on besides the networks."""
     sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in faces.test.original_photos})
-    return {"measured_at": sizes, "network_size": f"{faces.image_shape[1]}x{faces.image_shape[0]}", "fit": faces.fit.mode,
+    network = f"{faces.image_shape[1]}x{faces.image_shape[0]}"
+    return {"measured_at": sizes, "network_size": network, "fit": faces.fit.mode,
             "colour": "SSIM on 8-bit ITU-R 601 luminance, Gaussian 11x11 sigma 1.5", "test_split": faces.test_split,
             "test_pairs": len(faces.test), "test_people": faces.test.people, "split_sha256": faces.split_hash,
             "fusion": "cosine scores, z-normalised, added with equal weights"}
@@ -47,9 +48,12 @@ def per_pair(measure: Callable[[np.ndarray, np.ndarray], float | list[float]], i
 
     float64 ``[N]``, or ``[N, M]`` where ``measure`` gives M numbers.
     """
+    def one(pair: tuple[np.ndarray, np.ndarray]):
+        image, truth = pair
+        return measure(at_size(image, truth.shape[:2]), truth)
+
     with ThreadPoolExecutor() as pool:
-        pairs = list(zip(images, truths, strict=True))
-        return np.array(list(progress(pool.map(lambda pair: measure(at_size(pair[0], pair[1].shape[:2]), pair[1]), pairs))))
+        return np.array(list(progress(pool.map(one, list(zip(images, truths, strict=True))))))
 
 
 def at_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -77,8 +81,9 @@ def trivial_baselines(faces: Faces) -> dict:
 def trivial_images(faces: Faces) -> dict[str, tuple[dict[str, Sequence[np.ndarray]], Sequence[np.ndarray]]]:
     """For each direction ``({"input": …, "mean_training_image": …}, truths)``, one uint8 image a test pair."""
     photos, sketches = faces.test.original_photos, faces.test.original_sketches
-    return {"photo_to_sketch": ({"input": photos, "mean_training_image": _mean_images(faces, "sketches", sketches)}, sketches),
-            "sketch_to_photo": ({"input": sketches, "mean_training_image": _mean_images(faces, "photos", photos)}, photos)}
+    mean_sketches, mean_photos = _mean_images(faces, "sketches", sketches), _mean_images(faces, "photos", photos)
+    return {"photo_to_sketch": ({"input": photos, "mean_training_image": mean_sketches}, sketches),
+            "sketch_to_photo": ({"input": sketches, "mean_training_image": mean_photos}, photos)}
 
 
 def _mean_images(faces: Faces, side: str, truths) -> list[np.ndarray]:

@@ -41,7 +41,7 @@ def write_round(folder: Path, metrics: dict, identities: tuple[str, ...], per_pa
 
 
 def read_round(folder: Path, command: str) -> RoundFiles:
-    """Raises ``UserError`` that names the ``command`` to run where the round has not been evaluated, or files are damaged."""
+    """``UserError`` names the ``command`` to run where the round has not been evaluated, or its files are damaged."""
     missing = [name for name in (METRICS, PEOPLE, SCORES) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder} holds no {' and no '.join(missing)}: it has not been evaluated. Run: {command}")

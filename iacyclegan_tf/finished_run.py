@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.config_file import load_config
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.publish import SERVABLES
+from iacyclegan_tf.serving.contract import SERVABLES
 
 
 @dataclass(frozen=True)
@@ -32,23 +33,23 @@ class TrainedRun:
 
     def rounds(self, wanted: int | None = None) -> list[int]:
         """The numbers of all finished rounds, or ``wanted`` alone; ``UserError`` where that leaves nothing."""
-        done = range(1, len(finished_rounds(self, self.config)) + 1)
+        done = [number for number in range(1, self.config.rounds.count + 1) if _is_finished(self, number)]
         if wanted is None and done:
-            return list(done)
+            return done
         if wanted in done:
             return [wanted]
         number = 1 if wanted is None else wanted
         finished = ", ".join(map(str, done)) or "none"
         if not 1 <= number <= self.config.rounds.count:
-            raise UserError(f"The run {self.path} has no round {number}; its rounds are 1 to {self.config.rounds.count}, "
-                            f"finished are: {finished}.")
+            raise UserError(f"The run {self.path} has no round {number}; its rounds are 1 to "
+                            f"{self.config.rounds.count}, finished are: {finished}.")
         if (self.round(number) / "metrics.json").is_file():
-            missing = next(name for name in SERVABLES if not self.servable(name, number).is_dir())
-            raise UserError(f"Round {number} of the run {self.path} has no SavedModel {self.servable(missing, number)}. If the "
-                            "exports lie elsewhere, name the folder above the run's with --savedmodels; a round that was "
-                            "stopped while it exported is completed by the same training command.")
-        raise UserError(f"Round {number} of the run {self.path} is not finished (finished are: {finished}); the same training "
-                        "command goes on with it.")
+            missing = next(name for name in SERVABLES if not self.servable(name, number).exists())
+            raise UserError(f"Round {number} of {self.path} has no SavedModel {self.servable(missing, number)}. "
+                            "If the exports lie elsewhere, name the folder above the run's with --savedmodels; a round "
+                            "that was stopped while it exported is completed by the same training command.")
+        raise UserError(f"Round {number} of the run {self.path} is not finished (finished are: {finished}); the same "
+                        "training command goes on with it.")
 
 
 def open_run(name: str | Path, savedmodels: str | Path | None = None) -> TrainedRun:
@@ -68,11 +69,12 @@ def open_run(name: str | Path, savedmodels: str | Path | None = None) -> Trained
 
 
 def finished_rounds(folder, config: Config) -> list[dict]:
-    """Metrics of the rounds that are wholly done, exports included; ``folder`` is a ``RunFolder`` or a ``TrainedRun``."""
-    done = []
-    for number in range(1, config.rounds.count + 1):
-        path = folder.round(number) / "metrics.json"
-        if not path.exists() or not all((folder.savedmodels / name / str(number)).exists() for name in SERVABLES):
-            break
-        done.append(json.loads(path.read_text(encoding="utf-8")))
-    return done
+    """Metrics of the first rounds, up to one that is not wholly done; ``folder``: a ``RunFolder`` or ``TrainedRun``."""
+    done = takewhile(lambda number: _is_finished(folder, number), range(1, config.rounds.count + 1))
+    return [json.loads((folder.round(number) / "metrics.json").read_text(encoding="utf-8")) for number in done]
+
+
+def _is_finished(folder, number: int) -> bool:
+    """Measured by training, and exported."""
+    exports = (folder.savedmodels / name / str(number) for name in SERVABLES)
+    return (folder.round(number) / "metrics.json").exists() and all(export.exists() for export in exports)

@@ -27,7 +27,7 @@ class RoundEvaluation:
 
     Attributes:
         metrics: the content of metrics.json.
-        per_pair: columns of one value a test pair: ``photo_to_sketch.ssim``, ``rank.learned.whole.fusion`` (from 1), ...
+        per_pair: columns of one value a test pair: ``photo_to_sketch.ssim``, ``rank.learned.whole.fusion``, from 1.
         scores: matrices ``[probes, gallery]`` by ``<learned|hog>.<whole|face>.<way>``.
         fake_sketches, fake_photos: the synthesised images, uint8 ``[h, w, 3]``, in the test pairs' order.
     """
@@ -74,16 +74,20 @@ class Evaluator:
             metrics["gallery_size"] = self._gallery_size(matcher, sketches, fake_photos, scores)
         return RoundEvaluation(metrics, _columns(images, scores, test), scores, fake_sketches, fake_photos)
 
-    def _translated(self, translate: Callable[[Images], list[np.ndarray]], images: Images, words: str) -> list[np.ndarray]:
+    def _translated(self, translate: Callable[[Images], list[np.ndarray]], images: Images,
+                    words: str) -> list[np.ndarray]:
         def one_by_one():
             for start in range(0, len(images), _BATCH):
                 yield from translate(images[start:start + _BATCH])
 
         return list(self.progress(one_by_one(), words, len(images)))
 
-    def _gallery_size(self, matcher: Matcher, sketches: Images, fake_photos: Images, scores: dict[str, np.ndarray]) -> dict:
-        enrolled = {name.rpartition(".")[2]: matrix for name, matrix in scores.items() if name.startswith("learned.whole.")}
-        others = distractors.distractor_scores(matcher, self.distractor_paths, sketches, fake_photos, enrolled, self.progress)
+    def _gallery_size(self, matcher: Matcher, sketches: Images, fake_photos: Images,
+                      scores: dict[str, np.ndarray]) -> dict:
+        enrolled = {name.rpartition(".")[2]: matrix for name, matrix in scores.items()
+                    if name.startswith("learned.whole.")}
+        others = distractors.distractor_scores(matcher, self.distractor_paths, sketches, fake_photos, enrolled,
+                                               self.progress)
         return distractors.gallery_size_curves(enrolled, others, self.faces.test.identities)
 
 
@@ -100,6 +104,7 @@ def full_protocol(config: Config, faces: Faces) -> dict:
 
 
 def _columns(images: dict, scores: dict[str, np.ndarray], test: FacePairs) -> dict[str, np.ndarray]:
-    columns = {f"{direction}.{name}": values for direction, measured in images.items() for name, values in measured.items()}
+    columns = {f"{direction}.{name}": values
+               for direction, measured in images.items() for name, values in measured.items()}
     return columns | {f"rank.{name}": rank_of_match(matrix, test.identities, test.identities) + 1
                       for name, matrix in scores.items()}

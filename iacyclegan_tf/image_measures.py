@@ -30,7 +30,7 @@ MEASURES = {"photo_to_sketch": _SKETCH, "sketch_to_photo": _SKETCH | {"fsimc": f
 
 def image_measures(direction: str, images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
                    progress: Callable, words: str) -> dict[str, np.ndarray]:
-    """``{"ssim": float64 [N], "fsim": …, "sharpness": …}`` and for photos ``fsimc``; uint8 RGB images, paired by index."""
+    """``{"ssim": float64 [N], "fsim": …, "sharpness": …}``, for photos ``fsimc``; uint8 RGB images, paired by index."""
     measures = MEASURES[direction]
     rows = per_pair(lambda image, truth: [measure(image, truth) for measure in measures.values()], images, truths,
                     lambda items: progress(items, f"measuring {words}", len(truths)))
@@ -56,7 +56,8 @@ def nlda_of_sketches(faces: Faces, fake_sketches: Sequence[np.ndarray], protocol
     if len({sketch.shape for sketch in test.original_sketches}) > 1:
         return {"not_measured": "NLDA needs images of one size; the test sketches have several."}
     try:
-        result = nlda(*(luminance(np.stack(images)) for images in (test.original_sketches, fake_sketches)), protocol=protocol)
+        result = nlda(*(luminance(np.stack(images)) for images in (test.original_sketches, fake_sketches)),
+                      protocol=protocol)
     except UserError as error:
         return {"not_measured": str(error)}
     return {"mean": result.mean, "maxima": result.maxima.tolist(), "protocol": result.protocol}

@@ -1,4 +1,4 @@
-"""What is measured on recognition: four ways of matching, learned and by HOG, on the whole crop and on the face alone."""
+"""What is measured on recognition: four ways of matching, learned and by HOG, on the whole crop and the face alone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import numpy as np
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.evaluation import retrieval
 from iacyclegan_tf.matching import Matcher, match
-from iacyclegan_tf.metrics import (face_crop, fuse, hog_scores, luminance, margin, rank_k, rank_of_match, threshold_at_far,
-                                   verification_rate)
+from iacyclegan_tf.metrics import (face_crop, fuse, hog_scores, luminance, margin, rank_k, rank_of_match,
+                                   threshold_at_far, verification_rate)
 from iacyclegan_tf.metrics.verification import genuine_and_impostor_scores
 
 FARS = {"vr_far_1": 0.01, "vr_far_0.1": 0.001}  # the names say per cent
 KINDS = {"learned.whole": "retrieval", "learned.face": "retrieval_face", "hog.whole": "hog", "hog.face": "hog_face"}
 PROTOCOL = {
-    "retrieval": "probes are sketches, the gallery is all test photos; ties count against the system; rank-k, CMC, mean "
-                 "reciprocal rank; margin: mean of genuine score - best impostor score, in the scores' unit",
-    "verification": "share of genuine pairs above the linear quantile of all impostor scores; refused under 10 / FAR pairs",
-    "face_crop": "columns 40-160 and rows 70-220 of 200x250, in proportion, of all four images; recognizers get the crop as "
-                 "an image of its own, though they were trained on whole crops",
-    "hog": "9 orientations, 10x10 cells at 200x250 (in proportion to the width elsewhere), 2x2 blocks, mean-centred, cosine",
+    "retrieval": "probes are sketches, the gallery is all test photos; ties count against the system; rank-k, CMC, "
+                 "mean reciprocal rank; margin: mean of genuine score - best impostor score, in the scores' unit",
+    "verification": "share of genuine pairs above the linear quantile of all impostor scores; refused under 10 / FAR "
+                    "impostor pairs",
+    "face_crop": "columns 40-160 and rows 70-220 of 200x250, in proportion, of all four images; recognizers get the "
+                 "crop as an image of its own, though they were trained on whole crops",
+    "hog": "9 orientations, 10x10 cells at 200x250 (in proportion to the width elsewhere), 2x2 blocks, mean-centred, "
+           "cosine",
 }
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
@@ -62,8 +64,9 @@ def hog_cell(whole: np.ndarray) -> int:
     return max(1, round(10 * whole.shape[1] / 200))
 
 
-def hog_ways(sketches: Images, photos: Images, fake_photos: Images, fake_sketches: Images, cell: int) -> dict[str, np.ndarray]:
-    """As ``matching.match``, without any training: ``none`` holds sketch against photo, the others what was synthesised."""
+def hog_ways(sketches: Images, photos: Images, fake_photos: Images, fake_sketches: Images,
+             cell: int) -> dict[str, np.ndarray]:
+    """As ``matching.match``, without any training: ``none`` is sketch against photo, the others use the synthesised."""
     if len({image.shape for side in (sketches, photos, fake_photos, fake_sketches) for image in side}) > 1:
         raise UserError("HOG needs images of one size; the test images have several.")
     sketches, photos, fake_photos, fake_sketches = (
@@ -74,7 +77,7 @@ def hog_ways(sketches: Images, photos: Images, fake_photos: Images, fake_sketche
 
 
 def recognition(scores: np.ndarray, probes: Sequence[str], gallery: Sequence[str]) -> dict:
-    """``rank1``, ``rank5``, ``rank10``, ``mrr``, ``margin``, ``vr_far_1``, ``vr_far_0.1``; a refused rate is ``None``."""
+    """``rank1``, ``rank5``, ``rank10``, ``mrr``, ``margin``, ``vr_far_1``, ``vr_far_0.1``; refused ones are None."""
     _, impostors = genuine_and_impostor_scores(scores, probes, gallery)
     result: dict = retrieval(scores, probes, gallery)
     result |= {"rank10": rank_k(rank_of_match(scores, probes, gallery), 10), "margin": margin(scores, probes, gallery),
@@ -90,7 +93,7 @@ def recognition(scores: np.ndarray, probes: Sequence[str], gallery: Sequence[str
 
 
 def recognition_tables(scores: dict[str, np.ndarray], left_out: dict[str, str], identities: Sequence[str]) -> dict:
-    """``{"retrieval": {way: …}, "retrieval_face": …, "hog": …, "hog_face": …}``; one left out is ``{"not_measured": why}``."""
+    """``{"retrieval": {way: …}, "retrieval_face": …, "hog": …, "hog_face": …}``; or ``{"not_measured": why}``."""
     tables: dict = {key: {} for key in KINDS.values()}
     for name, matrix in scores.items():
         kind, way = name.rsplit(".", 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from iacyclegan_tf.data.pairing import find_pairs
 from iacyclegan_tf.distractors import find_distractors
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.evaluation_files import write_round
-from iacyclegan_tf.finished_run import TrainedRun, open_run
+from iacyclegan_tf.finished_run import TrainedRun
 from iacyclegan_tf.full_evaluation import Evaluator
 from iacyclegan_tf.image_measures import trivial_measures
 from iacyclegan_tf.report.figures import RoundView, all_figures
@@ -28,10 +27,8 @@ from iacyclegan_tf.served import initial_recognizer, served_matcher
 from iacyclegan_tf.start import progress_bar
 
 
-def evaluate_run(arguments: Namespace, console) -> None:
-    """Everything is checked before the first measure; each round's files are written as soon as it is measured."""
-    run = open_run(arguments.run, arguments.savedmodels)
-    numbers = run.rounds(arguments.round)
+def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, console) -> None:
+    """Checks everything before the first measure; writes a round's files as soon as it is measured."""
     progress = progress_bar(console)
     data = run.config.data if arguments.data is None else other_data(run, arguments)
     distractors = find_distractors(arguments.distractors, progress) if arguments.distractors else ()
@@ -63,10 +60,11 @@ def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
     splits = find_pairs(arguments.data, split_file=arguments.split_file).counts()
     others = [split for split in splits if split != "train"]
     if "train" not in splits or not others or (arguments.split == "auto" and len(others) > 1):
-        raise UserError(f"The pairs of {arguments.data} are split as {splits}; an evaluation needs train (for the mean training "
-                        "image) and one split to test on. Give a file of names with --split-file, or choose with --split.")
-    return replace(run.config.data, source="pairs", root=str(arguments.data), split_file=str(arguments.split_file or ""),
-                   train_split="train", test_split=arguments.split)
+        raise UserError(f"The pairs of {arguments.data} are split as {splits}; an evaluation needs train (for the mean "
+                        "training image) and one split to test on. Give a file of names with --split-file, or choose "
+                        "with --split.")
+    return replace(run.config.data, source="pairs", format="images", root=str(arguments.data),
+                   split_file=str(arguments.split_file or ""), train_split="train", test_split=arguments.split)
 
 
 def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
@@ -81,6 +79,6 @@ def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
         if before["split_sha256"] != faces.split_hash:
             raise UserError(f"{folder} holds an evaluation on other pairs ({before['root']}, split "
                             f"{before['split_sha256'][:12]}); give this one another name with --name.")
-    write_text(about, json.dumps({"root": str(arguments.data), "counts": faces.counts(), "split_sha256": faces.split_hash},
-                                 indent=2) + "\n")
+    now = {"root": str(arguments.data), "counts": faces.counts(), "split_sha256": faces.split_hash}
+    write_text(about, json.dumps(now, indent=2) + "\n")
     return folder

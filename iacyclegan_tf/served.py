@@ -13,8 +13,8 @@ from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.finished_run import TrainedRun
 from iacyclegan_tf.matching import Matcher, from_servables
 from iacyclegan_tf.networks import build_recognizer
-from iacyclegan_tf.publish import SERVABLES
 from iacyclegan_tf.servables import Embedder
+from iacyclegan_tf.serving.contract import SERVABLES
 
 
 class Served:

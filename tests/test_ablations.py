@@ -16,8 +16,8 @@ SETTINGS = [*tiny.RUN, "rounds.count=1", "train.decay_epochs=0", "data.height=40
 
 
 def ablations(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "benchmarks.ablations", *map(str, arguments)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=400)
+    return subprocess.run([sys.executable, "-m", "benchmarks.ablations", *map(str, arguments)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=400)
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,13 @@ def test_each_preset_is_trained_with_its_own_settings_and_evaluated(results):
     import yaml
 
     folder, _ = results
-    configs = {name: yaml.safe_load((folder / f"runs/{name}-0/config.yaml").read_text()) for name in ("iacyclegan", "no_cycle")}
+    configs = {name: yaml.safe_load((folder / f"runs/{name}-0/config.yaml").read_text())
+               for name in ("iacyclegan", "no_cycle")}
     assert configs["iacyclegan"]["loss"]["cycle_weight"] == 10 and configs["no_cycle"]["loss"]["cycle_weight"] == 0
     weight = json.loads((folder / "runs/iacyclegan-0/round_1/networks/extra.json").read_text())["perception_weight"]
     assert configs["no_cycle"]["loss"]["perception_weight"] == pytest.approx(weight) and weight > 0
-    differ = {(group, key) for group in ("data", "generator", "train", "rounds", "loss", "recognizer") for key in configs["no_cycle"][group]
+    differ = {(group, key) for group in ("data", "generator", "train", "rounds", "loss", "recognizer")
+              for key in configs["no_cycle"][group]
               if configs["no_cycle"][group][key] != configs["iacyclegan"][group][key]}
     assert differ == {("loss", "cycle_weight"), ("loss", "perception_weight")}
     for name in configs:
@@ -63,15 +65,18 @@ def test_the_tables_hold_the_measured_numbers(results, tmp_path):
         assert done.returncode == 0, done.stderr
     text = page.read_text()
     assert text.startswith("# Results\n\nWords that stay.\n") and text.count("<!-- tiny: begin -->") == 1
-    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines() if line.startswith("| ")}
+    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in text.splitlines()
+            if line.startswith("| ")}
     for name, what in (("iacyclegan", "the whole method"), ("no_cycle", "without the cycle loss")):
         metrics = json.loads((folder / f"runs/{name}-0/round_1/metrics.json").read_text())
         cells = rows[f"{name}: {what}"]
-        assert cells[:2] == ["0", "6"] and cells[3:5] == [f"{metrics['photo_to_sketch'][m]:.4f}" for m in ("ssim", "fsim")]
+        assert cells[:2] == ["0", "6"] and cells[3:5] == [f"{metrics['photo_to_sketch'][m]:.4f}"
+                                                          for m in ("ssim", "fsim")]
         assert cells[12] == f"{100 * metrics['retrieval']['fusion']['rank1']:.1f} %" and cells[13] == "refused"
     assert re.match(r"[+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\]", rows["no_cycle"][0])
     assert "input taken as output" in rows and "HOG, sketch against photo" in rows
-    for words in ("python -m benchmarks.ablations run", "quickstart", "data.height=40", metrics["protocol"]["split_sha256"][:12]):
+    for words in ("python -m benchmarks.ablations run", "quickstart", "data.height=40",
+                  metrics["protocol"]["split_sha256"][:12]):
         assert words in text, words
 
 

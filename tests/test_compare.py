@@ -22,8 +22,8 @@ PEOPLE = tuple(f"p{i:02d}" for i in range(34))  # 1,122 impostor pairs: enough f
 REAL = np.random.default_rng(0).normal(size=(34, 34)) + 3 * np.eye(34)  # HOG of real images: the same for all runs
 
 
-def made_up(folder: Path, name: str, number: int = 1, seed: int = 1, gain: float = 0.0, split: str = "a" * 64, people=PEOPLE,
-            real=REAL, size: str = "200x250", evaluation: str = "", **settings) -> Path:
+def made_up(folder: Path, name: str, number: int = 1, seed: int = 1, gain: float = 0.0, split: str = "a" * 64,
+            people=PEOPLE, real=REAL, size: str = "200x250", evaluation: str = "", **settings) -> Path:
     """A run of which only the settings and one evaluated round are there."""
     random = np.random.default_rng(seed)
     run = folder / "runs" / name
@@ -32,13 +32,17 @@ def made_up(folder: Path, name: str, number: int = 1, seed: int = 1, gain: float
     (run / "config.yaml").write_text(dump_config(config))
     count = len(people)
     columns = {"photo_to_sketch.ssim": np.linspace(0.4, 0.6, count) + gain + 0.01 * random.normal(size=count),
-               "photo_to_sketch.fsim": random.uniform(0.6, 0.8, count), "photo_to_sketch.sharpness": random.uniform(0.9, 1.1, count),
-               "sketch_to_photo.ssim": random.uniform(0.6, 0.8, count), "sketch_to_photo.fsim": random.uniform(0.6, 0.8, count),
-               "sketch_to_photo.fsimc": random.uniform(0.6, 0.8, count), "sketch_to_photo.sharpness": random.uniform(0.3, 0.6, count)}
+               "photo_to_sketch.fsim": random.uniform(0.6, 0.8, count),
+               "photo_to_sketch.sharpness": random.uniform(0.9, 1.1, count),
+               "sketch_to_photo.ssim": random.uniform(0.6, 0.8, count),
+               "sketch_to_photo.fsim": random.uniform(0.6, 0.8, count),
+               "sketch_to_photo.fsimc": random.uniform(0.6, 0.8, count),
+               "sketch_to_photo.sharpness": random.uniform(0.3, 0.6, count)}
     scores = {f"{kind}.whole.{way}": random.normal(size=(count, count)) + (2 + 20 * gain) * np.eye(count)
               for kind in ("learned", "hog") for way in WAYS} | {"hog.whole.none": real}
     columns |= {f"rank.{key}": rank_of_match(matrix, people, people) + 1 for key, matrix in scores.items()}
-    protocol = {"split_sha256": split, "measured_at": [size], "test_split": "test", "test_people": count, "settings": as_dict(config)}
+    protocol = {"split_sha256": split, "measured_at": [size], "test_split": "test", "test_people": count,
+                "settings": as_dict(config)}
     place = run / "evaluations" / evaluation if evaluation else run
     write_round(place / f"round_{number}", {"round": number, "protocol": protocol}, people, columns, scores)
     return run
@@ -80,7 +84,8 @@ def test_means_are_those_of_the_people(three):
     assert not any("FAR 0.1" in key for key in about["measures"])
 
 
-@pytest.mark.parametrize("measure, column", [("sketch SSIM", "photo_to_sketch.ssim"), ("fusion rank-1", "rank.learned.whole.fusion")])
+@pytest.mark.parametrize("measure, column",
+                         [("sketch SSIM", "photo_to_sketch.ssim"), ("fusion rank-1", "rank.learned.whole.fusion")])
 def test_intervals_are_scipys(three, measure, column):
     runs, (about, _, _) = three
     one, two = (columns_of(run)[column] for run in runs[:2])
@@ -91,7 +96,8 @@ def test_intervals_are_scipys(three, measure, column):
     difference = about["measures"][measure][1]["difference"]
     assert difference["value"] == pytest.approx(np.mean(two - one))
     # ranks move in steps of one person
-    assert (difference["low"], difference["high"]) == pytest.approx(tuple(theirs), abs=0.1 * (theirs.high - theirs.low) + 1e-9)
+    room = 0.1 * (theirs.high - theirs.low) + 1e-9
+    assert (difference["low"], difference["high"]) == pytest.approx(tuple(theirs), abs=room)
     assert about["measures"][measure][0]["difference"] is None
 
 
@@ -105,7 +111,8 @@ def test_the_table_marks_what_is_clear_and_what_is_blurred(three):
     assert "blurred" in rows["photo sharpness"][0] and "blurred" not in rows["sketch sharpness"][0]
     assert "bootstrap over 34 people, 5000 resamples, seed 0" in text and "a" * 64 in text
     assert "No verification rate at FAR 0.1 %: it needs 10000 impostor pairs." in text
-    assert len(lines) == 3 * len(about["measures"]) and {line["run"] for line in lines} == {"plain:1", "better:1", "other:1"}
+    assert len(lines) == 3 * len(about["measures"])
+    assert {line["run"] for line in lines} == {"plain:1", "better:1", "other:1"}
 
 
 def test_settings_that_differ_are_named(tmp_path):
@@ -158,11 +165,13 @@ def test_mistakes(tmp_path):
     with pytest.raises(UserError, match="There is no run"):
         compared(tmp_path, runs[0], tmp_path / "nothing")
     (runs[1] / "round_1/people.csv").unlink()
-    with pytest.raises(UserError, match=r"no people.csv: it has not been evaluated. Run: python -m iacyclegan_tf.evaluate .*two --round 1"):
+    words = r"no people.csv: it has not been evaluated. Run: python -m iacyclegan_tf.evaluate .*two --round 1"
+    with pytest.raises(UserError, match=words):
         compared(tmp_path, *runs)
 
 
-@pytest.mark.parametrize("file, content", [("metrics.json", b"{"), ("people.csv", b"identity,x\na\n"), ("scores.npz", b"PK"),
+@pytest.mark.parametrize("file, content",
+                         [("metrics.json", b"{"), ("people.csv", b"identity,x\na\n"), ("scores.npz", b"PK"),
                                            ("metrics.json", b"[]"), ("people.csv", b"")])
 def test_damaged_files_are_named_with_what_to_do(tmp_path, file, content):
     runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two")]

@@ -31,8 +31,8 @@ def folder(tmp_path):
 def test_scores_and_curves(folder):
     paths = find_distractors(folder, silent)
     assert len(paths) == 70 and paths == sorted(paths)
-    matcher = Matcher(lambda images: [255 - image for image in images], None, MATCHER.embed_initial, MATCHER.embed_photo,
-                      MATCHER.embed_sketch)
+    matcher = Matcher(lambda images: [255 - image for image in images], None, MATCHER.embed_initial,
+                      MATCHER.embed_photo, MATCHER.embed_sketch)
     sketches, photos, fake_photos = pictures(6, 1), pictures(6, 2), pictures(6, 3)
     enrolled = match(matcher, sketches, photos, fake_photos, matcher.to_sketch(photos))
     scores = distractor_scores(matcher, paths, sketches, fake_photos, enrolled, silent)
@@ -51,7 +51,8 @@ def test_scores_and_curves(folder):
         assert curve["size"] == [6, 12, 24, 48, 76] and (np.diff(curve["mean"]) <= 1e-12).all()
         assert curve["mean"][0] == pytest.approx(retrieval(enrolled[way], people, people)["rank1"])
         everyone = np.concatenate([enrolled[way], scores[way]], axis=1)
-        assert curve["mean"][-1] == pytest.approx(np.mean([row[i] > np.delete(row, i).max() for i, row in enumerate(everyone)]))
+        found = [row[i] > np.delete(row, i).max() for i, row in enumerate(everyone)]
+        assert curve["mean"][-1] == pytest.approx(np.mean(found))
 
 
 def test_unreadable_files_are_all_named_before_any_work(folder):

@@ -1,5 +1,6 @@
 """The evaluate command on a tiny run: its files, its report, TensorBoard, other pairs, and users' mistakes."""
 
+import contextlib
 import csv
 import io
 import json
@@ -13,19 +14,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 
 from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.evaluate import evaluate as command
 from iacyclegan_tf.evaluate import parse
 from iacyclegan_tf.evaluation_files import read_round
+from iacyclegan_tf.finished_run import finished_rounds, open_run
 from iacyclegan_tf.matching import WAYS
-from iacyclegan_tf.run_evaluation import evaluate_run
+from iacyclegan_tf.serving.contract import SERVABLES
 
 
 def evaluate(*arguments) -> str:
     """The command in this process; returns what it prints."""
-    said = io.StringIO()
-    evaluate_run(parse([str(argument) for argument in arguments]), Console(file=said, width=200))
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        command(parse([str(argument) for argument in arguments]))
     return said.getvalue()
 
 
@@ -51,7 +53,8 @@ def others(tmp_path_factory) -> Path:
     for i in range(21):
         photo, sketch = draw_pair(i, 0, seed=40, height=75, width=60)
         images = {f"crowd/{i}.png": photo} if i >= 16 else {
-            f"pairs/{'train' if i < 4 else 'test'}/{side}/p{i}.png": image for side, image in (("photos", photo), ("sketches", sketch))}
+            f"pairs/{'train' if i < 4 else 'test'}/{side}/p{i}.png": image
+            for side, image in (("photos", photo), ("sketches", sketch))}
         for name, image in images.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(root / name), image[..., ::-1])
@@ -73,7 +76,8 @@ def test_the_documented_keys_stay_and_have_the_values_of_training(evaluated, tin
                     before["trivial_baselines"][direction]["ssim"][name], abs=1e-9)
         for way in WAYS:
             for name in ("rank1", "rank5", "mrr"):
-                assert after["retrieval"][way][name] == pytest.approx(before["retrieval"][way][name], abs=1e-9), (way, name)
+                one, two = (metrics["retrieval"][way][name] for metrics in (before, after))
+                assert two == pytest.approx(one, abs=1e-9), (way, name)
         assert before["protocol"].items() <= after["protocol"].items()
 
 
@@ -90,7 +94,8 @@ def test_every_measure_is_there(evaluated):
     assert 0 <= metrics["nlda"]["mean"] <= 1
     protocol = metrics["protocol"]
     assert protocol["settings"]["name"] == "tiny" and protocol["versions"]["tensorflow"].startswith("2.15")
-    for word in ("colour", "fsim", "sharpness", "hog", "face_crop", "verification", "retrieval", "networks", "split_sha256"):
+    for word in ("colour", "fsim", "sharpness", "hog", "face_crop", "verification", "retrieval", "networks",
+                 "split_sha256"):
         assert protocol[word]
 
 
@@ -157,7 +162,8 @@ def test_the_same_goes_to_tensorboard_and_only_once(evaluated):
 
 
 def test_the_console_names_the_protocol_and_the_report(evaluated):
-    for words in ("Synthesis", "Recognition, whole crop", "input taken as output", "fusion, round 2", "optimistic by design",
+    for words in ("Synthesis", "Recognition, whole crop", "input taken as output", "fusion, round 2",
+                  "optimistic by design",
                   "report.html", "tensorboard --logdir", "refused"):
         assert words in evaluated[1], words
 
@@ -167,17 +173,20 @@ def test_the_console_names_the_protocol_and_the_report(evaluated):
 def test_other_pairs_and_distractors_go_to_a_folder_of_their_own(work, evaluated, others):
     run, _ = evaluated
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    said = evaluate(run, "--data", others / "pairs", "--name", "elsewhere", "--distractors", others / "crowd", "--round", 2)
+    said = evaluate(run, "--data", others / "pairs", "--name", "elsewhere", "--distractors", others / "crowd",
+                    "--round", 2)
     assert all(path.read_bytes() == content for path, content in before.items())
     folder = run / "evaluations/elsewhere"
     metrics = json.loads((folder / "round_2/metrics.json").read_text())
     assert metrics["protocol"]["test_pairs"] == 12 and metrics["protocol"]["measured_at"] == ["60x75"]
-    assert metrics["protocol"]["split_sha256"] != json.loads((run / "round_2/metrics.json").read_text())["protocol"]["split_sha256"]
+    own = json.loads((run / "round_2/metrics.json").read_text())
+    assert metrics["protocol"]["split_sha256"] != own["protocol"]["split_sha256"]
     assert set(metrics["retrieval_face"]) == set(metrics["hog_face"]) == set(WAYS)
     for way in WAYS:
         for k in (1, 5, 10):
             curve = metrics["gallery_size"][way][f"rank{k}"]
-            assert curve["size"] == [12, 17] and curve["mean"][0] == pytest.approx(metrics["retrieval"][way][f"rank{k}"])
+            assert curve["size"] == [12, 17]
+            assert curve["mean"][0] == pytest.approx(metrics["retrieval"][way][f"rank{k}"])
             assert curve["mean"][1] <= curve["mean"][0]
     assert "Rank-1 against the gallery" in said and "face-only" in said
     html = (folder / "round_2/report.html").read_text()
@@ -220,6 +229,18 @@ def test_an_unfinished_round_is_named(work, tmp_path):
         evaluate(tmp_path / "runs/tiny", "--round", 2)
 
 
+def test_a_later_round_can_be_measured_where_an_earlier_export_was_removed(tmp_path):
+    for path in ("runs/x/round_1", "runs/x/round_2", *(f"savedmodels/x/{name}/2" for name in SERVABLES)):
+        (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "runs/x/config.yaml").write_text(f"name: x\nsavedmodels_dir: {tmp_path / 'savedmodels'}\n")
+    for number in (1, 2):
+        (tmp_path / f"runs/x/round_{number}/metrics.json").write_text("{}")
+    run = open_run(tmp_path / "runs/x")
+    assert run.rounds() == run.rounds(2) == [2] and finished_rounds(run, run.config) == []
+    with pytest.raises(UserError, match="has no SavedModel .*photo_to_sketch/1"):
+        run.rounds(1)
+
+
 def test_a_damaged_savedmodel_is_named(tiny_run, work, tmp_path):
     shutil.copytree(tiny_run / "savedmodels/tiny", tmp_path / "tiny")
     (tmp_path / "tiny/sketch_to_photo/1/saved_model.pb").write_bytes(b"nothing")
@@ -228,7 +249,7 @@ def test_a_damaged_savedmodel_is_named(tiny_run, work, tmp_path):
 
 
 def test_the_command_ends_with_2_and_no_trace(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "iacyclegan_tf.evaluate", str(tmp_path / "nothing")], capture_output=True,
-                          text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-m", "iacyclegan_tf.evaluate", str(tmp_path / "nothing")],
+                          capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: There is no run") and done.stderr.count("\n") == 1

@@ -31,8 +31,9 @@ def test_every_pair_is_measured_on_luminance(direction):
     images, truths = pictures(3, 1), pictures(3, 2)
     ours = image_measures(direction, images, truths, silent, "images")
     greys = [(grey(a).astype(float), grey(b).astype(float)) for a, b in zip(images, truths)]
-    np.testing.assert_allclose(ours["ssim"], [structural_similarity(
-        a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255) for a, b in greys], atol=1e-9)
+    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    expected = [structural_similarity(a, b, **wang) for a, b in greys]
+    np.testing.assert_allclose(ours["ssim"], expected, atol=1e-9)
     np.testing.assert_allclose(ours["sharpness"], [energy(a) / energy(b) for a, b in greys], rtol=1e-9)
     # FSIM itself is held against the reference program in test_metrics_fsim.py
     np.testing.assert_allclose(ours["fsim"], [fsim(luminance(a), luminance(b)) for a, b in zip(images, truths)])

@@ -62,12 +62,14 @@ def ours(images) -> dict[str, float]:
 def test_scikit_image_by_hand(images, ours):
     grey = {name: [squeezed(picture)[..., 0] for picture in pictures] for name, pictures in images.items()}
     for kind, plural in (("sketch", "sketches"), ("photo", "photos")):
-        each = [structural_similarity(truth, fake, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
+        each = [structural_similarity(truth, fake, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+                                      data_range=255)
                 for truth, fake in zip(grey[f"true_{plural}"], grey[f"fake_{plural}"])]
         assert ours[f"{kind} SSIM"] == pytest.approx(np.mean(each), abs=1e-9)
 
     def features(name):
-        rows = [hog(picture, pixels_per_cell=(CELL, CELL), cells_per_block=(2, 2), orientations=9) for picture in grey[name]]
+        rows = [hog(picture, pixels_per_cell=(CELL, CELL), cells_per_block=(2, 2), orientations=9)
+                for picture in grey[name]]
         middle = np.mean(rows, axis=0)
         return [(row - middle) / np.sqrt(((row - middle) ** 2).sum()) for row in rows]
 

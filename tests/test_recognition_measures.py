@@ -44,7 +44,8 @@ def z(matrix):
 def test_score_matrices_hold_every_way_on_both_crops(crop, cut):
     scores, left_out = score_matrices(MATCHER, SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES)
     assert not left_out and len(scores) == 16
-    sketches, photos, fake_photos, fake_sketches = (list(map(cut, side)) for side in (SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES))
+    sketches, photos, fake_photos, fake_sketches = (list(map(cut, side))
+                                                    for side in (SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES))
 
     def features(images):
         found = np.stack([hog(grey(image), 9, (2, 2), (2, 2)) for image in images])
@@ -54,9 +55,11 @@ def test_score_matrices_hold_every_way_on_both_crops(crop, cut):
     for kind, embeds in (("learned", [mean_colours(i) for i in (1, 2, 3)]), ("hog", [features] * 3)):
         photo = embeds[1](fake_photos) @ embeds[1](photos).T
         sketch = embeds[2](sketches) @ embeds[2](fake_sketches).T
-        expected = {"none": embeds[0](sketches) @ embeds[0](photos).T, "photo": photo, "sketch": sketch, "fusion": z(photo) + z(sketch)}
+        expected = {"none": embeds[0](sketches) @ embeds[0](photos).T, "photo": photo, "sketch": sketch,
+                    "fusion": z(photo) + z(sketch)}
         for way in WAYS:
-            np.testing.assert_allclose(scores[f"{kind}.{crop}.{way}"], expected[way], atol=1e-8, err_msg=f"{kind} {way}")
+            np.testing.assert_allclose(scores[f"{kind}.{crop}.{way}"], expected[way], atol=1e-8,
+                                       err_msg=f"{kind} {way}")
 
 
 def test_the_face_alone_is_the_documented_part():
@@ -103,5 +106,5 @@ def test_a_rate_that_rests_on_too_few_impostors_is_refused_with_the_sentence():
     people = [f"p{i:02d}" for i in range(40)]
     ours = recognition(np.random.default_rng(3).normal(size=(40, 40)), people, people)
     assert ours["vr_far_0.1"] is None and list(ours["refused"]) == ["vr_far_0.1"]
-    assert ours["refused"]["vr_far_0.1"] == ("A verification threshold at FAR 0.001 needs at least 10000 impostor pairs "
-                                             "(10 / FAR); there are 1560.")
+    assert ours["refused"]["vr_far_0.1"] == (
+        "A verification threshold at FAR 0.001 needs at least 10000 impostor pairs (10 / FAR); there are 1560.")

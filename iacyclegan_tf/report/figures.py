@@ -21,7 +21,7 @@ _CROPS = {"whole": "whole crop", "face": "face only"}
 
 @dataclass(frozen=True)
 class RoundView:
-    """What a report shows of one round; fields as in ``full_evaluation.RoundEvaluation``. ``strips``: ``pictures.py``."""
+    """What a report shows of one round: fields of ``full_evaluation.RoundEvaluation``, and ``pictures.strips``."""
 
     metrics: dict
     identities: tuple[str, ...]
@@ -36,10 +36,12 @@ class RoundView:
 
 def all_figures(rounds: list[RoundView]) -> dict[str, bytes]:
     """PNG pictures by caption."""
-    figures = {"Cumulative match characteristic": cmc_figure(rounds), "Receiver operating characteristic": roc_figure(rounds),
+    figures = {"Cumulative match characteristic": cmc_figure(rounds),
+               "Receiver operating characteristic": roc_figure(rounds),
                "SSIM, FSIM and sharpness of all test pairs": distribution_figure(rounds)}
     if any("gallery_size" in view.metrics for view in rounds):
-        figures["Rank-k against the gallery's size"] = gallery_figure([v for v in rounds if "gallery_size" in v.metrics])
+        with_curves = [view for view in rounds if "gallery_size" in view.metrics]
+        figures["Rank-k against the gallery's size"] = gallery_figure(with_curves)
     return {caption: _png(figure) for caption, figure in figures.items()}
 
 
@@ -84,7 +86,8 @@ def distribution_figure(rounds: list[RoundView]):
                 axes.axvspan(0.8, 1.2, color=INK, alpha=0.12, linewidth=0)
             else:
                 for style, (name, value) in zip(("--", ":"), trivial.items()):
-                    axes.axvline(value, color=INK, linestyle=style, linewidth=1.2, label=f"{name.replace('_', ' ')} {value:.3f}")
+                    axes.axvline(value, color=INK, linestyle=style, linewidth=1.2,
+                                 label=f"{name.replace('_', ' ')} {value:.3f}")
             axes.set(title=f"{measure.upper() if measure != 'sharpness' else measure} of {words}", ylabel="test pairs")
             axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
             _calm(axes)
@@ -96,11 +99,15 @@ def gallery_figure(rounds: list[RoundView]):
     for axes, view in zip(np.atleast_1d(figure.subplots(1, len(rounds), sharey=True)), rounds):
         for way in WAYS:
             for name, line in (("rank1", "-"), ("rank5", "--")):
-                curve = {key: np.array(values) for key, values in view.metrics["gallery_size"][way][name].items() if key != "protocol"}
+                curve = {key: np.array(values) for key, values in view.metrics["gallery_size"][way][name].items()
+                         if key != "protocol"}
                 mean, spread = 100 * curve["mean"], 100 * curve["deviation"]
-                axes.plot(curve["size"], mean, line, color=COLOURS[way], marker="o", markersize=3, label=f"{way}, rank-{name[4:]}")
-                axes.fill_between(curve["size"], mean - spread, mean + spread, color=COLOURS[way], alpha=0.15, linewidth=0)
-        axes.set(xscale="log", xlabel="photos in the gallery", ylabel="found, %", ylim=(-2, 102), title=f"round {view.number}")
+                axes.plot(curve["size"], mean, line, color=COLOURS[way], marker="o", markersize=3,
+                          label=f"{way}, rank-{name[4:]}")
+                axes.fill_between(curve["size"], mean - spread, mean + spread, color=COLOURS[way], alpha=0.15,
+                                  linewidth=0)
+        axes.set(xscale="log", xlabel="photos in the gallery", ylabel="found, %", ylim=(-2, 102),
+                 title=f"round {view.number}")
         _calm(axes)
     return _finished(figure)
 
@@ -126,7 +133,8 @@ def _lines(view: RoundView, crop: str) -> Iterator[tuple[str, dict, np.ndarray]]
         yield way, {"color": COLOURS[way], "linewidth": 1.8}, view.scores[f"learned.{crop}.{way}"]
     for way, dashes in (("none", "--"), ("fusion", ":")):
         if f"hog.{crop}.{way}" in view.scores:
-            yield f"HOG, {way}", {"color": HOG_COLOUR, "linestyle": dashes, "linewidth": 1.4}, view.scores[f"hog.{crop}.{way}"]
+            style = {"color": HOG_COLOUR, "linestyle": dashes, "linewidth": 1.4}
+            yield f"HOG, {way}", style, view.scores[f"hog.{crop}.{way}"]
 
 
 def _figure(width: float, height: float):
@@ -148,8 +156,8 @@ def _calm(axes) -> None:
 def _finished(figure, legend: bool = True):
     if legend:
         handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(8, len(handles)), fontsize=8.5,
-                      frameon=False, labelcolor=INK)
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(8, len(handles)),
+                      fontsize=8.5, frameon=False, labelcolor=INK)
     return figure
 
 

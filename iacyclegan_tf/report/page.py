@@ -20,10 +20,12 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; border-bottom: 1px solid var(--line);
+h1 { font-size: 1.6rem; margin: 0; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; border-bottom: 1px solid var(--line);
   padding-bottom: .3rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; color: var(--soft); font-weight: 600; }
 .facts { color: var(--soft); margin: .3rem 0 0; } code { font-size: .9em; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 caption { text-align: left; font-weight: 600; padding: 1rem 0 .4rem; }
 th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
@@ -36,9 +38,11 @@ figure { margin: 0; } .chart { background: var(--card); border-radius: 10px; pad
 .strip > p { margin: 0 0 .4rem; font-size: .87rem; } .tiles { display: flex; gap: .5rem; }
 .tile img { width: 96px; height: auto; display: block; border-radius: 4px; border: 3px solid transparent; }
 .tile.true img { border-color: var(--good); } .tile.false img { border-color: var(--line); }
-.tile figcaption { font-size: .75rem; color: var(--soft); text-align: center; } .tile.true figcaption { color: var(--good);
+.tile figcaption { font-size: .75rem; color: var(--soft); text-align: center; }
+.tile.true figcaption { color: var(--good);
   font-weight: 600; }
-details { margin-top: 1rem; } summary { cursor: pointer; } pre { background: var(--card); border-radius: 10px; padding: 1rem;
+details { margin-top: 1rem; } summary { cursor: pointer; }
+pre { background: var(--card); border-radius: 10px; padding: 1rem;
   overflow-x: auto; font-size: .8rem; }
 """
 
@@ -50,7 +54,8 @@ def page(name: str, rounds: list[RoundView], tables: list[Table], figures: dict[
     facts = (f"{date.today().isoformat()}. {protocol['test_pairs']} test pairs of {protocol['test_people']} people "
              f"(split {protocol['test_split']}), measured at {', '.join(protocol['measured_at'])}, networks at "
              f"{protocol['network_size']} ({protocol['fit']}).")
-    body = [f"<h1>{escape(title)}</h1><p class=facts>{escape(facts)}<br>Split SHA-256 <code>{protocol['split_sha256']}</code></p>",
+    split = f"Split SHA-256 <code>{protocol['split_sha256']}</code>"
+    body = [f"<h1>{escape(title)}</h1><p class=facts>{escape(facts)}<br>{split}</p>",
             "<h2>Numbers</h2>", *map(_table, tables), "<h2>Curves</h2>",
             *(_chart(caption, png) for caption, png in figures.items())]
     for view in rounds:
@@ -67,7 +72,8 @@ def _table(table: Table) -> str:
     notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
     if not table.rows:
         return f"<h3>{escape(table.title)}</h3>{notes}"
-    return f"<div class=scroll><table><caption>{escape(table.title)}</caption><tr>{header}</tr>{rows}</table></div>{notes}"
+    caption = f"<caption>{escape(table.title)}</caption>"
+    return f"<div class=scroll><table>{caption}<tr>{header}</tr>{rows}</table></div>{notes}"
 
 
 def _chart(caption: str, png: bytes) -> str:

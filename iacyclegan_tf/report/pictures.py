@@ -47,7 +47,8 @@ def _extreme_pairs(evaluation: RoundEvaluation, test: FacePairs) -> Iterator[Str
             for i in chosen:
                 yield Strip(f"{section} {words} by SSIM",
                             f"{test.identities[i]}: SSIM {ssim[i]:.3f}, FSIM {fsim[i]:.3f}",
-                            (Tile(jpeg(inputs[i]), "input"), Tile(jpeg(fakes[i]), "synthesised"), Tile(jpeg(truths[i]), "true")))
+                            (Tile(jpeg(inputs[i]), "input"), Tile(jpeg(fakes[i]), "synthesised"),
+                             Tile(jpeg(truths[i]), "true")))
 
 
 def _candidates(evaluation: RoundEvaluation, test: FacePairs) -> Iterator[Strip]:
@@ -61,8 +62,10 @@ def _candidates(evaluation: RoundEvaluation, test: FacePairs) -> Iterator[Strip]
         for i in probes:
             found = np.argsort(-scores[i], kind="stable")[:CANDIDATES]
             yield Strip(f"{section} searches, ranked by fusion", f"{people[i]}: true photo at rank {ranks[i]}",
-                        (Tile(jpeg(test.original_sketches[i]), "probe"), Tile(jpeg(evaluation.fake_photos[i]), "synthesised"),
-                         *(Tile(jpeg(test.original_photos[j]), f"{place}. {scores[i, j]:.2f}", "true" if same[i, j] else "false")
+                        (Tile(jpeg(test.original_sketches[i]), "probe"),
+                         Tile(jpeg(evaluation.fake_photos[i]), "synthesised"),
+                         *(Tile(jpeg(test.original_photos[j]), f"{place}. {scores[i, j]:.2f}",
+                                "true" if same[i, j] else "false")
                            for place, j in enumerate(found, 1))))
 
 

@@ -1,4 +1,4 @@
-"""The numbers of evaluated rounds as tables of text, rounds beside each other; for a terminal, HTML and Markdown alike."""
+"""The numbers of evaluated rounds as tables of text, rounds beside each other; for terminal, HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Table:
 def all_tables(rounds: list[dict]) -> list[Table]:
     """From the ``metrics.json`` of one run's rounds, fully evaluated."""
     return [synthesis_table(rounds), recognition_table("Recognition, whole crop", rounds, "retrieval", "hog"),
-            recognition_table("Recognition, face-only crop", rounds, "retrieval_face", "hog_face"), *gallery_tables(rounds)]
+            recognition_table("Recognition, face-only crop", rounds, "retrieval_face", "hog_face"),
+            *gallery_tables(rounds)]
 
 
 def synthesis_table(rounds: list[dict]) -> Table:
@@ -39,9 +40,11 @@ def synthesis_table(rounds: list[dict]) -> Table:
                                        for side, measures in trivial.items()}, "")) for kind, words in _TRIVIAL.items()]
     for metrics in rounds:
         accuracy = metrics["nlda"].get("mean")
-        rows.append((f"round {metrics['round']}", *_synthesis_cells(metrics, percent(accuracy) if accuracy is not None else "–")))
+        rows.append((f"round {metrics['round']}",
+                     *_synthesis_cells(metrics, percent(accuracy) if accuracy is not None else "–")))
     why = {metrics["nlda"]["not_measured"] for metrics in rounds if "not_measured" in metrics["nlda"]}
-    notes = (f"Sharpness outside {SHARP_ENOUGH[0]}–{SHARP_ENOUGH[1]} is marked: a better SSIM or FSIM is then no improvement.",
+    notes = (f"Sharpness outside {SHARP_ENOUGH[0]}–{SHARP_ENOUGH[1]} is marked: a better SSIM or FSIM is then no "
+             "improvement.",
              "NLDA is the mean of each split's maximum over all dimensions: optimistic by design.", *sorted(why))
     return Table("Synthesis", header, tuple(rows), notes)
 
@@ -74,7 +77,8 @@ def recognition_table(title: str, rounds: list[dict], learned: str, hog: str) ->
 
 def _recognition_cells(values: dict) -> tuple[str, ...]:
     rates = [percent(values[name]) if values[name] is not None else "refused" for name in ("vr_far_1", "vr_far_0.1")]
-    return (*(percent(values[f"rank{k}"]) for k in (1, 5, 10)), f"{values['mrr']:.3f}", *rates, f"{values['margin']:.3f}")
+    return (*(percent(values[f"rank{k}"]) for k in (1, 5, 10)), f"{values['mrr']:.3f}", *rates,
+            f"{values['margin']:.3f}")
 
 
 def gallery_tables(rounds: list[dict]) -> list[Table]:
@@ -86,7 +90,8 @@ def gallery_tables(rounds: list[dict]) -> list[Table]:
               for way in WAYS for metrics in (measured[:1] if way == "none" else measured)}
     first = next(iter(curves.values()))
     rows = tuple((name, *map(percent, curve["mean"])) for name, curve in curves.items())
-    return [Table("Rank-1 against the gallery's size", ("", *(str(size) for size in first["size"])), rows, (first["protocol"],))]
+    return [Table("Rank-1 against the gallery's size", ("", *(str(size) for size in first["size"])), rows,
+                  (first["protocol"],))]
 
 
 def _label(way: str, metrics: dict) -> str:
