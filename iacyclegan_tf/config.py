@@ -20,7 +20,7 @@ STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image
 class DrawnConfig:
     """The embedded data set: people drawn by parameters (``data/drawn_faces.py``)."""
 
-    train_people: int = 240
+    train_people: int = 220
     test_people: int = 48
     renderings: int = 3  # photo-sketch pairs per training person; a test person has one
     seed: int = 7  # of the people themselves, apart from the seed of the training
@@ -85,7 +85,7 @@ class FinetuneConfig:
 class RecognizerConfig:
     width: float = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
     input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
-    embedding: Literal["pool5", "fc6", "fc7"] = "pool5"  # the layer that is L2-normalised and compared
+    embedding: Literal["pool4", "pool5", "fc6", "fc7"] = "pool4"  # the layer that is L2-normalised and compared
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     weights: str = ""  # a VGG-Face file (docs/weights.md); empty: pre-train on the training people
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)

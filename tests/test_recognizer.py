@@ -82,7 +82,7 @@ def test_training_updates_the_statistics_of_batch_normalization_and_inference_do
     np.testing.assert_allclose(norm.moving_variance, 0.9 + 0.1 * x.var((0, 1, 2)), rtol=2e-3)
 
 
-@pytest.mark.parametrize("embedding", ["pool5", "fc6", "fc7"])
+@pytest.mark.parametrize("embedding", ["pool4", "pool5", "fc6", "fc7"])
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_embedding_variables_are_those_that_the_embedding_depends_on(embedding, normalization):
     network, batch = recognizer(1, embedding, normalization), images(2)
@@ -93,7 +93,7 @@ def test_embedding_variables_are_those_that_the_embedding_depends_on(embedding, 
     assert used == {v.ref() for v in network.embedding_variables}
 
 
-@pytest.mark.parametrize("embedding", ["pool5", "fc6", "fc7"])
+@pytest.mark.parametrize("embedding", ["pool4", "pool5", "fc6", "fc7"])
 def test_embedding_is_the_layer_of_that_name_with_length_1(embedding):
     network = recognizer(1, embedding)
     batch = images(3)

@@ -23,7 +23,7 @@ LARGEST_SIDE = 2048
 EXAGGERATION = 1.3        # how far the artist pushes a trait away from the mean face; 1 is true to life
 CAMERA_NOISE = 1.0        # standard deviation in grey levels
 PAPER_GRAIN = 1.0
-DRIFT = 3.6               # smooth drift of the artist's hand: standard deviation in units of 200 x 250
+DRIFT = 2.4               # smooth drift of the artist's hand: standard deviation in units of 200 x 250
 
 
 class DrawnPeople(NamedTuple):
@@ -96,10 +96,15 @@ def _oversampling(side: int) -> int:
 
 
 def _warped(sketch: np.ndarray, artist: np.random.Generator) -> np.ndarray:
-    """The artist's hand: features drift smoothly by a few units of the 200 x 250 portrait."""
+    """The artist's hand: features drift smoothly by a few units of the 200 x 250 portrait.
+
+    The portrait is then aligned by its eyes again, as sketches are: the drift is taken against that of the eyes.
+    """
     height, width = sketch.shape
     coarse = artist.normal(size=(2, 4, 3)).astype(np.float32) * DRIFT
     drift = [cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in coarse]
+    eyes = [height // 2] * 2, [round(0.375 * width), round(0.625 * width)]
+    drift = [d - d[eyes].mean() for d in drift]
     x = np.arange(width, dtype=np.float32)[None] + drift[0] * np.float32(width / 200)
     y = np.arange(height, dtype=np.float32)[:, None] + drift[1] * np.float32(height / 250)
     return cv2.remap(sketch, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

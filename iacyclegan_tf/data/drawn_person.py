@@ -55,7 +55,7 @@ NAMES = {name: index for index, name in enumerate(TRAITS)}
 TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
 # Faces are alike: set so that comparing a sketch with photos directly fails about every second time.
-SHAPE_SPREAD = 0.36
+SHAPE_SPREAD = 0.22
 SPREADS = np.array([s if n in TONES else SHAPE_SPREAD * s for n, s in zip(TRAITS, SPREADS)])
 HAIR_OF_MEN = ("crop", "crop", "crop", "parted", "parted", "receding", "buzz", "fringe")
 HAIR_OF_WOMEN = ("long", "long", "wavy", "bob", "bob", "tied", "tied", "curly")
@@ -100,6 +100,7 @@ class View:
     falloff: tuple[float, float]       # how the background darkens to the right and downwards
     clothes: tuple[float, float, float]
     collar: str                 # "round", "vee", "shirt"
+    hatching: float = 38.0      # direction of the pencil's strokes in degrees; a photo has none
 
 
 def draw_person(random: np.random.Generator) -> Person:
@@ -150,21 +151,22 @@ def caricature(person: Person, factor: float) -> Person:
 
 
 # The sketch is aligned by its own eyes, so its placing errs independently of the photo's.
-MISPLACED, MISTURNED, MISSCALED = 3.8, 0.04, 0.035
-FAITH = 0.35  # how much of the photo's light, expression and turn of the head the artist takes over
+MISPLACED, MISTURNED, MISSCALED = 1.5, 0.016, 0.014
+LIGHT_FAITH = 0.35  # how much of the photo's light the artist takes over; expression and turn are copied
+HATCHING_TURN = 15.0  # standard deviation of the strokes' direction from sketch to sketch, degrees
 
 
 def as_drawn(view: View, artist: np.random.Generator) -> View:
-    """The view as the artist puts it on paper: light, smile and turn lean to a studio habit; own placing."""
+    """The view as the artist puts it on paper: the expression is copied, the light leans to a studio habit."""
     habit = np.array([artist.normal() * 0.3, -0.45 + artist.normal() * 0.1, 1.0])
-    towards = FAITH * np.array(view.light) / view.light[2] + (1 - FAITH) * habit
+    towards = LIGHT_FAITH * np.array(view.light) / view.light[2] + (1 - LIGHT_FAITH) * habit
     return replace(
         view,
         light=tuple(towards / np.linalg.norm(towards)),
         roll=artist.normal() * MISTURNED,
         scale=1 + artist.normal() * MISSCALED,
         shift=tuple(artist.normal(size=2) * MISPLACED),
-        yaw=FAITH * view.yaw + artist.normal() * 2.5,
-        smile=FAITH * view.smile + (1 - FAITH) * artist.uniform(-0.3, 0.9),
-        mouth_open=max(0.0, view.mouth_open + artist.normal() * 0.25),
+        yaw=view.yaw + artist.normal(),
+        mouth_open=max(0.0, view.mouth_open + artist.normal() * 0.1),
+        hatching=5.0 * round(artist.normal(38.0, HATCHING_TURN) / 5.0),
     )

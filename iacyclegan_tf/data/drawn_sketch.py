@@ -8,16 +8,19 @@ import numpy as np
 from iacyclegan_tf.data import drawn_shape as shape
 from iacyclegan_tf.data.drawn_canvas import Canvas, Frame, circle
 from iacyclegan_tf.data.drawn_hair import fringe_flow, hair_flow, hair_outlines, lay_strands
-from iacyclegan_tf.data.drawn_light import beard_cover, covered, face_cover, light_map
+from iacyclegan_tf.data.drawn_light import COLUMNS, ROWS, beard_cover, covered, face_cover, light_map
 from iacyclegan_tf.data.drawn_person import Person, View
 from iacyclegan_tf.data.drawn_photo import brow_colour, hair_colour, lip_colour, skin_colour
 
 PAPER = 247.0
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+STROKE_PERIOD = 6.0    # from one stroke of the hatching to the next, in portrait units
+STROKE_CONTRAST = 1.25  # of the strokes against the tone that they render
+BACKDROP = 0.55        # darkness of the paper behind the side of the head that the light falls on
 LINES = ((0.0, 1.0), (0.9, 0.55))  # a pencil goes over an outline twice: (offset in units, strength)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # directions come in steps
 def _stripes(height: int, width: int, degrees: float, period: float) -> np.ndarray:
     """Pencil hatching of one direction, float32 [height, width] in 0 .. 1; ``period`` in portrait units."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -29,10 +32,11 @@ def _stripes(height: int, width: int, degrees: float, period: float) -> np.ndarr
     return (0.5 + 0.5 * np.sin(across * np.float32(2 * np.pi / period) + wobble)).astype(np.float32)
 
 
-def hatched(tone: np.ndarray) -> np.ndarray:
+def hatched(tone: np.ndarray, degrees: float) -> np.ndarray:
     """Pencil ink (0 .. 1) that renders a tone (0 paper .. 1 black) by one and, where dark, two directions."""
-    first, second = _stripes(*tone.shape, 38.0, 3.1), _stripes(*tone.shape, 12.0, 3.7)
-    ink = tone * (0.58 + 0.84 * first)
+    first = _stripes(*tone.shape, degrees, STROKE_PERIOD)
+    second = _stripes(*tone.shape, degrees - 26, 1.2 * STROKE_PERIOD)
+    ink = tone * (1 - 0.5 * STROKE_CONTRAST + STROKE_CONTRAST * first)
     ink += np.maximum(tone - 0.25, 0) * (0.9 * second - 0.45)
     return np.clip(ink, 0, 1)
 
@@ -41,7 +45,7 @@ def paint_sketch(p: Person, view: View, height: int, width: int) -> np.ndarray:
     """uint8 [height, width] grey, without paper grain; ``p`` carries expression and exaggeration."""
     frame = Frame(view)
     tone = cv2.resize(_tone(p, view), (width, height), interpolation=cv2.INTER_LINEAR)
-    canvas = Canvas((PAPER * (1 - hatched(tone))).astype(np.uint8))
+    canvas = Canvas((PAPER * (1 - hatched(tone, view.hatching))).astype(np.uint8))
     _body_lines(canvas, frame, p, view)
     _mouth_and_nose(canvas, frame, p, view)
     _eyes_and_brows(canvas, frame, p)
@@ -53,7 +57,7 @@ def paint_sketch(p: Person, view: View, height: int, width: int) -> np.ndarray:
 
 
 def _tone(p: Person, view: View) -> np.ndarray:
-    """Darkness of the shaded parts on the grid of the light: skin tone, shadow, beard, clothes."""
+    """Darkness of the shaded parts on the grid of the light: skin tone, shadow, beard, clothes, backdrop."""
     frame, light = Frame(view), light_map(p, view)
     face = face_cover(p, frame)
     skin = 1 - float(skin_colour(p) @ LUMA) / 255
@@ -62,9 +66,20 @@ def _tone(p: Person, view: View) -> np.ndarray:
     tone = face * np.clip(0.68 * skin - 0.10 + shadow, 0, 0.75) + neck * np.clip(0.4 * skin + shadow, 0, 0.55)
     hairy = {"none": 0.0, "stubble": 0.10, "moustache": 0.0, "full": 0.40}[p.beard]
     tone += hairy * beard_cover(p, frame) * (1.1 - float(hair_colour(p) @ LUMA) / 255)
+    tone += _backdrop(view) * (1 - face) * (1 - neck)
     garment = covered(frame, shape.clothes_curves(p, view.collar)[:1])
     cloth = 0.22 + 0.18 * (1 - float(np.array(view.clothes) @ LUMA) / 255)
     return np.minimum(tone + (cloth - tone) * garment, 0.72).astype(np.float32)
+
+
+def _backdrop(view: View) -> np.ndarray:
+    """Counterchange: the paper is dark behind the lit side of a head, light behind its shaded side.
+
+    A photo's wall does not do so, which keeps grey values from being compared directly.
+    """
+    right, down = np.linspace(-1, 1, COLUMNS)[None, :], np.linspace(-1, 1, ROWS)[:, None]
+    light_x, light_y = np.array(view.light[:2]) / view.light[2]
+    return np.clip(BACKDROP * (0.3 + light_x * right / 0.75 + 0.5 * (light_y + 0.45) * down), 0, 0.6)
 
 
 def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:

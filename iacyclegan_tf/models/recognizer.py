@@ -23,7 +23,8 @@ class Recognizer(tf.keras.Model):
     Args:
         width: multiplies all channels; 1.0 is VGG-Face, 0.125 trains on a CPU.
         input_size: 224 for VGG-Face; divisible by 32.
-        embedding: the layer that ``call`` returns, L2-normalised: ``pool5``, ``fc6`` or ``fc7``.
+        embedding: the layer that ``call`` returns, L2-normalised: ``pool4``, ``pool5``, ``fc6`` or ``fc7``. The
+            paper's VGG-Face ends in fc7; pool4 keeps more of where things are, which small networks need.
         normalization: ``none`` (VGG-Face) or ``batch`` (Ioffe & Szegedy 2015, after each convolution, for
             networks trained from nothing; inside the perception loss its learnt statistics are used).
 
@@ -97,23 +98,25 @@ class Recognizer(tf.keras.Model):
     def call(self, images, training=False):
         """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
         feature, = self.features(images, (self.embedding,), bool(training))
-        if self.embedding == "pool5":
+        if self.embedding.startswith("pool"):
             feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
         return tf.math.l2_normalize(feature, axis=1)
 
     @property
     def embedding_variables(self) -> list[tf.Variable]:
         """The trainable variables that the embedding depends on: not the layers above it."""
-        above = {"pool5": (self.fc6, self.fc7), "fc6": (self.fc7,), "fc7": ()}[self.embedding]
+        top, last = (self.fc6, self.fc7), (*self.blocks[-1], *self.norms[-1])
+        above = {"pool4": (*last, *top), "pool5": top, "fc6": (self.fc7,), "fc7": ()}[self.embedding]
         unused = {id(v) for layer in above for v in layer.trainable_variables}
         return [v for v in self.trainable_variables if id(v) not in unused]
 
     @property
     def embedding_length(self) -> int:
         """D of the embeddings ``[N, D]``."""
-        if self.embedding != "pool5":
+        if not self.embedding.startswith("pool"):
             return getattr(self, self.embedding).units
-        return self.blocks[-1][-1].filters * (self.input_size // 2**len(_STAGES)) ** 2
+        stage = int(self.embedding.removeprefix("pool"))
+        return self.blocks[stage - 1][-1].filters * (self.input_size // 2**stage) ** 2
 
     def load_vggface(self, weights) -> None:
         """Assigns a ``VGGFaceWeights`` (``models/vggface_weights.py``); shapes were checked by its reader.
@@ -128,7 +131,7 @@ class Recognizer(tf.keras.Model):
         layers = [layer for block in self.blocks for layer in block]
         if weights.has_top:
             layers += [self.fc6, self.fc7]
-        elif self.embedding != "pool5":
+        elif not self.embedding.startswith("pool"):
             raise UserError(f"The weights have no fc6 and fc7, but recognizer.embedding is {self.embedding}; "
                             "set it to pool5 or take a file with the top layers.")
         values = {layer.name: [weights.arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")] for layer in layers}
