@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +55,14 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
 
 def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     from iacyclegan_tf.data.pairing import find_pairs, split_hash
+    from iacyclegan_tf.data.reading import read_images
 
     pairing = find_pairs(settings.root, split_file=settings.split_file or None)
     notes = pairing.report()
     splits = sorted({pair.split for pair in pairing.pairs})
     test_split = choose_test_split(settings, splits)
     chosen = [pair for pair in pairing.pairs if pair.split in (settings.train_split, test_split)]
-    images, bad = _decode(chosen, progress)
+    images, bad = read_images([path for pair in chosen for path in (pair.photo, pair.sketch)], progress)
     if bad and not settings.skip_bad:
         raise UserError(f"{len(bad)} of {2 * len(chosen)} files under {settings.root} cannot be used:\n  "
                         + "\n  ".join(bad) + "\nMend or remove them, or go on without their pairs with data.skip_bad=true.")
@@ -82,23 +82,6 @@ def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     fitting, validation = _hold_out(gather(settings.train_split, False), settings.validation_share, seed)
     return checked(Faces(fitting, validation, gather(test_split, True), test_split, fit,
                          split_hash(tuple(chosen)), notes))
-
-
-def _decode(pairs, progress: Callable) -> tuple[dict[Path, np.ndarray], list[str]]:
-    """All images of ``pairs`` by path, and one line for each file that cannot be read."""
-    from iacyclegan_tf.data.images import read_image
-
-    def read(path: Path):
-        try:
-            return path, read_image(path), None
-        except UserError as error:
-            return path, None, str(error)
-
-    paths = [path for pair in pairs for path in (pair.photo, pair.sketch)]
-    with ThreadPoolExecutor() as pool:
-        results = list(progress(pool.map(read, paths), "reading images", len(paths)))
-    return ({path: image for path, image, _ in results if image is not None},
-            [error for _, _, error in results if error is not None])
 
 
 def _network_fit(settings: DataConfig, pairs, images: dict[Path, np.ndarray]) -> Fit:

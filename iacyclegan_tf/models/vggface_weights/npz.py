@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import struct
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from iacyclegan_tf.atomic_files import new_file
 from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.models.npz_archive import DAMAGE, claimed_shapes
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture, require_shape
 from iacyclegan_tf.models.vggface_weights.canonical import VGGFaceWeights, add_layer, finished
 from iacyclegan_tf.models.vggface_weights.damage import unreadable
@@ -20,9 +17,6 @@ from iacyclegan_tf.models.vggface_weights.damage import unreadable
 FORMAT, MEAN, ORIGIN = "iacyclegan_tf_vggface", "mean_rgb", "origin"
 FORMAT_VERSION = 1
 MAX_BYTES = 2 << 30  # of all arrays together; the genuine ones take 0.58 GB
-# What numpy and zipfile raise on damaged bytes, found by editing small files at random.
-DAMAGE = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError,
-          tokenize.TokenError, NotImplementedError, RuntimeError, TypeError, OverflowError, MemoryError)
 
 
 def write_vggface_npz(weights: VGGFaceWeights, path: str | os.PathLike) -> None:
@@ -64,7 +58,7 @@ def read_npz(path: Path, architecture: VGGArchitecture | None) -> VGGFaceWeights
 
 
 def _read(path: Path, archive, architecture: VGGArchitecture | None) -> VGGFaceWeights:
-    shapes = _claimed_shapes(path, archive.zip)
+    shapes = claimed_shapes(path, archive.zip, MAX_BYTES)
     if FORMAT not in shapes or MEAN not in shapes or ORIGIN not in shapes:
         raise UserError(f"{path} is an .npz or zip file, but not VGG-Face weights written by this program.")
     if archive[FORMAT].shape or int(archive[FORMAT]) != FORMAT_VERSION:
@@ -84,27 +78,6 @@ def _read(path: Path, archive, architecture: VGGArchitecture | None) -> VGGFaceW
         kernel = archive[f"{layer.name}/kernel"].reshape(layer.kernel)
         add_layer(arrays, path, layer, kernel, archive[f"{layer.name}/bias"], "RGB")
     return finished(arrays, _mean(path, archive[MEAN]), f"npz from {_origin(path, archive[ORIGIN])}")
-
-
-def _claimed_shapes(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
-    """Shape of every member by its header, after checking that the member's length agrees with it."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-        raise UserError(f"{path} holds more than {MAX_BYTES >> 30} GiB, which no VGG-Face file does.")
-    for member in archive.infolist():
-        with archive.open(member) as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise UserError(f"{path} is not ours: {member.filename[:60]!r} has not .npy version 1.0.")
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            claimed = dtype.itemsize
-            for dimension in shape:
-                claimed *= dimension
-            if claimed != member.file_size - file.tell():
-                raise UserError(f"{path} is damaged: {member.filename[:60]!r} has not the length it says.")
-        shapes[member.filename.removesuffix(".npy")] = shape
-    if len(shapes) != len(archive.infolist()):
-        raise UserError(f"{path} is damaged: it holds two arrays of the same name.")
-    return shapes
 
 
 def _architecture_of(path: Path, shapes: dict[str, tuple[int, ...]]) -> VGGArchitecture:
