@@ -11,7 +11,7 @@ import numpy as np
 from iacyclegan_tf.matching import WAYS
 from iacyclegan_tf.metrics import cmc, rank_of_match, roc
 
-INK = "#7a828e"  # reads on white and on near-black
+INK = "#828a96"  # reads on white and on near-black
 COLOURS = {"none": "#9aa1ab", "photo": "#e2863b", "sketch": "#3f8fd2", "fusion": "#8a5fd6"}
 ROUND_COLOURS = ("#3f8fd2", "#e2863b", "#4fae7b", "#c2568c", "#8a5fd6")
 HOG_COLOUR = "#d24b4b"
@@ -53,6 +53,7 @@ def cmc_figure(rounds: list[RoundView]):
             shares = cmc(rank_of_match(scores, view.identities, view.identities), ranks)
             axes.plot(np.arange(1, ranks + 1), 100 * shares, label=label, **style)
         axes.set(xlabel="rank", ylabel="found, %", ylim=(-2, 102))
+        axes.xaxis.get_major_locator().set_params(integer=True)
     return _finished(figure)
 
 
@@ -75,7 +76,7 @@ def distribution_figure(rounds: list[RoundView]):
     for row, (direction, words) in zip(grid, (("photo_to_sketch", "sketches"), ("sketch_to_photo", "photos"))):
         for axes, measure in zip(row, ("ssim", "fsim", "sharpness")):
             columns = [view.per_pair[f"{direction}.{measure}"] for view in rounds]
-            edges = np.histogram_bin_edges(np.concatenate(columns), bins=24)
+            edges = np.histogram_bin_edges(np.concatenate(columns), bins=min(24, 4 + len(columns[0]) // 4))
             for index, (view, values) in enumerate(zip(rounds, columns)):
                 colour = ROUND_COLOURS[index % len(ROUND_COLOURS)]
                 axes.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.18)
@@ -89,6 +90,7 @@ def distribution_figure(rounds: list[RoundView]):
                     axes.axvline(value, color=INK, linestyle=style, linewidth=1.2,
                                  label=f"{name.replace('_', ' ')} {value:.3f}")
             axes.set(title=f"{measure.upper() if measure != 'sharpness' else measure} of {words}", ylabel="test pairs")
+            axes.yaxis.get_major_locator().set_params(integer=True)
             axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
             _calm(axes)
     return _finished(figure, legend=False)
@@ -107,23 +109,24 @@ def gallery_figure(rounds: list[RoundView]):
                 axes.fill_between(curve["size"], mean - spread, mean + spread, color=COLOURS[way], alpha=0.15,
                                   linewidth=0)
         axes.set(xscale="log", xlabel="photos in the gallery", ylabel="found, %", ylim=(-2, 102),
-                 title=f"round {view.number}")
+                 title=f"round {view.number}", xticks=curve["size"], xticklabels=curve["size"])
+        axes.minorticks_off()
         _calm(axes)
     return _finished(figure)
 
 
 def _panels(rounds: list[RoundView]) -> tuple[object, Iterator]:
-    """A grid of one row a crop and one column a round, and for each panel its axes, round and lines."""
+    """One row a crop, one column a round (of one round the crops are side by side); axes, round and lines of each."""
     crops = [crop for crop in _CROPS if any(name.startswith(f"learned.{crop}.") for name in rounds[0].scores)]
-    figure = _figure(4.2 * len(rounds) + 1, 3.3 * len(crops) + 0.4)
-    grid = figure.subplots(len(crops), len(rounds), squeeze=False, sharex=True, sharey=True)
+    rows, columns = (1, len(crops)) if len(rounds) == 1 else (len(crops), len(rounds))
+    figure = _figure(4.2 * columns + 1, 3.3 * rows + 0.4)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
 
     def panels():
-        for row, crop in zip(grid, crops):
-            for axes, view in zip(row, rounds):
-                yield axes, view, list(_lines(view, crop))
-                axes.set_title(f"round {view.number}, {_CROPS[crop]}")
-                _calm(axes)
+        for axes, (crop, view) in zip(grid.flat, ((crop, view) for crop in crops for view in rounds)):
+            yield axes, view, list(_lines(view, crop))
+            axes.set_title(f"round {view.number}, {_CROPS[crop]}")
+            _calm(axes)
 
     return figure, panels()
 
@@ -156,7 +159,8 @@ def _calm(axes) -> None:
 def _finished(figure, legend: bool = True):
     if legend:
         handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(8, len(handles)),
+        columns = max(2, int(figure.get_figwidth() / 1.5))  # inches that the longest label takes
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(columns, len(handles)),
                       fontsize=8.5, frameon=False, labelcolor=INK)
     return figure
 
