@@ -20,7 +20,7 @@ STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image
 class DrawnConfig:
     """The embedded data set: people drawn by parameters (``data/drawn_faces.py``)."""
 
-    train_people: int = 220
+    train_people: int = 240
     test_people: int = 48
     renderings: int = 3  # photo-sketch pairs per training person; a test person has one
     seed: int = 7  # of the people themselves, apart from the seed of the training

@@ -55,7 +55,7 @@ NAMES = {name: index for index, name in enumerate(TRAITS)}
 TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
 # Faces are alike: set so that comparing a sketch with photos directly fails about every second time.
-SHAPE_SPREAD = 0.22
+SHAPE_SPREAD = 0.30
 SPREADS = np.array([s if n in TONES else SHAPE_SPREAD * s for n, s in zip(TRAITS, SPREADS)])
 HAIR_OF_MEN = ("crop", "crop", "crop", "parted", "parted", "receding", "buzz", "fringe")
 HAIR_OF_WOMEN = ("long", "long", "wavy", "bob", "bob", "tied", "tied", "curly")
@@ -151,7 +151,7 @@ def caricature(person: Person, factor: float) -> Person:
 
 
 # The sketch is aligned by its own eyes, so its placing errs independently of the photo's.
-MISPLACED, MISTURNED, MISSCALED = 1.5, 0.016, 0.014
+MISPLACED, MISTURNED, MISSCALED = 1.3, 0.014, 0.012
 LIGHT_FAITH = 0.35  # how much of the photo's light the artist takes over; expression and turn are copied
 HATCHING_TURN = 15.0  # standard deviation of the strokes' direction from sketch to sketch, degrees
 

@@ -16,7 +16,7 @@ PAPER = 247.0
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 STROKE_PERIOD = 6.0    # from one stroke of the hatching to the next, in portrait units
 STROKE_CONTRAST = 1.25  # of the strokes against the tone that they render
-BACKDROP = 0.55        # darkness of the paper behind the side of the head that the light falls on
+BACKDROP = 0.6        # darkness of the paper behind the side of the head that the light falls on
 LINES = ((0.0, 1.0), (0.9, 0.55))  # a pencil goes over an outline twice: (offset in units, strength)
 
 
