@@ -22,6 +22,7 @@ MOMENTS = {
     "fine-tuning of the sketch recognizer": "checkpoints/round_1/sketch_recognizer/0*",
     "evaluation": "round_1/sketch_recognizer",
     "export": "round_1/metrics.json",
+    "infra validation": "../../savedmodels/tiny/sketch_recognizer/1",
     "synthesis of the second round": "checkpoints/round_2/synthesis/0*",
 }
 
@@ -143,6 +144,9 @@ def test_killed_in_every_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
     print("\n".join(resumed))
     assert len(resumed) >= 3, "too few kills hit a phase half-way"
     assert_same_run(unbroken, tmp_path)
+    judged = [sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*/*.json"))
+              for folder in (unbroken / "savedmodels/tiny/blessing", tmp_path / "savedmodels/tiny/blessing")]
+    assert judged[0] == judged[1] and len(judged[0]) >= 16  # two verdicts on four servables of two rounds
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
