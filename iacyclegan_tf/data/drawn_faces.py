@@ -23,7 +23,7 @@ LARGEST_SIDE = 2048
 EXAGGERATION = 1.3        # how far the artist pushes a trait away from the mean face; 1 is true to life
 CAMERA_NOISE = 1.0        # standard deviation in grey levels
 PAPER_GRAIN = 1.0
-DRIFT = 2.2               # smooth drift of the artist's hand: standard deviation in units of 200 x 250
+DRIFT = 2.3               # smooth drift of the artist's hand: standard deviation in units of 200 x 250
 
 
 class DrawnPeople(NamedTuple):

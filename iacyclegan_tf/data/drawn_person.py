@@ -55,7 +55,7 @@ NAMES = {name: index for index, name in enumerate(TRAITS)}
 TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
 # Faces are alike: set so that comparing a sketch with photos directly fails about every second time.
-SHAPE_SPREAD = 0.30
+SHAPE_SPREAD = 0.28
 SPREADS = np.array([s if n in TONES else SHAPE_SPREAD * s for n, s in zip(TRAITS, SPREADS)])
 HAIR_OF_MEN = ("crop", "crop", "crop", "parted", "parted", "receding", "buzz", "fringe")
 HAIR_OF_WOMEN = ("long", "long", "wavy", "bob", "bob", "tied", "tied", "curly")
