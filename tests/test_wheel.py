@@ -1,0 +1,32 @@
+"""The built wheel, alone in an empty folder, is a whole program: its defaults are the quickstart."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_works_from_an_empty_folder(tmp_path):
+    source, wheels, site, empty = (tmp_path / name for name in ("source", "wheels", "site", "empty"))
+    empty.mkdir()
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "iacyclegan_tf"):
+        (source / name).symlink_to(ROOT / name)  # apart from the checkout, which a build would litter
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source], check=True)
+    wheel, = wheels.glob("iacyclegan_tf-*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
+    result = subprocess.run([sys.executable, "-m", "iacyclegan_tf.train", "--dry-run"], cwd=empty, text=True,
+                            capture_output=True, env=os.environ | {"PYTHONPATH": str(site)}, check=True)
+    quickstart = yaml.safe_load((ROOT / "configs" / "quickstart.yaml").read_text(encoding="utf-8"))
+    assert f"train_people: {quickstart['data']['drawn']['train_people']}" in result.stdout
+    assert "test 48" in result.stdout
+    code = "import iacyclegan_tf; print(iacyclegan_tf.__file__)"
+    where = subprocess.run([sys.executable, "-c", code], cwd=empty, text=True, capture_output=True,
+                           env=os.environ | {"PYTHONPATH": str(site)}, check=True)
+    assert where.stdout.startswith(str(site))
+    assert list(empty.iterdir()) == []
