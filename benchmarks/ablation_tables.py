@@ -141,5 +141,6 @@ def _steps(folder: Path, attempt: Attempt, files: RoundFiles) -> int:
 
 
 def _shared(results: list[tuple[Attempt, RoundFiles]]) -> list[str]:
-    """The settings that were given for all presets."""
-    return [setting for setting in results[0][0].settings if all(setting in attempt.settings for attempt, _ in results)]
+    """The settings that were given for all presets; of the data's folder only the name, since tables are published."""
+    shared = [setting for setting in results[0][0].settings if all(setting in one.settings for one, _ in results)]
+    return [f"data.root=PATH/TO/{Path(setting).name}" if setting.startswith("data.root=") else setting for setting in shared]

@@ -12,7 +12,7 @@ import tiny
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = [*tiny.RUN, "rounds.count=1", "train.decay_epochs=0", "data.height=40", "recognizer.pretrain.epochs=1",
-            "export.infra_validation=false", "export.push=false"]
+            "rounds.finetune=false", "export.infra_validation=false", "export.push=false"]
 
 
 def ablations(*arguments) -> subprocess.CompletedProcess:
