@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, prepare, print the report."""
     settings = vars(parser().parse_args(arguments))
     shards = settings.pop("shards")
-    from iacyclegan_tf.data.preparation import BadFiles, Request, is_prepared, prepare, prepared_pairs
+    from iacyclegan_tf.data.earlier_preparation import is_prepared, prepared_pairs
+    from iacyclegan_tf.data.preparation import BadFiles, Request, prepare
     from iacyclegan_tf.data.preparation_report import report_lines
 
     request = Request(**settings)

@@ -93,6 +93,8 @@ class Fit:
         inner, outer, start = self._place(size)
         if self.mode != "native":
             image = _resize(image, inner)
+        if self.mode == "squeeze":  # nothing to pad
+            return _static(image, self)
         image = _pad_edges(_pad_edges(image, -3, inner[0], outer[0], start[0]),
                            -2, inner[1], outer[1], start[1])
         return _static(image, self) if self.mode != "native" else image

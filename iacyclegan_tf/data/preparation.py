@@ -44,6 +44,11 @@ class Request:
     skip_bad: bool = False
     force: bool = False
 
+    def asked(self) -> dict[str, str]:
+        """What decides the result, for ``prepare.json``; paths as absolute ones."""
+        values = {name: os.path.abspath(value) if isinstance(value, Path) else value for name, value in vars(self).items()}
+        return {name: str(value or "") for name, value in values.items() if name not in ("out", "force")}
+
 
 class BadFiles(UserError):
     """Some files cannot be used and the user did not ask to go on without them."""
@@ -74,42 +79,6 @@ def prepare(request: Request, progress: Progress = iter) -> dict:
         done.chmod(0o755)
         _take_place(done, out, Path(part))
     return report
-
-
-def is_prepared(request: Request) -> bool:
-    """Whether OUT holds what this very request left there, so that only its shards may be missing.
-
-    An own folder of pairs counts as prepared where it is SOURCE and OUT at once.
-
-    Raises:
-        UserError: SOURCE is OUT and something is asked for that only a preparation does.
-    """
-    out = Path(os.path.abspath(request.out))
-    if request.layout == "pairs" and out == Path(os.path.abspath(request.source)):
-        if request.eyes or request.skip_bad or request.force:
-            raise UserError(f"SOURCE and OUT are both '{out}', so that only shards are written; --eyes, --skip-bad and --force "
-                            "have no meaning then.")
-        return True
-    if request.force or not (out / REPORT_NAME).is_file():
-        return False
-    try:
-        earlier = json.loads(read_bytes(out / REPORT_NAME).decode("utf-8"))
-    except ValueError as error:
-        raise UserError(f"'{out / REPORT_NAME}' is damaged: {error}. --force prepares OUT anew.") from None
-    return isinstance(earlier, dict) and earlier.get("request") == _asked(request)
-
-
-def prepared_pairs(request: Request) -> Pairing:
-    """The pairs in OUT, once it is prepared."""
-    if Path(os.path.abspath(request.source)) == Path(os.path.abspath(request.out)):
-        return find_pairs(request.out, split=request.split, split_file=request.split_file)
-    return find_pairs(request.out)
-
-
-def _asked(request: Request) -> dict[str, str]:
-    """What decides the result, for ``prepare.json``: paths as absolute ones."""
-    asked = {name: os.path.abspath(value) if isinstance(value, Path) else value for name, value in vars(request).items()}
-    return {name: str(value or "") for name, value in asked.items() if name not in ("out", "force")}
 
 
 def _check_target(request: Request, out: Path) -> None:
@@ -186,7 +155,7 @@ def _write_pairs(request: Request, tree: Tree, pairing: Pairing, out: Path, prog
     if findings.bad and (not request.skip_bad or not written.pairs):
         raise BadFiles(findings.bad)
     pairing = replace(pairing, pairs=tuple(written.pairs))
-    report = make_report(request.layout, request.source, tree, pairing, findings) | {"request": _asked(request)}
+    report = make_report(request.layout, request.source, tree, pairing, findings) | {"request": request.asked()}
     written.finish(report)
     return report
 

@@ -18,7 +18,8 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.image_sources import FROM_DISK, each
 from iacyclegan_tf.data.people import People
 from iacyclegan_tf.data.record_files import frames, record_at
-from iacyclegan_tf.data.shard_index import ShardIndex, check_file, sha256_of
+from iacyclegan_tf.data.shard_entry import sha256_of
+from iacyclegan_tf.data.shard_index import ShardIndex, check_file
 from iacyclegan_tf.errors import UserError
 
 SIDES = ("photo", "sketch")
@@ -39,7 +40,7 @@ def example(identity: str, photo: bytes, photo_size: tuple[int, int], sketch: by
 def decode(encoded: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """JPEG or PNG (string) -> uint8 ``[h, w, 3]``. Only what its header announces as ``size`` (int32 [h, w]) is decoded."""
     announced = tf.cond(tf.io.is_jpeg(encoded), lambda: tf.io.extract_jpeg_shape(encoded)[:2], lambda: _png_size(encoded))
-    with tf.control_dependencies([tf.debugging.assert_equal(announced, size, message=f"{_UNFIT}: an image's size")]):
+    with tf.control_dependencies([tf.debugging.assert_equal(announced, size, message=f"{_UNFIT}: the size of an image")]):
         encoded = tf.identity(encoded)
     # decodes PNG as well; the accurate DCT gives the same pixels on every machine, as in images.py
     return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
@@ -118,7 +119,7 @@ class RecordPairs(People):
         except tf.errors.OpError as error:
             check_contents(self.index)
             if _UNFIT in str(error):
-                what = re.search(rf"{_UNFIT}: [\w' ]+", str(error)).group()
+                what = re.search(rf"{_UNFIT}: [\w ]+", str(error)).group()
                 raise UserError(f"'{self.index.path}' does not fit its shards. {what}. Write the shards anew.") from None
             raise
 

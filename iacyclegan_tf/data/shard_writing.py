@@ -8,6 +8,7 @@ with its entry beside it, and the index comes last: the same call goes on where 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +24,8 @@ from iacyclegan_tf.data.images import read_bytes, read_image
 from iacyclegan_tf.data.pairs import Pair, Pairing
 from iacyclegan_tf.data.record_files import write_records
 from iacyclegan_tf.data.record_pairs import decode, example
-from iacyclegan_tf.data.shard_index import FOLDER, INDEX, Shard, index_text, load, parse_index, sha256_of, shard_of
+from iacyclegan_tf.data.shard_entry import Shard, load, sha256_of, shard_of
+from iacyclegan_tf.data.shard_index import FOLDER, INDEX, index_text, parse_index
 from iacyclegan_tf.data.splits import SPLITS
 from iacyclegan_tf.errors import UserError
 
@@ -146,13 +148,19 @@ def _encoded_pairs(pairs: Iterable[Pair]) -> Iterator[tuple]:
         yield from encoded()
 
 
+@functools.cache
+def _decode() -> tf.types.experimental.GenericFunction:
+    """As the stream decodes, compiled once."""
+    return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)])
+
+
 def _encoded(path: Path) -> tuple[bytes, tuple[int, int]]:
     """The file's own bytes where the stream decodes them to exactly what ``read_image`` sees; else that as PNG."""
     image = read_image(path)
     size = image.shape[:2]
     data = read_bytes(path)
     try:
-        if np.array_equal(decode(tf.constant(data), tf.constant(size, tf.int32)), image):
+        if np.array_equal(_decode()(data, np.array(size, np.int32)), image):
             return data, size
     except tf.errors.OpError:  # of a format that the stream does not read, e.g. TIFF
         pass

@@ -15,7 +15,7 @@ from iacyclegan_tf.atomic_files import new_folder
 from iacyclegan_tf.data.image_sources import FROM_DISK
 from iacyclegan_tf.data.record_files import record_at, write_records
 from iacyclegan_tf.data.record_pairs import decode
-from iacyclegan_tf.data.shard_index import sha256_of
+from iacyclegan_tf.data.shard_entry import sha256_of
 from iacyclegan_tf.errors import UserError
 
 _IMAGES, _INDEX = "images.tfrecord", "index.json"
