@@ -52,6 +52,12 @@ def test_many_changes_are_cut_after_four(config):
     assert str(error.value).count("->") == 4 and "..." in str(error.value)
 
 
+def test_settings_of_exports_may_change(config):
+    """No result depends on them."""
+    RunFolder(config)
+    assert RunFolder(changed(config, "export.keep=5", "export.thresholds.photo_recognizer=[]", "export.push=false")).resumed
+
+
 def test_folders_of_results_may_move(config, tmp_path):
     folder = RunFolder(config)
     folder.path.rename(tmp_path / "first")

@@ -20,7 +20,6 @@ import tensorflow as tf
 
 from iacyclegan_tf.atomic_files import write_bytes, write_text
 from iacyclegan_tf.data.image_headers import HeaderError, read_header
-from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.serving.contract import signatures
 from iacyclegan_tf.serving.graph_check import faults, read_meta_graph
 from iacyclegan_tf.serving.samples import sample_requests
@@ -73,15 +72,19 @@ def _run(models: list[dict]) -> list[dict]:
     """One answer for each model up to the first that ends the process."""
     job = {"library": os.path.join(tf.sysconfig.get_lib(), "libtensorflow_cc.so.2"), "models": models}
     environment = {"PATH": os.environ.get("PATH", ""), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    process = subprocess.Popen([sys.executable, "-I", "-S", str(_RUNTIME)], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        process = subprocess.Popen([sys.executable, "-I", "-S", str(_RUNTIME)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    except OSError as error:  # no memory, no processes: a reason against the export, none to end the run
+        return [{"error": f"the process could not be started: {error}"}]
     try:
         output, errors = process.communicate(json.dumps(job), timeout=TIMEOUT_S)
         end = f"the process ended with {_exit(process.returncode)}: {errors.strip()[-500:]}"
     except subprocess.TimeoutExpired:
         process.kill()
         output, end = process.communicate()[0], f"no answer within {TIMEOUT_S} s"
-    answers = [answer for answer in map(json.loads, output.splitlines()) if "begun" not in answer]
+    whole = output[:output.rfind("\n") + 1].splitlines()  # a crash may cut the last line
+    answers = [answer for answer in map(json.loads, whole) if "begun" not in answer]
     return answers if len(answers) == len(models) else [*answers, {"error": end}]
 
 

@@ -76,6 +76,8 @@ class VersionState:
 class Connection(ABC):
     """One protocol. Images and other strings are ``bytes``; float outputs are nested lists of numbers."""
 
+    hint = ""  # which port the protocol usually has
+
     def __init__(self, server: Server):
         self.server = server
 
@@ -107,19 +109,17 @@ class Connection(ABC):
         """As ``_predict``."""
 
     def _patiently(self, attempt: Callable[[], Answer]) -> Answer:
-        pause = _FIRST_PAUSE_S
-        for left in range(self.server.retries, -1, -1):
+        pause, left = _FIRST_PAUSE_S, self.server.retries
+        while True:
             try:
                 return attempt()
             except Unavailable as error:
-                if not left:
+                if left == 0:
                     raise UserError(f"No TensorFlow Serving answers at {self.server.name} after "
                                     f"{self.server.retries + 1} attempts: {error}. {self.hint}") from None
+            left -= 1
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
-        raise AssertionError("unreachable")
-
-    hint = ""  # which port the protocol usually has
 
     def _too_slow(self) -> UserError:
         return UserError(f"The server at {self.server.name} gave no answer within {self.server.timeout_s:g} s. It may "

@@ -43,6 +43,8 @@ class RestConnection(Connection):
             data = response.read(limit + 1)
         except TimeoutError:
             raise self._too_slow() from None
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead):
+            raise Unavailable("it hung up before the answer was whole") from None
         except http.client.HTTPException as error:
             raise UserError(f"What answers at {self.server.name} does not speak HTTP ({type(error).__name__}). "
                             f"{self.hint}") from None

@@ -18,7 +18,7 @@ import base64
 import ctypes
 import json
 import sys
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 
 DTYPES = {"float32": 1, "string": 7}  # TF_DataType
 TSTRING_BYTES = 24  # sizeof(TF_TString)
@@ -50,7 +50,6 @@ SIGNATURES = {
     "TF_TensorElementCount": (c_int64, c_void_p),
     "TF_StringInit": (None, c_void_p), "TF_StringCopy": (None, c_void_p, c_char_p, c_size_t),
     "TF_StringGetDataPointer": (c_void_p, c_void_p), "TF_StringGetSize": (c_size_t, c_void_p),
-    "TF_StringDealloc": (None, c_void_p),
 }
 
 
@@ -97,13 +96,6 @@ class Library:
         else:
             data = _base64(ctypes.string_at(self.c.TF_TensorData(tensor), self.c.TF_TensorByteSize(tensor)))
         return {"dtype": dtype, "shape": shape, "data": data}
-
-    def delete(self, tensor: int) -> None:
-        """With its strings: the library leaves those that we made to us."""
-        if self.c.TF_TensorType(tensor) == DTYPES["string"]:
-            for place in self._strings(tensor, self.c.TF_TensorElementCount(tensor)):
-                self.c.TF_StringDealloc(place)
-        self.c.TF_DeleteTensor(tensor)
 
     def _strings(self, tensor: int, count: int) -> list[int]:
         start = self.c.TF_TensorData(tensor)
