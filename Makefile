@@ -10,7 +10,7 @@ train: $(VENV)/.installed
 	$(PY) -m iacyclegan_tf.train $(ARGS)
 
 test: $(VENV)/.installed
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) was not found): TensorFlow 2.15 has no wheel for newer ones. Name yours with make PYTHON=/path/to/python3.11" >&2; exit 2; }

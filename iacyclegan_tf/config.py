@@ -71,6 +71,22 @@ class PretrainConfig:
 
 
 @dataclass
+class PeopleConfig:
+    """Pre-training on ``recognizer.pretrain_root``, people with several photos each [O] (docs/recognizers.md)."""
+
+    steps: int = 1500
+    people: int = 8  # P people per batch ...
+    variants: int = 2  # ... times V: as photographed, and warped into V - 1 other people ...
+    photos: int = 2  # ... times K photos each
+    learning_rate: float = 3e-3
+    scale: float = 16.0  # of the cosines in the loss
+    warp: float = 0.05  # how far a virtual person's face is from the real one, a share of the image's side
+    rotation: float = 5.0  # degrees, to either side; photos are also changed by these three and flipped
+    zoom: float = 0.05
+    shift: float = 0.04  # a share of the image's side
+
+
+@dataclass
 class FinetuneConfig:
     """Fine-tuning of each recognizer on real and synthesised images; not known from the paper [O]."""
 
@@ -87,7 +103,10 @@ class RecognizerConfig:
     input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
     embedding: Literal["pool4", "pool5", "fc6", "fc7"] = "pool4"  # the layer that is L2-normalised and compared
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
-    weights: str = ""  # a VGG-Face file (docs/weights.md); empty: pre-train on the training people
+    weights: str = ""  # VGG-Face's (docs/weights.md) or one's own (docs/recognizers.md); empty: pre-train
+    pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
+    pretrain_people: str = ""  # which of them: names, ranges such as s1-s20, or a file of those; empty: all
+    people: PeopleConfig = field(default_factory=PeopleConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
 
@@ -202,19 +221,21 @@ PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
 _AT_LEAST_ONE = (
     "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
     "generator.filters discriminator.filters discriminator.layers recognizer.pretrain.batch "
-    "recognizer.finetune.people recognizer.finetune.images train.batch train.checkpoint_steps "
+    "recognizer.finetune.people recognizer.finetune.images recognizer.people.variants train.batch train.checkpoint_steps "
     "train.log_steps rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps "
     "export.batching.max_batch_size export.batching.threads"
 ).split()
 _NOT_NEGATIVE = (
     "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
     "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight "
-    "train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
+    "recognizer.people.steps recognizer.people.warp recognizer.people.rotation recognizer.people.zoom "
+    "recognizer.people.shift train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
     "export.batching.timeout_micros"
 ).split()
 _POSITIVE = (
     "recognizer.width recognizer.pretrain.learning_rate recognizer.finetune.learning_rate "
-    "recognizer.finetune.margin train.learning_rate loss.perception_share loss.perception_limit"
+    "recognizer.finetune.margin recognizer.people.learning_rate recognizer.people.scale train.learning_rate "
+    "loss.perception_share loss.perception_limit"
 ).split()
 
 
@@ -263,6 +284,12 @@ def check(config: Config) -> None:
     if config.recognizer.input_size < 32 or config.recognizer.input_size % 32:
         raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be divisible by 32, "
                         "because VGG-16 halves it five times, and positive.")
+    if config.recognizer.people.people < 2 or config.recognizer.people.photos < 2:
+        raise UserError("recognizer.people.people and .photos must both be at least 2: each photo is told to find another "
+                        "of its person among those of others.")
+    if config.recognizer.pretrain_root and config.recognizer.weights:
+        raise UserError("recognizer.weights and recognizer.pretrain_root are both given; pre-training would undo the weights. "
+                        "Leave one of them empty.")
     if config.recognizer.finetune.people < 2 or config.recognizer.finetune.images < 2:
         raise UserError("recognizer.finetune.people and .images must both be at least 2: a triplet needs "
                         "two images of one person and one of another.")

@@ -19,6 +19,12 @@ def dry_run(config: Config, console) -> None:
     faces = load_faces(config.data, config.seed, progress_bar(console))
     for line in [*faces.notes, *faces.counts()]:
         console.print(line, soft_wrap=True, markup=False)
+    if config.recognizer.pretrain_root:
+        from iacyclegan_tf.people_training import people_fit, read_training_people
+
+        people = read_training_people(config, people_fit(config, faces.image_shape), progress_bar(console))
+        for line in people.notes:
+            console.print(line, soft_wrap=True, markup=False)
     needed = check_memory(config, faces.image_shape)
     table = Table("network", "parameters", title="Networks", title_justify="left")
     networks = [*build_synthesis(config, faces.image_shape, config.seed).all(), build_recognizer(config, "recognizer")]

@@ -54,6 +54,17 @@ def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Recog
     return recognizer
 
 
+def load_weights(recognizer: Recognizer, path: str) -> None:
+    """VGG-Face's weights in any of their formats, or a recognizer of one's own; told apart by content."""
+    from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
+    from iacyclegan_tf.models.vggface_weights import read_vggface_weights
+
+    if is_recognizer_file(path):
+        load_recognizer(recognizer, path)
+    else:
+        recognizer.load_vggface(read_vggface_weights(path))
+
+
 def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
     """By assignment, so that nothing that was traced with ``target`` has to be traced again."""
     for a, b in zip(source.variables, target.variables, strict=True):

@@ -1,9 +1,9 @@
 """Mutual optimisation, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
 
-Before: Φ0 from a weights file or from the training people. Then each round: synthesis with the recognizers of the
-round before → translate the training set → fine-tune Φp and Φs on real and synthesised images → keep each only if
-it is better on people held out → evaluate → export. Every step leaves its result in the run folder, so that the
-same command goes on from whatever is done.
+Before: Φ0 from a weights file, or pre-trained on the training people (before them on a folder of people, where one is
+given). Then each round: synthesis with the recognizers of the round before → translate the training set → fine-tune Φp
+and Φs on real and synthesised images → keep each only if it is better on people held out → evaluate → export. Every
+step leaves its result in the run folder, so that the same command goes on from whatever is done.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import tensorflow as tf
 from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
 from iacyclegan_tf.evaluation import evaluate_round, trivial_baselines
 from iacyclegan_tf.matching import from_servables
-from iacyclegan_tf.networks import build_recognizer, copy_weights
+from iacyclegan_tf.networks import build_recognizer, copy_weights, load_weights
+from iacyclegan_tf.people_training import pretrain_on_people
 from iacyclegan_tf.publish import Version, publish
 from iacyclegan_tf.recognizer_training import TripletTraining, classify_identities, train_if_better
 from iacyclegan_tf.run_context import RunContext
@@ -59,21 +60,23 @@ class Rounds:
             read_folder(place, checkpoint)
         else:
             write_folder(place, checkpoint, self._first_recognizer())
-        self._clear("recognizer_0/classification", "recognizer_0/triplets")
+        self._clear("recognizer_0/people", "recognizer_0/classification", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
 
     def _first_recognizer(self) -> dict:
         settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
+        made_from = {}
         if settings.weights:
-            from iacyclegan_tf.models.vggface_weights import read_vggface_weights
-
-            self.initial.load_vggface(read_vggface_weights(settings.weights))
+            load_weights(self.initial, settings.weights)
+            made_from["weights"] = settings.weights
             if self.config.rounds.schedule == "generator_first":
-                return {"weights": settings.weights}
+                return made_from
         else:
+            if settings.pretrain_root:
+                made_from["people"] = pretrain_on_people(self.context, self.initial)
             classify_identities(self.context, self.initial)
-        return train_if_better(
+        return made_from | train_if_better(
             TripletTraining(self.context, self.initial), "recognizer_0/triplets",
             [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], settings.pretrain.triplet_steps,
             self.context.phase_seed(202), held.sketches, held.photos, held.identities)

@@ -38,15 +38,22 @@ class RunContext:
     def train(self, phase: Phase, watched: tuple[str, ...], callbacks: list | None = None) -> CheckpointStore:
         """Trains ``phase`` to its end, resuming; returns its checkpoints, to be cleared once the result is saved."""
         store = CheckpointStore(self.folder.checkpoints(phase.name))
-        progress = Progress(self.console, watched)
-        try:
-            with self.faces.fitting.reading():
-                train_phase(phase, store, self.history,
-                            [progress, PeakMemory(self.say), *(callbacks or [])],
-                            self.config.train.checkpoint_steps, self.say)
-        finally:
-            progress.close()
+        with self.faces.fitting.reading():
+            train_watched(phase, store, self.history, watched, self.console, self.config.train.checkpoint_steps, callbacks)
         return store
+
+
+def train_watched(phase: Phase, store: CheckpointStore, history: History, watched: tuple[str, ...], console,
+                  checkpoint_steps: int, callbacks: list | None = None) -> None:
+    """``train_phase`` with a bar that shows the ``watched`` numbers, and the peak memory."""
+    def say(sentence: str) -> None:
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    progress = Progress(console, watched)
+    try:
+        train_phase(phase, store, history, [progress, PeakMemory(say), *(callbacks or [])], checkpoint_steps, say)
+    finally:
+        progress.close()
 
 
 def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False) -> tf.keras.optimizers.Optimizer:

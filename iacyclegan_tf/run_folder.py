@@ -24,9 +24,13 @@ FREE = ("runs_dir", "savedmodels_dir", "export.")
 
 
 class RunFolder:
-    """Opens ``runs/<name>``, new or begun; ``resumed`` says which. Raises ``UserError`` if it holds another run."""
+    """Opens ``runs/<name>``, new or begun; ``resumed`` says which. Raises ``UserError`` if it holds another run.
 
-    def __init__(self, config: Config):
+    ``other``: what the user can do then.
+    """
+
+    def __init__(self, config: Config, other: str = "Give this run another name with name=..., or remove the folder."):
+        self.other = other
         self.path = Path(config.runs_dir) / config.name
         self.savedmodels = Path(config.savedmodels_dir) / config.name
         saved = self.path / "config.yaml"
@@ -50,8 +54,7 @@ class RunFolder:
                    if not key.startswith(FREE) and before.get(key) != now.get(key)]
         if changed:
             raise UserError(f"{self.path} holds a run with other settings ({'; '.join(changed[:4])}"
-                            f"{' ...' if len(changed) > 4 else ''}). Give this run another name with name=..., "
-                            "or remove the folder.")
+                            f"{' ...' if len(changed) > 4 else ''}). {self.other}")
 
     @property
     def history(self) -> Path:

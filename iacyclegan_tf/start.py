@@ -29,18 +29,13 @@ def start(config: Config, console) -> None:
 
 def prepare(config: Config, folder: RunFolder, console):
     """Seeds, data, memory check and strategy: everything that training needs, checked before it starts."""
-    import tensorflow as tf
-
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.memory import check_memory
     from iacyclegan_tf.monitor import History
     from iacyclegan_tf.run_context import RunContext
     from iacyclegan_tf.strategy import make_strategy
 
-    set_threads(config.train.intra_op_threads)
-    tf.keras.utils.set_random_seed(config.seed)
-    if config.train.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    settle(config)
     faces = load_faces(config.data, config.seed, progress_bar(console))
     for line in [*faces.notes, *faces.counts()]:
         console.print(line, soft_wrap=True, markup=False)
@@ -52,6 +47,16 @@ def prepare(config: Config, folder: RunFolder, console):
     folder.write_json(folder.path / "data.json", {"counts": faces.counts(), "split_sha256": faces.split_hash})
     history = History(folder.history, folder.tensorboard, config.train.log_steps)
     return RunContext(config, folder, faces, strategy, history, console)
+
+
+def settle(config: Config) -> None:
+    """Threads, seeds and determinism: before the first operation."""
+    import tensorflow as tf
+
+    set_threads(config.train.intra_op_threads)
+    tf.keras.utils.set_random_seed(config.seed)
+    if config.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
 
 
 def set_threads(intra: int) -> None:

@@ -1,9 +1,10 @@
-"""Shows what a VGG-Face weights file holds, and writes it in this program's own format.
+"""Shows what a weights file holds, and writes VGG-Face's in this program's own format.
 
     python -m iacyclegan_tf.weights VGG_FACE.caffemodel
     python -m iacyclegan_tf.weights vgg_face.mat --write vggface.npz
 
-Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md).
+Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
+recognizers written by iacyclegan_tf.pretrain (docs/recognizers.md).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
@@ -35,11 +38,16 @@ def show(file: Path, write: Path | None = None) -> None:
     """
     from rich.console import Console
 
+    from iacyclegan_tf.models.recognizer_file import is_recognizer_file
     from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
 
     if write is not None:
         check_target(write)
     console = Console(soft_wrap=True)
+    if is_recognizer_file(file):
+        if write is not None:
+            raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
+        return _recognizer(file, console)
     weights = read_vggface_weights(file)
     console.print(_layers(weights))
     for name, value in _facts(weights):
@@ -47,6 +55,16 @@ def show(file: Path, write: Path | None = None) -> None:
     if write is not None:
         write_vggface_npz(weights, write)
         console.print(f"{'written to':<14} {write}", markup=False, highlight=False)
+
+
+def _recognizer(file: Path, console: Console) -> None:
+    from iacyclegan_tf.models.recognizer_file import read_recognizer
+
+    recognizer = read_recognizer(file)
+    facts = recognizer.settings | {"parameters": f"{sum(array.size for array in recognizer.arrays.values()):,}",
+                                   "trained on": recognizer.origin, "fingerprint": recognizer.fingerprint}
+    for name, value in facts.items():
+        console.print(f"{name:<14} {value}", markup=False, highlight=False)
 
 
 def _layers(weights: VGGFaceWeights) -> Table:

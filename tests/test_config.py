@@ -126,7 +126,7 @@ def test_every_setting_refuses_every_wrong_type(name):
 def _choices(name: str) -> bool:
     """Whether the setting takes one of a few words; those with free text take any."""
     return name not in ("name", "runs_dir", "savedmodels_dir", "data.root", "data.split_file", "data.train_split",
-                        "data.test_split", "recognizer.weights", "export.destination", "export.server_path")
+                        "data.test_split", "recognizer.weights", "recognizer.pretrain_root", "recognizer.pretrain_people", "export.destination", "export.server_path")
 
 
 @pytest.mark.parametrize("text, words", [

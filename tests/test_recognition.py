@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from golden import classifier, images, recognizer, triplet_trainer
 
-from iacyclegan_tf.recognition import IdentityClassifier, TripletTrainer, triplet_statistics
+from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.recognition import IdentityClassifier, IdentityContrast, TripletTrainer, contrast, triplet_statistics
 
 
 def unit(count: int, length: int, seed: int) -> np.ndarray:
@@ -139,3 +140,48 @@ def test_classifier_learns_a_toy_problem_and_trains_head_and_trunk():
     assert last["accuracy"] == [1.0] and last["loss"][0] < 0.1 * float(first["loss"])
     assert np.mean(model(pictures).numpy().argmax(1) == labels) > 0.9  # with the learnt statistics too
     assert len(kernels) == 16 and all(np.abs(a - b.numpy()).max() > 0 for a, b in zip(before, kernels, strict=True))
+
+
+# ---------------------------------------------------------------- people with several photos
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1], [5, 2, 5, 2, 2, 9, 9], [0] * 4 + [1] * 4 + [2] * 4])
+@pytest.mark.parametrize("scale", [1.0, 16.0])
+def test_contrast_is_khoslas_loss(labels, scale):
+    """Khosla et al. 2020, Eq. 2 (L_out), with 1 / temperature = scale."""
+    vectors = unit(len(labels), 5, 3).astype(np.float32)
+    cosines, everyone = vectors.astype(np.float64) @ vectors.T.astype(np.float64), range(len(labels))
+    losses, nearest = [], []
+    for i in everyone:
+        others = [a for a in everyone if a != i]
+        positives = [p for p in others if labels[p] == labels[i]]
+        total = sum(np.exp(scale * cosines[i, a]) for a in others)
+        losses.append(-np.mean([np.log(np.exp(scale * cosines[i, p]) / total) for p in positives]))
+        nearest.append(labels[max(others, key=lambda a: cosines[i, a])] == labels[i])
+    ours, found = contrast(tf.constant(vectors), tf.constant(labels), scale)
+    assert float(ours) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert found.numpy().tolist() == nearest
+
+
+@pytest.mark.parametrize("embedding, layer, depth", [("pool4", "pool5", 13), ("pool5", "fc6", 14), ("fc6", "fc7", 15),
+                                                     ("fc7", "fc7", 15)])
+def test_contrast_is_taken_one_layer_above_the_embedding(embedding, layer, depth):
+    model = IdentityContrast(Recognizer(0.0625, 32, embedding, seed=1))
+    assert model.layer == layer and len(model.trained_variables) == 2 * depth
+    phi, = model.recognizer.features(images(2), (layer,))
+    expected = tf.math.l2_normalize(tf.reshape(phi, [2, -1]), 1)
+    np.testing.assert_allclose(model(images(2)), expected, atol=1e-6)
+
+
+def test_a_step_of_contrast_is_gradient_descent_on_it():
+    labels, pictures = tf.constant([0, 1, 0, 1]), images(4)
+    model = IdentityContrast(Recognizer(0.0625, 32, "pool4", seed=1), scale=8.0)
+    before = [v.numpy() for v in model.trained_variables]
+    with tf.GradientTape() as tape:
+        loss, _ = contrast(model(pictures, training=True), labels, 8.0)
+    gradients = tape.gradient(loss, model.trained_variables)
+    assert all(gradient is not None for gradient in gradients)
+    model.compile(tf.keras.optimizers.SGD(0.1, jit_compile=False))
+    logs = model.fit(tf.data.Dataset.from_tensors((pictures, labels)), verbose=0).history
+    assert logs["loss"][0] == pytest.approx(float(loss), rel=1e-5)
+    for variable, old, gradient in zip(model.trained_variables, before, gradients):
+        np.testing.assert_allclose(variable, old - 0.1 * gradient.numpy(), atol=1e-5)

@@ -41,6 +41,17 @@ class PeoplePhotos(People):
     notes: tuple[str, ...]
 
 
+def person_folders(root: str | Path) -> dict[str, Path]:
+    """The people's folders by name, in natural order; ``UserError`` where there are none."""
+    root = Path(root)
+    if not root.is_dir():
+        raise UserError(f"The folder of people {root} does not exist; it must hold one sub-folder per person.")
+    folders = {path.name: path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    if not folders:
+        raise UserError(f"{root} holds no sub-folders; one per person was expected, each with that person's photos.")
+    return {name: folders[name] for name in sorted(folders, key=natural)}
+
+
 def read_people(root: str | Path, selection: str = "", *, skip_bad: bool = False,
                 progress: Callable = lambda items, words, total: items,
                 then: Callable[[np.ndarray], np.ndarray] = lambda image: image) -> PeoplePhotos:
@@ -54,12 +65,7 @@ def read_people(root: str | Path, selection: str = "", *, skip_bad: bool = False
     Raises ``UserError`` for a missing or empty root, an unknown name, files that cannot be read (all are listed), and
     fewer than two people with two photos each.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise UserError(f"The folder of people {root} does not exist; it must hold one sub-folder per person.")
-    folders = {path.name: path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    if not folders:
-        raise UserError(f"{root} holds no sub-folders; one per person was expected, each with that person's photos.")
+    folders = person_folders(root)
     chosen = select_people(folders, selection, root)
     files = {name: sorted(list_images(folders[name]), key=lambda path: natural(path.name)) for name in chosen}
     images, bad = read_images([path for paths in files.values() for path in paths], progress, then)

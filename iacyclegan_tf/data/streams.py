@@ -88,7 +88,7 @@ def paired_stream(photos: np.ndarray | ImageSource, sketches: np.ndarray | Image
         other = key if together else key + [_SECOND, 0]
         return augmentation(photo, key), augmentation(sketch, other)
 
-    return _endless(sample, start_step, batch, _parallel(photos, sketches), worker)
+    return endless(sample, start_step, batch, _parallel(photos, sketches), worker)
 
 
 def labelled_stream(images: np.ndarray | ImageSource, labels: np.ndarray, *, batch: int, seed: int,
@@ -101,7 +101,7 @@ def labelled_stream(images: np.ndarray | ImageSource, labels: np.ndarray, *, bat
         index = shuffled(g % count, count, tf.stack([tf.constant(seed, tf.int64), g // count]))
         return augmentation(images(index), tf.stack([tf.constant(seed, tf.int64), g])), labels[index]
 
-    return _endless(sample, start_step, batch, images.parallel, worker)
+    return endless(sample, start_step, batch, images.parallel, worker)
 
 
 class IdentityChoice:
@@ -157,14 +157,14 @@ def identity_stream(sources: list[tuple[np.ndarray | ImageSource, np.ndarray]], 
         index, person = choice(g)
         return augmentation(pictures(index), tf.stack([tf.constant(seed, tf.int64), g])), tf.cast(person, tf.int32)
 
-    return _endless(sample, start_step, choice.batch, pictures.parallel, worker)
+    return endless(sample, start_step, choice.batch, pictures.parallel, worker)
 
 
 def _parallel(*images: np.ndarray | ImageSource) -> int:
     return max(getattr(some, "parallel", FROM_MEMORY) for some in images)
 
 
-def _endless(sample, start_step: int, batch: int, parallel: int, worker: Worker) -> tf.data.Dataset:
+def endless(sample, start_step: int, batch: int, parallel: int, worker: Worker) -> tf.data.Dataset:
     """Batches of ``sample(g)`` for g from ``start_step`` · ``batch`` on, without end; of those the worker's part."""
     own = worker.share(batch)
 

@@ -97,18 +97,29 @@ class Recognizer(tf.keras.Model):
 
     def call(self, images, training=False):
         """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
-        feature, = self.features(images, (self.embedding,), bool(training))
-        if self.embedding.startswith("pool"):
+        return self.vectors(images, self.embedding, bool(training))
+
+    def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:
+        """As ``call``, from any named layer."""
+        feature, = self.features(images, (layer,), training)
+        if layer.startswith("pool"):
             feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
         return tf.math.l2_normalize(feature, axis=1)
+
+    def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
+        """The layers that the named one (``pool1`` .. ``pool5``, ``fc6``, ``fc7``) depends on, in their order."""
+        stages = int(name.removeprefix("pool")) if name.startswith("pool") else len(_STAGES)
+        found = [layer for block, norms in zip(self.blocks[:stages], self.norms[:stages]) for layer in (*block, *norms)]
+        return found + {"fc6": [self.fc6], "fc7": [self.fc6, self.fc7]}.get(name, [])
+
+    def trainable_up_to(self, name: str) -> list[tf.Variable]:
+        used = {id(v) for layer in self.layers_up_to(name) for v in layer.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) in used]
 
     @property
     def embedding_variables(self) -> list[tf.Variable]:
         """The trainable variables that the embedding depends on: not the layers above it."""
-        top, last = (self.fc6, self.fc7), (*self.blocks[-1], *self.norms[-1])
-        above = {"pool4": (*last, *top), "pool5": top, "fc6": (self.fc7,), "fc7": ()}[self.embedding]
-        unused = {id(v) for layer in above for v in layer.trainable_variables}
-        return [v for v in self.trainable_variables if id(v) not in unused]
+        return self.trainable_up_to(self.embedding)
 
     @property
     def embedding_length(self) -> int:

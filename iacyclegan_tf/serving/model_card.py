@@ -48,9 +48,14 @@ def model_card(servable: str, config: Config, data: dict, metrics: dict) -> dict
 
 def _licence(config: Config, drawn: bool) -> str:
     if config.recognizer.weights:
-        return ("The recognizers start from VGG-Face weights and the generators were trained under their eye; VGG-Face "
-                "is licensed for non-commercial research, and so are weights made from it. The data set has terms of "
-                "its own.")
+        return ("The recognizers start from the file that recognizer.weights named, and the generators were trained under "
+                "their eye. If it is VGG-Face, that is licensed for non-commercial research, and so are weights made from "
+                "it; a recognizer of one's own is bound by the terms of the photos it was trained on. The data set has "
+                "terms of its own.")
+    if config.recognizer.pretrain_root:
+        return ("Trained from nothing, the recognizers first on photos of people of another folder "
+                "(recognizer.pretrain_root): the terms of those photos bind what is made from them, and so do those of the "
+                "data set named here.")
     if drawn:
         return "Apache-2.0: trained from nothing on faces that this program drew."
     return ("Trained from nothing on the data set named here, whose terms (mostly non-commercial research) bind what "

@@ -1,0 +1,131 @@
+"""A recognizer of one's own in a file: an ``.npz`` with a header that says which network it is, without pickle.
+
+Members: ``header``, a JSON text with ``format``, ``version``, ``width``, ``input_size``, ``embedding``,
+``normalization`` and ``origin`` (from what it was trained); and float32 arrays ``<layer>/<part>``, e.g.
+``conv1_1/kernel`` and ``norm1_1/moving_mean``, of every layer that the embedding depends on, and ``mean_rgb``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from iacyclegan_tf.atomic_files import new_file
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.models.npz_archive import DAMAGE, claimed_shapes
+from iacyclegan_tf.models.vggface_weights import check_target, weights_fingerprint
+from iacyclegan_tf.models.vggface_weights.damage import unreadable
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from iacyclegan_tf.models.recognizer import Recognizer
+
+FORMAT, VERSION, HEADER = "iacyclegan_tf_recognizer", 1, "header"
+SETTINGS = {"width": (int, float), "input_size": int, "embedding": str, "normalization": str}
+MAX_BYTES, MAX_HEADER = 2 << 30, 1 << 20
+_ZIP = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class RecognizerFile:
+    """What such a file holds. ``settings``: those of ``SETTINGS``; ``origin``: what the writer said; arrays float32."""
+
+    settings: dict
+    origin: dict
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def fingerprint(self) -> str:
+        return weights_fingerprint(self.arrays)
+
+
+def write_recognizer(recognizer: Recognizer, path: str | os.PathLike, origin: dict) -> str:
+    """Writes the file, whole or not at all, and returns the fingerprint of its arrays.
+
+    Raises ``UserError`` where ``path`` does not end in .npz, or cannot be written.
+    """
+    path = Path(path)
+    check_target(path)
+    arrays = {name: np.asarray(variable, np.float32) for name, variable in _variables(recognizer).items()}
+    header = {"format": FORMAT, "version": VERSION, "origin": origin} | {name: getattr(recognizer, name) for name in SETTINGS}
+    try:
+        with new_file(path) as file:
+            np.savez(file, **arrays, **{HEADER: np.array(json.dumps(header, ensure_ascii=False))})
+    except OSError as error:
+        raise UserError(f"The weights cannot be written to {path}: {error.strerror or error}.") from error
+    return weights_fingerprint(arrays)
+
+
+def is_recognizer_file(path: str | os.PathLike) -> bool:
+    """Whether the file claims to be one: other kinds of weights, damaged and missing files are for other readers."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(_ZIP)) != _ZIP:
+                return False
+        with np.load(path, allow_pickle=False) as archive:
+            return HEADER in archive.files
+    except DAMAGE:
+        return False
+
+
+def read_recognizer(path: str | os.PathLike) -> RecognizerFile:
+    """Reads such a file; ``UserError`` when it is damaged, too large, of another version, or holds what is not finite."""
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            shapes = claimed_shapes(path, archive.zip, MAX_BYTES)
+            header = _header(path, archive[HEADER] if HEADER in shapes else None)
+            arrays = {name: archive[name] for name in shapes if name != HEADER}
+    except DAMAGE as error:
+        raise unreadable(path, "recognizer of this program", error) from error
+    for name, array in arrays.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise UserError(f"{path} holds {array.dtype} values that are not all finite float32 numbers in {name[:60]!r}.")
+    return RecognizerFile({name: header[name] for name in SETTINGS}, header["origin"], arrays)
+
+
+def load_recognizer(recognizer: Recognizer, path: str | os.PathLike) -> RecognizerFile:
+    """Assigns the file's arrays to ``recognizer``; returns what was read.
+
+    Raises ``UserError`` naming each setting in which the two differ; nothing is changed then.
+    """
+    file = read_recognizer(path)
+    differ = [f"recognizer.{name} is {getattr(recognizer, name)}, the file's is {value}"
+              for name, value in file.settings.items() if getattr(recognizer, name) != value]
+    if differ:
+        raise UserError(f"The recognizer in {path} is another than the settings say: {'; '.join(differ)}. "
+                        "Give the settings that it was trained with.")
+    recognizer.build()
+    variables = _variables(recognizer)
+    wrong = sorted(set(variables) ^ set(file.arrays)) or [
+        name for name, variable in variables.items() if tuple(variable.shape) != file.arrays[name].shape]
+    if wrong:
+        raise UserError(f"{path} is not a whole recognizer: {wrong[0][:60]!r} is missing, unknown or of another shape.")
+    for name, variable in variables.items():
+        variable.assign(file.arrays[name])
+    return file
+
+
+def _variables(recognizer: Recognizer) -> dict[str, tf.Variable]:
+    """By the name they have in a file; also the statistics of batch normalisation."""
+    layers = recognizer.layers_up_to(recognizer.embedding)
+    found = {f"{layer.name}/{v.name.rpartition('/')[2].partition(':')[0]}": v for layer in layers for v in layer.variables}
+    return found | {"mean_rgb": recognizer.mean_rgb}
+
+
+def _header(path: Path, text: np.ndarray | None) -> dict:
+    if text is None or text.shape or text.dtype.kind != "U" or text.nbytes > MAX_HEADER:
+        raise UserError(f"{path} has no header; it is not a recognizer written by this program.")
+    header = json.loads(str(text))
+    if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("version") != VERSION:
+        raise UserError(f"{path} is not a recognizer of format {FORMAT}, version {VERSION}, which this program reads.")
+    for name, kind in (SETTINGS | {"origin": dict}).items():
+        if not isinstance(header.get(name), kind) or isinstance(header.get(name), bool):
+            raise UserError(f"{path} does not say its {name}, or not in the form that this program writes.")
+    return header
