@@ -125,6 +125,8 @@ class LossConfig:
     perception_normalization: Literal["none", "position", "vector"] = "position"  # L2, before comparing
     perception_reduction: Literal["mean", "sum"] = "mean"  # over the elements of a feature map
     perception_limit: float = 20.0  # the run stops when the first term exceeds this many times all others
+    paired_weight: float = 0.0  # [O] pixel by pixel against the partner; 0 is the paper's method, which has no such term
+    paired_form: Literal["l1", "ssim", "ssim_l1"] = "ssim_l1"
 
 
 @dataclass
@@ -217,6 +219,7 @@ class Config:
     export: ExportConfig = field(default_factory=ExportConfig)
 
 
+SSIM_WINDOW = 11  # pixels; Wang et al. 2004
 PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
 _AT_LEAST_ONE = (
     "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
@@ -227,7 +230,7 @@ _AT_LEAST_ONE = (
 ).split()
 _NOT_NEGATIVE = (
     "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
-    "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight "
+    "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight loss.paired_weight "
     "recognizer.people.steps recognizer.people.warp recognizer.people.rotation recognizer.people.zoom "
     "recognizer.people.shift train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
     "export.batching.timeout_micros"
@@ -279,14 +282,21 @@ def check(config: Config) -> None:
         raise UserError(f"seed is {config.seed}; it must be from 0 to {2**32 - 1}.")
     if config.loss.perception_weight != "auto" and config.loss.perception_weight < 0:
         raise UserError(f"loss.perception_weight is {config.loss.perception_weight}; it must be auto, or 0 or more.")
+    if config.loss.paired_weight > 0 and data.augment != "together":
+        raise UserError(f"loss.paired_weight is {config.loss.paired_weight} with data.augment={data.augment}; a photo and a sketch "
+                        "that are cropped apart cannot be compared pixel by pixel. Use data.augment=together, or 0.")
+    if config.loss.paired_weight > 0 and min(data.height, data.width) < SSIM_WINDOW:
+        raise UserError(f"loss.paired_weight is {config.loss.paired_weight} with images of {data.width}×{data.height}; SSIM needs "
+                        f"{SSIM_WINDOW} pixels in height and width.")
     if config.train.epochs + config.train.decay_epochs < 1:
         raise UserError("train.epochs and train.decay_epochs are both 0; a round needs at least one epoch.")
     if config.recognizer.input_size < 32 or config.recognizer.input_size % 32:
         raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be divisible by 32, "
                         "because VGG-16 halves it five times, and positive.")
-    if config.recognizer.people.people < 2 or config.recognizer.people.photos < 2:
-        raise UserError("recognizer.people.people and .photos must both be at least 2: each photo is told to find another "
-                        "of its person among those of others.")
+    for name in ("recognizer.people.people", "recognizer.people.photos"):
+        if setting(config, name) < 2:
+            raise UserError(f"{name} is {setting(config, name)}; it must be at least 2: each photo is told to find another of its "
+                            "person among those of others.")
     if config.recognizer.pretrain_root and config.recognizer.weights:
         raise UserError("recognizer.weights and recognizer.pretrain_root are both given; pre-training would undo the weights. "
                         "Leave one of them empty.")

@@ -1,4 +1,4 @@
-"""The four losses of IACycleGAN, equation by equation (Fang et al. 2020, arXiv 2103.16019, Section 3).
+"""The four losses of IACycleGAN, equation by equation (Fang et al. 2020, arXiv 2103.16019, Section 3), and a paired one.
 
 Pure functions on float32 tensors: no networks, files or optimisers. Means run over all elements, so that a
 loss does not depend on image size or batch.
@@ -7,6 +7,8 @@ loss does not depend on image size or batch.
 from __future__ import annotations
 
 import tensorflow as tf
+
+LUMINANCE = (0.299, 0.587, 0.114)  # of R, G, B; ITU-R 601
 
 
 def generator_adversarial(fake_logits: tf.Tensor, form: str) -> tf.Tensor:
@@ -44,6 +46,23 @@ def identity_mapping(mapped: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
     caller's choice (``loss.identity_mapping_form``); the formula is the same.
     """
     return tf.reduce_mean(tf.abs(mapped - real))
+
+
+def paired(fake: tf.Tensor, real: tf.Tensor, form: str) -> tf.Tensor:
+    """How far G(x) is from the very image that x is paired with, pixel by pixel; **not in the paper** (``loss.paired_weight``).
+
+    The paper leaves it out since artists exaggerate; on few well aligned pairs it helps (docs/results.md).
+
+    ``l1``: mean |G(x) − y|, as pix2pix (Isola et al. 2017). ``ssim``: 1 − SSIM of the luminance (Wang et al. 2004), in 0..2.
+    ``ssim_l1``: 0.84 (1 − SSIM) + 0.16 mean |G(x) − y| / 2, the mixture of Zhao et al. 2017 (arXiv 1511.08861) on pixels in 0..1.
+    Images ``[N, H, W, 3]`` in [−1, 1], both sides at least 11.
+    """
+    l1 = tf.reduce_mean(tf.abs(fake - real))
+    if form == "l1":
+        return l1
+    grey = [tf.tensordot(image, tf.constant(LUMINANCE), 1)[..., None] + 1.0 for image in (fake, real)]
+    dissimilarity = 1.0 - tf.reduce_mean(tf.image.ssim(*grey, max_val=2.0))
+    return dissimilarity if form == "ssim" else 0.84 * dissimilarity + 0.16 * l1 / 2.0
 
 
 def normalize_features(features: tf.Tensor, kind: str) -> tf.Tensor:

@@ -92,7 +92,7 @@ class IACycleGAN(tf.keras.Model):
         return replica_share(logs | self._train_discriminators(photos, sketches, *fakes))
 
     def generator_terms(self, photos, sketches, real_features):
-        """The four raw losses, and the generated (sketches, photos)."""
+        """The raw losses, and the generated (sketches, photos)."""
         s = self.settings
         batch = photos.shape[0]
         usual = s.identity_mapping_weight > 0 and s.identity_mapping_form == "usual"
@@ -114,6 +114,8 @@ class IACycleGAN(tf.keras.Model):
             + losses.identity_mapping(mapped_sketches, sketches) if s.identity_mapping_weight > 0 else zero,
             "identity_perception": self._perception(fake_photos, fake_sketches, real_features),
         }
+        if s.paired_weight > 0:
+            terms["paired"] = losses.paired(fake_photos, photos, s.paired_form) + losses.paired(fake_sketches, sketches, s.paired_form)
         return terms, (fake_sketches, fake_photos)
 
     def _real_features(self, photos, sketches):
@@ -145,7 +147,7 @@ class IACycleGAN(tf.keras.Model):
     def _weights(self, terms) -> dict:
         s = self.settings
         return {"adversarial": s.adversarial_weight, "cycle": s.cycle_weight,
-                "identity_mapping": s.identity_mapping_weight,
+                "identity_mapping": s.identity_mapping_weight, "paired": s.paired_weight,
                 "identity_perception": self._perception_weight(terms)}
 
     def _perception_weight(self, terms):

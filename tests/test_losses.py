@@ -84,6 +84,25 @@ def test_l1_losses(loss):
     assert loss(-np.ones([1, 4, 4, 3], np.float32), np.ones([1, 4, 4, 3], np.float32)).numpy() == 2.0  # the largest
 
 
+# ---------------------------------------------------------------- paired (not in the paper)
+
+def test_paired_loss_equals_numpy_and_scikit_image():
+    from skimage.metrics import structural_similarity
+
+    fake, real = np.clip(RNG.normal(0, 0.5, [2, 2, 16, 20, 3]), -1, 1).astype(np.float32)
+    real = np.clip(0.5 * real + 0.5 * fake, -1, 1)
+    grey = [((x.astype(np.float64) + 1) * 127.5) @ (0.299, 0.587, 0.114) for x in (fake, real)]
+    similar = []
+    for a, b in zip(*grey):
+        whole = structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, full=True)[1]
+        similar.append(whole[5:-5, 5:-5].mean())  # the valid region, as Wang et al.
+    l1, dissimilarity = np.abs(fake.astype(np.float64) - real).mean(), 1 - np.mean(similar)
+    assert 0.05 < dissimilarity < 1
+    for form, expected in (("l1", l1), ("ssim", dissimilarity), ("ssim_l1", 0.84 * dissimilarity + 0.16 * l1 / 2)):
+        assert losses.paired(fake, real, form).numpy() == pytest.approx(expected, rel=1e-4)
+        assert losses.paired(real, real, form).numpy() == pytest.approx(0, abs=1e-6)
+
+
 # ---------------------------------------------------------------- identity perception
 
 def feature_maps(seed: int) -> list[np.ndarray]:

@@ -62,6 +62,20 @@ def test_terms_equal_the_equations_put_together_by_hand():
     assert float(terms["identity_perception"]) == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_paired_loss_joins_only_when_it_is_asked_for_and_reaches_both_generators():
+    without, (x, y) = tiny.gan(), tiny.batch()
+    assert "paired" not in without.generator_terms(x, y, without._real_features(x, y))[0]
+    model = tiny.gan(LossConfig(paired_weight=2.0))
+    terms, _ = model.generator_terms(x, y, model._real_features(x, y))
+    expected = sum(float(losses.paired(fake, real, "ssim_l1")) for fake, real in (
+        (model.photo_to_sketch(x), y), (model.sketch_to_photo(y), x)))
+    assert float(terms["paired"]) == pytest.approx(expected, rel=1e-5)
+    for generator in (model.photo_to_sketch, model.sketch_to_photo):
+        assert reaches(gradients_of(model, "paired", x, y, generator.trainable_variables))
+    logs = model.fit(tiny.pairs(), steps_per_epoch=1, verbose=0).history
+    assert logs["weighted/paired"][0] == pytest.approx(2 * logs["loss/paired"][0], rel=1e-5)
+
+
 def test_identity_mapping_as_printed_compares_the_translation_with_its_own_input():
     model, (x, y) = tiny.gan(LossConfig(identity_mapping_form="as_printed")), tiny.batch()
     terms, _ = model.generator_terms(x, y, model._real_features(x, y))
