@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from iacyclegan_tf.adam import FusedAdam
 from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.faces import Faces
@@ -58,8 +59,7 @@ def train_watched(phase: Phase, store: CheckpointStore, history: History, watche
 
 def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False) -> tf.keras.optimizers.Optimizer:
     """Adam; with ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16."""
-    optimizer = tf.keras.optimizers.Adam(rate, beta_1=beta_1, jit_compile=False, use_ema=ema > 0,
-                                         ema_momentum=ema if ema > 0 else 0.99)
+    optimizer = FusedAdam(rate, beta_1=beta_1, jit_compile=False, use_ema=ema > 0, ema_momentum=ema if ema > 0 else 0.99)
     return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 

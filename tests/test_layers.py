@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from golden import images
 
-from iacyclegan_tf.models.layers import MAX_UNROLLED_BATCH, InstanceNormalization, ReflectionPadding2D, upsampling
+from iacyclegan_tf.models.layers import MAX_UNROLLED_BATCH, InstanceNormalization, ReflectionPadding2D, ResizeConvolution, upsampling
 
 EPSILON = 1e-5  # of the public CycleGAN
 
@@ -108,11 +108,28 @@ def test_instance_normalization_comes_back_from_its_config():
 
 @pytest.mark.parametrize("padding", [1, 3])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_reflection_padding_equals_numpy(padding, dtype):
-    x = sample(2)
-    padded = ReflectionPadding2D(padding, dtype=dtype)(tf.constant(x, dtype))
+@pytest.mark.parametrize("size", [(7, 6), (8, 8), (13, 9)])  # also too small to be taken apart
+def test_reflection_padding_equals_numpy(padding, dtype, size):
+    x = np.random.default_rng(0).normal(size=[2, *size, 3]).astype(dtype)
+    layer = ReflectionPadding2D(padding, dtype=dtype)
     edges = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
-    np.testing.assert_array_equal(padded, np.pad(x.astype(dtype), edges, mode="reflect"))
+    expected = np.pad(x, edges, mode="reflect")
+    np.testing.assert_array_equal(layer(tf.constant(x)), expected)
+    unknown = tf.function(layer.call, input_signature=[tf.TensorSpec([None, None, None, 3], dtype)])
+    np.testing.assert_array_equal(unknown(tf.constant(x)), expected)
+
+
+@pytest.mark.parametrize("padding, size", [(1, (7, 6)), (3, (7, 6)), (3, (8, 11))])
+def test_the_gradient_of_reflection_padding_goes_back_to_where_each_pixel_came_from(padding, size):
+    x, p = tf.zeros([1, *size, 2]), padding
+    dy = np.random.default_rng(0).normal(size=[1, size[0] + 2 * p, size[1] + 2 * p, 2]).astype(np.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = ReflectionPadding2D(padding)(x)
+    source = np.pad(np.arange(size[0] * size[1]).reshape(size), p, mode="reflect")
+    expected = np.zeros([size[0] * size[1], 2])
+    np.add.at(expected, source.ravel(), dy[0].reshape(-1, 2))
+    np.testing.assert_allclose(tape.gradient(y, x, dy)[0], expected.reshape(*size, 2), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["transpose", "resize"])
@@ -125,15 +142,42 @@ def test_upsampling_doubles_height_and_width(kind, size):
     assert x.shape == (2, 2 * size[0], 2 * size[1], 7)
 
 
-def test_resize_repeats_each_pixel_and_convolves():
+@pytest.mark.parametrize("shape", [(2, 7, 6), (1, 1, 1)])
+def test_resize_repeats_each_pixel_and_convolves(shape):
     from scipy.signal import correlate
 
-    x = images(1)
-    repeat, conv = upsampling("resize", 2, "glorot_uniform", "float32")
-    result = conv(repeat(x))
-    doubled = np.pad(x.numpy()[0].repeat(2, 0).repeat(2, 1), [(1, 1), (1, 1), (0, 0)])
-    expected = np.stack([correlate(doubled, k, "valid")[..., 0] for k in np.moveaxis(conv.kernel.numpy(), -1, 0)], -1)
-    np.testing.assert_allclose(result[0], expected, atol=1e-5)
+    x = np.random.default_rng(0).normal(size=[*shape, 5]).astype(np.float32)
+    _, conv = upsampling("resize", 2, "glorot_uniform", "float32")
+    result = conv(x)
+    for image, ours in zip(x, result):
+        doubled = np.pad(image.repeat(2, 0).repeat(2, 1), [(1, 1), (1, 1), (0, 0)])
+        expected = np.stack([correlate(doubled, k, "valid")[..., 0] for k in np.moveaxis(conv.kernel.numpy(), -1, 0)], -1)
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_resize_has_the_gradients_of_repeating_and_convolving():
+    random = np.random.default_rng(0)
+    x, dy = (tf.constant(random.normal(size=shape), tf.float32) for shape in ([2, 5, 4, 3], [2, 10, 8, 6]))
+    _, conv = upsampling("resize", 6, "glorot_uniform", "float32")
+    conv.build(x.shape)
+    gradients = []
+    for function in (conv, lambda x: tf.nn.conv2d(tf.repeat(tf.repeat(x, 2, 1), 2, 2), conv.kernel, 1, "SAME")):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        gradients.append(tape.gradient(y, [x, conv.kernel], dy))
+    for ours, theirs in zip(*gradients):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_resize_of_unknown_size_and_in_bfloat16():
+    _, conv = upsampling("resize", 4, "glorot_uniform", "mixed_bfloat16")
+    x = tf.cast(images(2, height=6, width=4), tf.bfloat16)
+    y = conv(x)
+    assert y.dtype == tf.bfloat16 and conv.kernel.dtype == tf.float32
+    unknown = tf.function(conv.call, input_signature=[tf.TensorSpec([None, None, None, 3], tf.bfloat16)])
+    np.testing.assert_array_equal(tf.cast(unknown(x), tf.float32), tf.cast(y, tf.float32))
+    assert ResizeConvolution.from_config(conv.get_config()).filters == 4
 
 
 def test_transpose_is_the_adjoint_of_a_stride_2_convolution():

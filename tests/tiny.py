@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.adam import FusedAdam
 from iacyclegan_tf.config import LossConfig
 from iacyclegan_tf.image_pool import ImagePool
 from iacyclegan_tf.models.discriminator import Discriminator
@@ -52,7 +53,7 @@ def gan(settings: LossConfig | None = None, perception: bool = True, pool: int =
         if recognizer is not None:
             recognizer.build()
     model = IACycleGAN(*networks, *recognizers, settings or LossConfig(), *pools)
-    make = optimizer or (lambda: tf.keras.optimizers.Adam(rate, 0.5, jit_compile=False))
+    make = optimizer or (lambda: FusedAdam(rate, beta_1=0.5, jit_compile=False))
     model.compile(make(), make())
     model.generator_optimizer.build(model.generator_variables)
     model.discriminator_optimizer.build(model.discriminator_variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 # Unrolling is cheaper than moments only for small batches; above this the graph would grow for little.
@@ -58,10 +59,56 @@ class ReflectionPadding2D(tf.keras.layers.Layer):
 
     def call(self, inputs):
         p = self.padding
-        return tf.pad(inputs, [[0, 0], [p, p], [p, p], [0, 0]], mode="REFLECT")
+        if on_gpu() or any(size is None or size < 2 * p + 2 for size in inputs.shape[1:3]):
+            return tf.pad(inputs, [[0, 0], [p, p], [p, p], [0, 0]], mode="REFLECT")
+        return _mirrored(_mirrored(inputs, p, axis=1), p, axis=2)
 
     def get_config(self):
         return {**super().get_config(), "padding": self.padding}
+
+
+def _mirrored(values, p: int, axis: int):
+    """Along one axis. On a CPU, taking apart and putting together are a third of ``tf.pad``'s time, forward and back."""
+    pieces = tf.split(values, [1] * (p + 1) + [values.shape[axis] - 2 * p - 2] + [1] * (p + 1), axis)
+    return tf.concat([*pieces[p:0:-1], *pieces, *pieces[-2:-p - 2:-1]], axis)
+
+
+class ResizeConvolution(tf.keras.layers.Layer):
+    """Nearest neighbour to twice the size, then a 3×3 convolution with zero padding, as one transposed convolution.
+
+    Each of the four outputs under a repeated pixel sees 2×2 different pixels only, so the nine weights add up to four:
+    16 products for 36, and no enlarged image in memory. ``[N, H, W, C]`` -> ``[N, 2H, 2W, filters]``, no bias.
+    """
+
+    def __init__(self, filters: int, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_initializer = filters, tf.keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        # float32 in every precision, so that sums of weights are rounded once
+        self.kernel = self.add_weight("kernel", [3, 3, int(input_shape[-1]), self.filters], dtype=tf.float32,
+                                      initializer=self.kernel_initializer, experimental_autocast=False)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        size = tf.shape(inputs) if None in inputs.shape else inputs.shape
+        return tf.nn.conv2d_transpose(inputs, tf.cast(self._summed(), inputs.dtype),
+                                      [size[0], 2 * size[1], 2 * size[2], self.filters], 2, "SAME")
+
+    def _summed(self):
+        """``[3, 3, C, filters]`` -> ``[4, 4, filters, C]``."""
+        channels = self.kernel.shape[2]
+        sums = tf.matmul(tf.constant(_SUMS), tf.reshape(self.kernel, [9, channels * self.filters]))
+        return tf.reshape(tf.transpose(tf.reshape(sums, [16, channels, self.filters]), [0, 2, 1]), [4, 4, self.filters, channels])
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters,
+                "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer)}
+
+
+# Along one axis, output 2m − 1 + t sees input m through weight 2 − t of its left copy and 3 − t of its right one.
+_ALONG = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
+_SUMS = np.kron(_ALONG, _ALONG)  # [16, 9]: both axes
 
 
 def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.layers.Layer]:
@@ -70,7 +117,13 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.lay
     ``transpose``: a 3×3 convolution with stride 1/2 as Johnson et al. 2016 and the public CycleGAN.
     ``resize``: nearest neighbour, then a 3×3 convolution, which avoids checkerboards (Odena et al. 2016).
     """
-    options = dict(padding="same", use_bias=False, kernel_initializer=initializer, dtype=dtype)
     if kind == "transpose":
-        return [tf.keras.layers.Conv2DTranspose(filters, 3, strides=2, **options)]
-    return [tf.keras.layers.UpSampling2D(2, dtype=dtype), tf.keras.layers.Conv2D(filters, 3, **options)]
+        return [tf.keras.layers.Conv2DTranspose(filters, 3, strides=2, padding="same", use_bias=False,
+                                                kernel_initializer=initializer, dtype=dtype)]
+    # The first keeps the numbering of layers in states written when resizing was a layer of its own.
+    return [tf.keras.layers.Identity(dtype=dtype), ResizeConvolution(filters, initializer, dtype=dtype)]
+
+
+def on_gpu() -> bool:
+    """Whether this machine computes on GPUs, where other formulations of the same sums are the fast ones."""
+    return bool(tf.config.list_physical_devices("GPU"))
