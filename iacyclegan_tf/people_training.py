@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +13,11 @@ from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people_folder import PeoplePhotos, read_people
 from iacyclegan_tf.data.virtual_people import Portrait, virtual_people_stream
+from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.recognition import IdentityContrast
 from iacyclegan_tf.run_context import RunContext, adam
+from iacyclegan_tf.run_folder import RunFolder
 from iacyclegan_tf.training import Phase
 
 PHASE = "recognizer_0/people"
@@ -23,11 +27,22 @@ WATCHED = ("loss", "accuracy")
 def pretrain_on_people(context: RunContext, recognizer: Recognizer) -> dict:
     """Trains Φ0 on ``recognizer.pretrain_root``, resuming; returns what it was trained on."""
     context.say(f"reading the people of {context.config.recognizer.pretrain_root}")
-    people = read_training_people(context.config, people_fit(context.config, context.faces.image_shape))
+    fit = people_fit(context.config, context.faces.image_shape)
+    people = read_training_people(context.config, fit)
     for line in people.notes:
         context.say(line)
+    made_from = origin(context.config, people, fit)
+    same_photos(context.folder, made_from)
     context.train(people_phase(context.config, people, recognizer, context.strategy, context.phase_seed(203)), WATCHED)
-    return origin(context.config, people)
+    return made_from
+
+
+def same_photos(folder: RunFolder, made_from: dict) -> None:
+    """A run goes on with the photos with which it began, else ``UserError``: notes them, or compares."""
+    about = folder.path / "people.json"
+    if about.exists() and json.loads(about.read_text(encoding="utf-8")) != made_from:
+        raise UserError(f"{folder.path} was begun with other photos of people; put them back. {folder.other}")
+    folder.write_json(about, made_from)
 
 
 def people_fit(config: Config, image_shape: tuple[int, int, int]) -> Fit:
@@ -58,7 +73,7 @@ def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, s
                  settings.steps, settings.steps, batch)
 
 
-def origin(config: Config, people: PeoplePhotos) -> dict:
-    """From what a recognizer was trained, to stand beside it."""
+def origin(config: Config, people: PeoplePhotos, fit: Fit) -> dict:
+    """From what a recognizer was trained, to stand beside it; ``fit``: how images were brought to it."""
     return {"people": people.people, "photos": len(people), "photos_sha256": people.sha256, "seed": config.seed,
-            "settings": vars(config.recognizer.people)}
+            "fit": asdict(fit), "settings": asdict(config.recognizer.people)}

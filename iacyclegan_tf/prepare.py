@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             report = prepare(request, _with_progress)
         except BadFiles as error:
-            for entry in error.bad:
-                print(f"{entry['file']}: {entry['reason']}", file=sys.stderr)
+            for line in [*error.unpaired, *(f"{entry['file']}: {entry['reason']}" for entry in error.bad)]:
+                print(line, file=sys.stderr)
             raise
         print("\n".join(report_lines(report)))
         print(f"written to {request.out}; look at {request.out / 'contact_sheet.png'}")

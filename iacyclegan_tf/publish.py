@@ -106,15 +106,14 @@ def export(module: tf.Module, servable: str, version: Version) -> Path:
     """Saves ``module`` with its signatures, warm-up requests and model card; an existing version is never changed.
 
     A server that polls the parent sees either nothing or the complete version: the sibling that is written has
-    a name that is no integer. Operations outside stock TensorFlow are refused at save time.
+    a name that is no integer.
     """
     folder = version.export(servable)
     if folder.exists():
         return folder
     try:
         with new_folder(folder) as aside:
-            tf.saved_model.save(module, str(aside), signatures=module.signatures(),
-                                options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
+            save(module, aside)
             extra = aside / "assets.extra"
             extra.mkdir()
             write_warmup(servable, extra)
@@ -125,6 +124,12 @@ def export(module: tf.Module, servable: str, version: Version) -> Path:
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"The SavedModel {folder} could not be written: {error}.") from None
     return folder
+
+
+def save(module: tf.Module, folder: Path) -> None:
+    """A SavedModel with the module's signatures; operations outside stock TensorFlow are refused."""
+    tf.saved_model.save(module, str(folder), signatures=module.signatures(),
+                        options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
 
 
 def published(folder, config: Config, rounds: list[dict]) -> bool:

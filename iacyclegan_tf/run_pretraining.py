@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +59,9 @@ def run(wanted: Request, console) -> None:
     for title, some in (("train", people), ("test", test)):
         for line in some.notes if some else ():
             console.print(f"{title}: {line}", soft_wrap=True, markup=False)
-    recognizer, fingerprint = _trained(wanted, folder, people, origin(config, people), console)
-    result = {"trained_on": origin(config, people), "weights_sha256": fingerprint}
+    made_from = origin(config, people, fit)
+    recognizer, fingerprint = _trained(wanted, folder, people, made_from, console)
+    result = {"trained_on": made_from, "weights_sha256": fingerprint}
     if test:
         result |= _measured(recognizer, test, fit)
         _show(result, console)
@@ -76,7 +76,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     from iacyclegan_tf.models.recognizer_file import load_recognizer, read_recognizer, write_recognizer
     from iacyclegan_tf.monitor import History
     from iacyclegan_tf.networks import build_recognizer
-    from iacyclegan_tf.people_training import WATCHED, people_phase
+    from iacyclegan_tf.people_training import WATCHED, people_phase, same_photos
     from iacyclegan_tf.run_context import train_watched
     from iacyclegan_tf.strategy import make_strategy
 
@@ -88,7 +88,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
             raise UserError(f"{wanted.out} was trained on other people or with other settings; give another --out, or remove it.")
         console.print(f"{wanted.out} is trained.", soft_wrap=True, markup=False)
         return recognizer, load_recognizer(recognizer, wanted.out).fingerprint
-    _same_photos(folder, made_from)
+    same_photos(folder, made_from)
     phase = people_phase(config, people, recognizer, strategy, config.seed)
     store = CheckpointStore(folder.checkpoints(phase.name))
     train_watched(phase, store, History(folder.history, folder.tensorboard, config.train.log_steps), WATCHED, console,
@@ -96,14 +96,6 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     fingerprint = write_recognizer(recognizer, wanted.out, made_from)
     store.clear()
     return recognizer, fingerprint
-
-
-def _same_photos(folder: RunFolder, made_from: dict) -> None:
-    """A run goes on with the photos with which it began."""
-    about = folder.path / "data.json"
-    if about.exists() and json.loads(about.read_text(encoding="utf-8")) != made_from:
-        raise UserError(f"{folder.path} was begun with other photos; put them back, give another --out, or remove the folder.")
-    folder.write_json(about, made_from)
 
 
 def _measured(recognizer, test, fit) -> dict:

@@ -1,7 +1,8 @@
-"""Shows what a weights file holds, and writes VGG-Face's in this program's own format.
+"""Shows what a weights file holds, and writes it in this program's own format or as a SavedModel.
 
     python -m iacyclegan_tf.weights VGG_FACE.caffemodel
     python -m iacyclegan_tf.weights vgg_face.mat --write vggface.npz
+    python -m iacyclegan_tf.weights vggface.npz --write vggface/1
 
 Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
 recognizers written by iacyclegan_tf.pretrain (docs/recognizers.md).
@@ -31,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(file: Path, write: Path | None = None) -> None:
-    """Prints the table of ``file`` and, when ``write`` is given, writes the canonical .npz.
+    """Prints the table of ``file`` and, when ``write`` is given, writes the canonical .npz or a SavedModel.
 
     Raises:
-        UserError: ``file`` cannot be read, or ``write`` does not end in .npz or cannot be written.
+        UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written.
     """
     from rich.console import Console
 
@@ -42,29 +43,49 @@ def show(file: Path, write: Path | None = None) -> None:
     from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
 
     if write is not None:
-        check_target(write)
+        check_target(write) if write.suffix else _check_folder(write)
     console = Console(soft_wrap=True)
     if is_recognizer_file(file):
-        if write is not None:
-            raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
-        return _recognizer(file, console)
+        return _recognizer(file, write, console)
     weights = read_vggface_weights(file)
+    if write is not None and not write.suffix:
+        from iacyclegan_tf.recognizer_export import export_recognizer, vggface_module
+
+        export_recognizer(vggface_module(weights), write, dict(_facts(weights)))
+    elif write is not None:
+        write_vggface_npz(weights, write)
     console.print(_layers(weights))
     for name, value in _facts(weights):
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
-    if write is not None:
-        write_vggface_npz(weights, write)
-        console.print(f"{'written to':<14} {write}", markup=False, highlight=False)
+    _written(write, console)
 
 
-def _recognizer(file: Path, console: Console) -> None:
+def _check_folder(folder: Path) -> None:
+    if folder.exists():
+        raise UserError(f"The weights cannot go to {folder}, which exists: name a file that ends in .npz, or a new folder for a "
+                        "SavedModel.")
+
+
+def _recognizer(file: Path, write: Path | None, console: Console) -> None:
     from iacyclegan_tf.models.recognizer_file import read_recognizer
 
     recognizer = read_recognizer(file)
     facts = recognizer.settings | {"parameters": f"{sum(array.size for array in recognizer.arrays.values()):,}",
                                    "trained on": recognizer.origin, "fingerprint": recognizer.fingerprint}
+    if write is not None and write.suffix:
+        raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
+    if write is not None:
+        from iacyclegan_tf.recognizer_export import export_recognizer, own_module
+
+        export_recognizer(own_module(file, recognizer), write, facts)
     for name, value in facts.items():
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
+    _written(write, console)
+
+
+def _written(write: Path | None, console: Console) -> None:
+    if write is not None:
+        console.print(f"{'written to':<14} {write}", markup=False, highlight=False)
 
 
 def _layers(weights: VGGFaceWeights) -> Table:
@@ -103,7 +124,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="weights file; its content tells the format")
-    parser.add_argument("--write", type=Path, metavar="OUT.npz", help="write them in this program's format")
+    parser.add_argument("--write", type=Path, metavar="OUT",
+                        help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel")
     return parser
 
 

@@ -30,6 +30,7 @@ FLOORS = (
     {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels",
      "image_measures": "what is measured on images", "recognition_measures": "on scores", "distractors": "a bigger gallery"},
     {"served_networks": "networks to be served", "training": "one phase through fit", "snapshots": "the picture grid",
+     "recognizer_export": "weights as a SavedModel",
      "finished_run": "a run, opened for reading", "full_evaluation": "every measure of a round",
      "evaluation_files": "what it leaves behind", "people_evaluation": "one photo each in the gallery"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},

@@ -206,6 +206,19 @@ def test_wrong_manifests_are_named(text, words, tmp_path):
         read_manifest(manifest(tmp_path, text))
 
 
+def test_a_manifest_that_was_edited_after_its_split_was_told_is_refused(tmp_path):
+    lines = [("A", "photos/a.png", "sketches/a.png", "train"), ("B", "photos/b.png", "sketches/b.png", "test")]
+    told = hashlib.sha256(b"test B b b\ntrain A a a\n").hexdigest()
+
+    def text(split: str) -> str:
+        return "identity,photo,sketch,split,split_sha256\n" + "".join(
+            ",".join([*line[:3], split if line[0] == "B" else line[3], told]) + "\n" for line in lines)
+
+    assert len(read_manifest(manifest(tmp_path, text("test"))).pairs) == 2
+    with pytest.raises(UserError, match=f"manifest.csv' was edited: its column split_sha256 says {told[:12]}.*or remove that column"):
+        read_manifest(manifest(tmp_path, text("train")))
+
+
 def test_split_hash_is_over_sorted_names(tmp_path):
     make(tmp_path, photos=["f-005-01.jpg", "f1-001-01.jpg"],
          sketches=["F2-005-01-sz1.jpg", "f1-001-01-sz1.jpg"])

@@ -24,8 +24,9 @@ def test_photos_come_person_by_person_in_natural_order_as_three_equal_channels(r
     for (person, number), image in zip([(p, n) for p in (1, 2, 3) for n in range(1, 12)], people.photos):
         np.testing.assert_array_equal(image, np.repeat(photo(person, number)[..., None], 3, -1))
     assert people.labels.tolist() == [0] * 11 + [1] * 11 + [2] * 11
-    names = "".join(f"s{p}/{n}.pgm\n" for p in (1, 2, 3) for n in range(1, 12))
-    assert people.sha256 == hashlib.sha256(names.encode()).hexdigest()
+    files = [f"s{p}/{n}.pgm" for p in (1, 2, 3) for n in range(1, 12)]
+    lines = "".join(f"{file} {hashlib.sha256((root / file).read_bytes()).hexdigest()}\n" for file in files)
+    assert people.sha256 == hashlib.sha256(lines.encode()).hexdigest()
     assert people.notes == (f"3 people with 33 photos in {root}, SHA-256 {people.sha256[:12]}",)
 
 

@@ -102,7 +102,8 @@ def test_manifest_holds_the_hashes_of_its_files(tmp_path):
     out = tmp_path / "out"
     prepare("cufs-student", student(tmp_path / "in"), out)
     rows = list(csv.DictReader(open(out / "manifest.csv", newline="")))
-    assert list(rows[0]) == ["identity", "photo", "sketch", "split", "photo_sha256", "sketch_sha256"]
+    assert list(rows[0]) == ["identity", "photo", "sketch", "split", "photo_sha256", "sketch_sha256", "split_sha256"]
+    assert {row["split_sha256"] for row in rows} == {split_hash(find_pairs(out).pairs)}
     for row in rows:
         for side in ("photo", "sketch"):
             assert hashlib.sha256((out / row[side]).read_bytes()).hexdigest() == row[f"{side}_sha256"]
@@ -118,6 +119,10 @@ def test_names_exactly_what_is_wrong(tmp_path, capsys):
     assert prepare("cufs-student", source, out) == 2
     message = capsys.readouterr().err
     assert "sketches/f1-001-01-sz1.jpg" in message and "truncated" in message and "--skip-bad" in message
+    for line in ("photo without a sketch: photos/f-005-01.jpg", "photo without a sketch: photos/m-008-01.jpg",
+                 "sketch without a photo: sketches/F2-999-01-sz1.jpg"):
+        assert message.count(line) == 1
+    assert message.count("without") == 4  # the fourth: --skip-bad goes on without them
     assert not out.exists() and os.listdir(tmp_path) == ["in"]
     assert prepare("cufs-student", source, out, "--skip-bad") == 0
     report = report_of(out)

@@ -123,6 +123,21 @@ def test_weights_shows_what_is_in_the_file(trained, capsys):
     assert main([str(trained[0]), "--write", "other.npz"]) == 2
 
 
+def test_a_savedmodel_gives_the_measured_numbers(trained, people, tmp_path):
+    import tensorflow as tf
+
+    from iacyclegan_tf.data.people_folder import read_people
+    from iacyclegan_tf.metrics import rank1_by_gallery_choice
+    from iacyclegan_tf.weights import main
+
+    assert main([str(trained[0]), "--write", str(tmp_path / "served" / "1")]) == 0
+    test, served = read_people(people, "s5-s7"), tf.saved_model.load(str(tmp_path / "served" / "1"))
+    photos = tf.constant(np.stack(test.photos), tf.float32)
+    vectors = served.signatures["tensor"](images=photos)["embedding"].numpy()
+    measured = json.loads(trained[0].with_suffix(".json").read_text())["rank1"]["this recognizer"]["choices"]
+    assert rank1_by_gallery_choice(vectors @ vectors.T, test.identities).tolist() == measured
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--test", "s1-s3", "--train", "s3-s7"], ["1 people are both trained and tested on", "s3"]),
     (["--test", "s1-s9", "--train", "bob"], ["'bob' names nobody"]),
@@ -148,6 +163,22 @@ def test_wrong_places(people, tmp_path, root, out, words):
     root = people if root == "faces" else tmp_path / root
     result = run(root, "--out", tmp_path / out)
     assert result.returncode == 2 and words in result.stderr, result.stderr
+
+
+def test_a_run_does_not_go_on_with_other_photos(people, tmp_path):
+    from iacyclegan_tf.config import Config
+    from iacyclegan_tf.data.fit import Fit
+    from iacyclegan_tf.data.people_folder import read_people
+    from iacyclegan_tf.errors import UserError
+    from iacyclegan_tf.people_training import origin, same_photos
+    from iacyclegan_tf.run_folder import RunFolder
+
+    config, root = Config(runs_dir=str(tmp_path)), write_people(tmp_path / "faces", people=2, photos=2)
+    for _ in range(2):
+        same_photos(RunFolder(config), origin(config, read_people(root), Fit("squeeze", 32, 32)))
+    (root / "s1" / "2.pgm").write_bytes((root / "s1" / "1.pgm").read_bytes())  # the same name, another picture
+    with pytest.raises(UserError, match="was begun with other photos of people"):
+        same_photos(RunFolder(config), origin(config, read_people(root), Fit("squeeze", 32, 32)))
 
 
 def test_another_request_for_the_same_file_is_refused(trained, people):

@@ -1,6 +1,7 @@
 """``manifest.csv``: one line per pair, ``identity,photo,sketch,split`` and any further columns.
 
-Paths are relative to the manifest and stay below its folder, so that a prepared set can be moved.
+Paths are relative to the manifest and stay below its folder, so that a prepared set can be moved. A column
+``split_sha256``, the same in every line, says which split this is (``pairs.split_hash``).
 """
 
 import csv
@@ -12,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from iacyclegan_tf.data.images import read_bytes
-from iacyclegan_tf.data.pairs import Pair, Pairing, disjoint
+from iacyclegan_tf.data.pairs import Pair, Pairing, disjoint, split_hash
 from iacyclegan_tf.data.splits import SPLITS
 from iacyclegan_tf.errors import UserError
 
 COLUMNS = ("identity", "photo", "sketch", "split")
+SPLIT_SHA256 = "split_sha256"
 
 
 def read_manifest(path: str | Path) -> Pairing:
@@ -24,7 +26,8 @@ def read_manifest(path: str | Path) -> Pairing:
 
     Raises:
         UserError: unreadable, a column or value is missing, a file is unknown or lies outside, a file
-            is listed twice, or one identity stands in two splits; names the line.
+            is listed twice, or one identity stands in two splits; names the line. Also if its lines are not the
+            split that its column ``split_sha256`` tells.
     """
     path = Path(path)
     try:
@@ -42,6 +45,11 @@ def read_manifest(path: str | Path) -> Pairing:
     for file, count in Counter(file for pair in pairs for file in (pair.photo, pair.sketch)).items():
         if count > 1:
             raise UserError(f"Manifest '{path}' lists '{file}' {count} times.")
+    told = {(row.get(SPLIT_SHA256) or "").strip() for row in rows} - {""}
+    if told - {split_hash(pairs)}:
+        raise UserError(f"Manifest '{path}' was edited: its column {SPLIT_SHA256} says {sorted(told - {split_hash(pairs)})[0][:12]}..., "
+                        f"and its lines give {split_hash(pairs)[:12]}.... Prepare the set again, or remove that column if this "
+                        "split is meant.")
     pairs.sort(key=lambda pair: (pair.identity, pair.photo.name, pair.sketch.name))
     return disjoint(Pairing(tuple(pairs)), str(path))
 

@@ -31,7 +31,7 @@ class PeoplePhotos(People):
     Attributes:
         photos: N uint8 images ``[h, w, 3]``.
         identities: N names of people, those of their folders.
-        sha256: over the lines ``person/file`` of the photos, so that a result names its data.
+        sha256: over a line ``person/file SHA-256`` for each photo, so that a result names its data.
         notes: lines for a person to read: counts first, then everything that was left out.
     """
 
@@ -80,8 +80,8 @@ def read_people(root: str | Path, selection: str = "", *, skip_bad: bool = False
         raise UserError("\n  ".join([f"{len(kept)} people under {root} can be used; at least {FEWEST_PEOPLE} with "
                                      f"{FEWEST_PHOTOS} photos each are needed.", *left_out]))
     paths = [path for some in kept.values() for path in some]
-    names = [f"{path.parent.name}/{path.name}" for path in paths]
-    digest = hashlib.sha256("".join(name + "\n" for name in names).encode()).hexdigest()
+    lines = [f"{path.parent.name}/{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in paths]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
     passed_over = [f"passed over: {path}" for name in chosen for path in list_passed_over(folders[name])]
     return PeoplePhotos(
         tuple(images[path] for path in paths), tuple(path.parent.name for path in paths), digest,

@@ -18,11 +18,11 @@ from iacyclegan_tf.data.archives import Tree, open_source
 from iacyclegan_tf.data.contact_sheet import contact_sheet
 from iacyclegan_tf.data.images import image_stem, read_bytes, write_png
 from iacyclegan_tf.data.layouts import LAYOUTS
-from iacyclegan_tf.data.manifest import manifest_text
+from iacyclegan_tf.data.manifest import SPLIT_SHA256, manifest_text
 from iacyclegan_tf.data.pairing import find_pairs
 from iacyclegan_tf.data.pairs import Pair, Pairing, disjoint, joined
 from iacyclegan_tf.data.pictures import Picture, PictureReader
-from iacyclegan_tf.data.preparation_report import Findings, make_report, report_lines
+from iacyclegan_tf.data.preparation_report import Findings, make_report, report_lines, unpaired_lines
 from iacyclegan_tf.data.splits import assign_splits, check_all_known, pair_names, read_split_file
 from iacyclegan_tf.errors import UserError
 
@@ -51,12 +51,15 @@ class Request:
 
 
 class BadFiles(UserError):
-    """Some files cannot be used and the user did not ask to go on without them."""
+    """Some files cannot be used and the user did not ask to go on without them.
 
-    def __init__(self, bad: list[dict[str, str]]) -> None:
+    ``bad``: their names and reasons; ``unpaired``: lines that name what has no partner, or several.
+    """
+
+    def __init__(self, bad: list[dict[str, str]], unpaired: list[str]) -> None:
         super().__init__(f"{len(bad)} file(s) cannot be used, for instance '{bad[0]['file']}': "
                          f"{bad[0]['reason']} Nothing was written; --skip-bad goes on without them.")
-        self.bad = bad
+        self.bad, self.unpaired = bad, unpaired
 
 
 def prepare(request: Request, progress: Progress = iter) -> dict:
@@ -152,10 +155,10 @@ def _write_pairs(request: Request, tree: Tree, pairing: Pairing, out: Path, prog
             written.add(pair, names[pair], pictures, on_sheet=at % every == 0)
             for source in (pair.photo, pair.sketch):
                 findings.content[_sha256(source)].add(tree.shown(source))
-    if findings.bad and (not request.skip_bad or not written.pairs):
-        raise BadFiles(findings.bad)
     pairing = replace(pairing, pairs=tuple(written.pairs))
     report = make_report(request.layout, request.source, tree, pairing, findings) | {"request": request.asked()}
+    if findings.bad and (not request.skip_bad or not written.pairs):
+        raise BadFiles(findings.bad, unpaired_lines(report))
     written.finish(report)
     return report
 
@@ -185,7 +188,8 @@ class Written:
 
     def finish(self, report: dict) -> None:
         """Write manifest, report and contact sheet (the suspicious pairs first)."""
-        texts = {"manifest.csv": manifest_text(self._rows, ("photo_sha256", "sketch_sha256")),
+        rows = [row | {SPLIT_SHA256: report[SPLIT_SHA256]} for row in self._rows]
+        texts = {"manifest.csv": manifest_text(rows, ("photo_sha256", "sketch_sha256", SPLIT_SHA256)),
                  REPORT_NAME: json.dumps(report, indent=2, ensure_ascii=False) + "\n",
                  "report.txt": "\n".join(report_lines(report)) + "\n"}
         for name, text in texts.items():

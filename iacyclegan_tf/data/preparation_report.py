@@ -44,9 +44,16 @@ def report_lines(report: dict) -> list[str]:
     pictures = ", ".join(f"{way} {count}" for way, count in report["pictures"].items())
     lines = [f"{report['layout']}: {report['pairs']} pairs ({splits})", f"pictures: {pictures}",
              f"split SHA-256: {report['split_sha256']}"]
-    for key, words in LISTS.items():
-        lines += [f"{words}: {_words(entry)}" for entry in report[key]]
-    return lines
+    return lines + _named(report, LISTS)
+
+
+def unpaired_lines(report: dict) -> list[str]:
+    """Of those lines, the files that have no partner, or several."""
+    return _named(report, UNPAIRED)
+
+
+def _named(report: dict, keys: Iterable[str]) -> list[str]:
+    return [f"{LISTS[key]}: {_words(entry)}" for key in keys for entry in report[key]]
 
 
 LISTS = {"orphan_photos": "photo without a sketch", "orphan_sketches": "sketch without a photo",
@@ -54,6 +61,7 @@ LISTS = {"orphan_photos": "photo without a sketch", "orphan_sketches": "sketch w
          "same_content": "files with the same content", "bad": "cannot be used, left out",
          "suspicious": "look at this crop", "not_in_split_file": "not named in the split file, left out",
          "passed_over": "passed over"}
+UNPAIRED = ("orphan_photos", "orphan_sketches", "duplicates")
 
 
 def _words(entry: str | list[str] | dict[str, str]) -> str:
