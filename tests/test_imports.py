@@ -35,13 +35,15 @@ FLOORS = (
      "evaluation_files": "what it leaves behind", "people_evaluation": "one photo each in the gallery"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
-     "comparison": "runs side by side"},
-    {"rounds": "mutual optimisation"},
+     "comparison": "runs side by side", "trained": "exports, for whoever uses them",
+     "translation_jobs": "which pictures go where"},
+    {"rounds": "mutual optimisation", "translation": "pictures through a generator"},
     {"start": "from settings to a finished run"},
     {"dry_run": "what a run would be", "run_evaluation": "from a run to its report",
      "run_pretraining": "from a folder of people to a recognizer"},
     {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
-     "export": "command", "client": "command", "pretrain": "command"},
+     "export": "command", "client": "command", "pretrain": "command",
+     "translate": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own
