@@ -34,15 +34,15 @@ FLOORS = (
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
      "comparison": "runs side by side", "trained": "exports, for whoever uses them"},
-    {"rounds": "mutual optimisation"},
+    {"rounds": "mutual optimisation", "web": "the page in a browser"},
     {"start": "from settings to a finished run"},
     {"dry_run": "what a run would be", "run_evaluation": "from a run to its report",
      "run_pretraining": "from a folder of people to a recognizer"},
     {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
-     "export": "command", "client": "command", "pretrain": "command"},
+     "export": "command", "client": "command", "pretrain": "command", "app": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own
+PACKAGES = ("metrics", "data", "models", "serving", "report", "web")  # rooms with modules of their own
 
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
            for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
@@ -127,7 +127,8 @@ def has_main(tree: ast.Module) -> bool:
 
 
 COMMANDS = [name for name, tree in TREES.items() if has_main(tree)]
-HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich")
+HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich",
+         "gradio", "fastapi", "uvicorn")
 
 
 def help_of(name: str, *options: str) -> tuple[subprocess.CompletedProcess, float]:
