@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
 from iacyclegan_tf.commands import run_command
 from iacyclegan_tf.errors import UserError
@@ -21,7 +23,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     models.add_argument("--server", metavar="HOST[:PORT]", help="ask a running TensorFlow Serving instead (docs/serving.md)")
     parser.add_argument("--round", type=int, metavar="N", help="of the model, by default its last")
     parser.add_argument("--savedmodels", metavar="DIR", help="the folder above the exports of runs, if not as the run says")
-    parser.add_argument("--gallery", metavar="INDEX_OR_DIR", help="what the tab Search looks in: an index of "
+    parser.add_argument("--gallery", type=Path, metavar="INDEX_OR_DIR", help="what the tab Search looks in: an index of "
                         "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end")
     protocol = parser.add_mutually_exclusive_group()
     protocol.add_argument("--rest", dest="protocol", action="store_const", const="rest", help="with --server; the default")
@@ -39,19 +41,20 @@ def start(options: argparse.Namespace) -> None:
         raise UserError("--label and --grpc say how to ask a server; name it with --server.")
     if options.server is not None and (options.round is not None or options.savedmodels):
         raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
-    from iacyclegan_tf.web.server import serve
-    from iacyclegan_tf.web.sources import about_html, open_models, open_searcher
+    from rich.console import Console
 
-    models = open_models(options)
-    about = about_html(models)
-    searcher = open_searcher(options.gallery, models)
+    from iacyclegan_tf.web.server import listening, page_folder, serve
 
-    def build(folder):
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    with listening(options.host, options.port) as port, page_folder() as folder, tempfile.TemporaryDirectory(
+            prefix="iacyclegan-gallery-") as scratch:
         from iacyclegan_tf.web.page import build
+        from iacyclegan_tf.web.sources import about_html, open_gallery, open_models
 
-        return build(models, searcher, about, folder)
-
-    serve(build, options.host, options.port, lambda address: print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True))
+        models = open_models(options)
+        gallery = options.gallery and open_gallery(options.gallery, models, Path(scratch), console)
+        page = build(models, gallery, about_html(models), folder)
+        serve(page, folder, port, lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True))
 
 
 def main() -> None:

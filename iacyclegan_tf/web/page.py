@@ -11,9 +11,11 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
+from iacyclegan_tf.face_gallery import LEAD, Gallery
+from iacyclegan_tf.ranked_list import as_csv
 from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png, side_by_side
-from iacyclegan_tf.web.results import Searcher, as_csv, candidates_html
-from iacyclegan_tf.web.words import HOW_TO_SEARCH, LEAD, NO_GALLERY, TITLE, WHAT
+from iacyclegan_tf.web.results import result_html
+from iacyclegan_tf.web.words import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT
 
 TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
 _NOTHING = "Choose a picture, or take one with the camera; the result appears by itself."
@@ -34,12 +36,12 @@ class Upload(gr.Image):
         return path.read_bytes(), plain_name(payload.orig_name or path.name)
 
 
-def build(models, searcher: Searcher | None, about: str, folder: Path) -> gr.Blocks:
+def build(models, gallery: Gallery | None, about: str, folder: Path) -> gr.Blocks:
     """The whole page.
 
     Args:
         models: ``Trained`` or ``RemoteModel``.
-        searcher: answers sketches with candidates; without one the tab says how to get it.
+        gallery: what is searched; without one the tab says how to get it.
         about: HTML of the last tab.
         folder: for results that can be downloaded.
     """
@@ -48,7 +50,7 @@ def build(models, searcher: Searcher | None, about: str, folder: Path) -> gr.Blo
         with gr.Tab("Translate", id="translate"):
             _translate_tab(models, folder)
         with gr.Tab("Search", id="search"):
-            _search_tab(searcher, folder)
+            _search_tab(gallery, folder)
         with gr.Tab("About", id="about"):
             gr.HTML(f"<div class=about>{about}</div>", elem_id="card")
     return page.queue(max_size=_QUEUE, api_open=False, default_concurrency_limit=1)
@@ -86,9 +88,9 @@ def _translate_tab(models, folder: Path) -> None:
           concurrency_id="models", show_progress_on=made)
 
 
-def _search_tab(searcher: Searcher | None, folder: Path) -> None:
-    gr.HTML(f"<p class=lead>{LEAD}</p>", elem_id="lead")
-    if searcher is None:
+def _search_tab(gallery: Gallery | None, folder: Path) -> None:
+    gr.HTML(f"<p class=lead><strong>{LEAD.replace(':', ':</strong>', 1)}</p>", elem_id="lead")
+    if gallery is None:
         gr.HTML(f"<p>{NO_GALLERY}</p>", elem_id="no-gallery")
         return
     with gr.Row():
@@ -97,7 +99,7 @@ def _search_tab(searcher: Searcher | None, folder: Path) -> None:
                         webcam_options=gr.WebcamOptions(mirror=False))
         with gr.Column():
             top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
-            gr.HTML(f"<p>{HOW_TO_SEARCH.format(count=len(searcher))}</p>")
+            gr.HTML(f"<p>{HOW_TO_SEARCH.format(count=len(gallery))}</p>")
             table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
     said = gr.HTML(_said("Choose a sketch; the list appears by itself."), elem_id="search-said")
     listed = gr.HTML(elem_id="candidates")
@@ -107,13 +109,13 @@ def _search_tab(searcher: Searcher | None, folder: Path) -> None:
         if upload is None:
             return *nothing, _said("Choose a sketch; the list appears by itself.")
         count = count if count in _TOP else _TOP[0]
-        found, words = _explained(lambda: searcher.search(decode(*upload), count))
-        if found is None:
+        result, words = _explained(lambda: gallery.search(decode(*upload), count))
+        if result is None:
             return *nothing, words
         file = _place(folder, f"{Path(upload[1]).stem}.candidates.csv")
-        file.write_text(as_csv(found), encoding="utf-8")
-        return (candidates_html(found), gr.update(value=str(file), interactive=True),
-                _said(f"The {len(found)} most alike of {len(searcher)} to {upload[1]}."))
+        file.write_text(as_csv(result), encoding="utf-8")
+        return (result_html(result), gr.update(value=str(file), interactive=True),
+                _said(f"The {len(result.candidates)} of {result.searched} photos that are most alike to {upload[1]}."))
 
     gr.on([sketch.change, top.change], search, [sketch, top], [listed, table, said], api_name=False,
           concurrency_id="models", show_progress_on=listed)

@@ -1,64 +1,35 @@
-"""A rank list to read: cards with photo, name and scores, and the same as CSV."""
+"""A rank list to read: a card for each candidate with photo, name and scores, under the sketch that was searched for."""
 
 from __future__ import annotations
 
 import base64
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Protocol
 
-import numpy as np
-
-WAYS = ("fusion", "photo", "sketch")
-
-
-@dataclass(frozen=True)
-class Found:
-    """One candidate.
-
-    Attributes:
-        scores: by way; see ``matching.py``. ``photo`` and ``sketch`` are cosines, ``fusion`` the sum of their z-scores.
-        jpeg: the photo, small; None where it is no longer at its place.
-        mark: what the scores are worth, in words; may be empty.
-    """
-
-    rank: int
-    name: str
-    scores: dict[str, float]
-    jpeg: bytes | None
-    mark: str = ""
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.face_gallery import WAYS, Candidate, SearchResult, stored_photo
+from iacyclegan_tf.web.pictures import thumbnail
 
 
-class Searcher(Protocol):
-    """Answers a sketch, uint8 ``[h, w, 3]`` RGB, with the ``count`` most alike, best first."""
-
-    def search(self, sketch: np.ndarray, count: int) -> list[Found]: ...
-
-    def __len__(self) -> int: ...
-
-
-def candidates_html(found: Sequence[Found]) -> str:
-    return f"<ol class=candidates>{''.join(map(_card, found))}</ol>"
+def result_html(result: SearchResult) -> str:
+    """Needs nothing else: the photos are small and inside. They are read from where they were added, and only there."""
+    cards = "".join(map(_card, result.candidates))
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences)
+    return (f"<div class=probe><figure>{_image(thumbnail(result.probe), 'The sketch')}<figcaption>the sketch</figcaption></figure>"
+            f"<figure>{_image(thumbnail(result.synthesised), 'The photo that was made of the sketch')}"
+            f"<figcaption>as a photo</figcaption></figure><ul>{sentences}</ul></div><ol class=candidates>{cards}</ol>")
 
 
-def _card(one: Found) -> str:
+def _card(one: Candidate) -> str:
     name = escape(one.name, quote=True)
-    picture = (f"<img alt='Photo of {name}' src='data:image/jpeg;base64,{base64.b64encode(one.jpeg).decode()}'>" if one.jpeg
-               else "<div class=none>The photo is no longer where it was.</div>")
-    scores = "".join(f"<dt>{way}</dt><dd{' class=strong' if way == 'fusion' else ''}>{one.scores[way]:.3f}</dd>" for way in WAYS)
-    mark = f"<span class=mark>{escape(one.mark)}</span>" if one.mark else ""
+    try:
+        picture = _image(thumbnail(stored_photo(one)), f"Photo {one.name}")
+    except UserError:  # its words name a path
+        picture = "<div class=none>The photo that was added is no longer at its place.</div>"
+    scores = "".join(f"<dt>{way}</dt><dd{' class=strong' if way == 'fusion' else ''}>{getattr(one, way):.3f}</dd>" for way in WAYS)
+    marks = "".join(f"<span class=mark>{way}: above FAR {100 * far:g} %</span>" for way, far in one.far.items() if far is not None)
     return (f"<li data-name='{name}'><figure>{picture}<figcaption><div class=who><span class=rank>{one.rank}</span>"
-            f"<span>{name}</span></div><dl>{scores}</dl>{mark}</figcaption></figure></li>")
+            f"<span>{name}</span></div><dl>{scores}</dl>{marks}</figcaption></figure></li>")
 
 
-def as_csv(found: Sequence[Found]) -> str:
-    """Names that a spreadsheet would take for a formula get a quote before them."""
-    text = io.StringIO()
-    lines = csv.writer(text)
-    lines.writerow(["rank", "name", *WAYS])
-    lines.writerows([one.rank, ("'" if one.name[:1] in "=+-@\t" else "") + one.name, *(f"{one.scores[way]:.6f}" for way in WAYS)]
-                    for one in found)
-    return text.getvalue()
+def _image(jpeg: bytes, words: str) -> str:
+    return f"<img alt='{escape(words, quote=True)}' src='data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'>"

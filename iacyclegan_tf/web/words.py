@@ -8,8 +8,6 @@ from iacyclegan_tf.serving.model_card import DANGER, LIMITS
 
 TITLE = "Photos and sketches of faces"
 WHAT = "Turns a face photo into a sketch and back, and looks for a sketched face in a gallery of photos."
-LEAD = ("<strong>A rank list is a lead, not an identification.</strong> Whoever stands first is only the most alike of those in "
-        "the gallery; if the person is not in it, the first is somebody else. A person must decide, with other evidence.")
 HOW_TO_SEARCH = ("{count} photos are in the gallery. <b>photo</b>: the sketch is turned into a photo and compared with the photos. "
                  "<b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together; the list is "
                  "sorted by it. Only values of one list can be compared.")
