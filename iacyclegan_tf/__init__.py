@@ -1,3 +1,19 @@
 """Identity-Aware CycleGAN: face photo-sketch synthesis and recognition, trained in mutual rounds."""
 
 __version__ = "0.1.0"
+
+# The names for users, each with its module; imported when first asked for, so that commands answer --help at once.
+_PUBLIC = {"load": "trained", "Trained": "trained"}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -31,9 +31,13 @@ class TrainedRun:
     def servable(self, name: str, number: int) -> Path:
         return self.savedmodels / name / str(number)
 
+    def finished(self) -> list[int]:
+        """The numbers of all finished rounds, maybe none."""
+        return [number for number in range(1, self.config.rounds.count + 1) if _is_finished(self, number)]
+
     def rounds(self, wanted: int | None = None) -> list[int]:
         """The numbers of all finished rounds, or ``wanted`` alone; ``UserError`` where that leaves nothing."""
-        done = [number for number in range(1, self.config.rounds.count + 1) if _is_finished(self, number)]
+        done = self.finished()
         if wanted is None and done:
             return done
         if wanted in done:
@@ -66,6 +70,19 @@ def open_run(name: str | Path, savedmodels: str | Path | None = None) -> Trained
                         f"Runs in runs/: {known}.")
     config = load_config(path / "config.yaml")
     return TrainedRun(path.resolve(), Path(savedmodels or config.savedmodels_dir) / config.name, config)
+
+
+def newest_run(savedmodels: str | Path | None = None) -> TrainedRun:
+    """The run in ``runs/`` whose newest finished round is the newest; ``savedmodels`` as in ``open_run``."""
+    measured = {path.parent.parent for path in Path("runs").glob("*/round_*/metrics.json")}
+    newest_first = sorted(measured, key=lambda path: max(file.stat().st_mtime for file in path.glob("round_*/metrics.json")),
+                          reverse=True)
+    for path in newest_first:
+        run = open_run(path, savedmodels)
+        if run.finished():
+            return run
+    raise UserError("There is no finished run in runs/. Train one (make train), or name a run, its folder, or a folder "
+                    "of its exports.")
 
 
 def finished_rounds(folder, config: Config) -> list[dict]:

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import read_folder
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.finished_run import TrainedRun
 from iacyclegan_tf.matching import Matcher, from_servables
 from iacyclegan_tf.networks import build_recognizer
 from iacyclegan_tf.servables import Embedder
 from iacyclegan_tf.serving.contract import SERVABLES
-
-
-class Served:
-    """One exported version, in the place of the module it was made from (``servables.py``)."""
-
-    def __init__(self, folder: Path):
-        try:
-            self._model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
-            self._tensor = self._model.signatures["tensor"]
-        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).split("\n")[0][:300]
-            raise UserError(f"The SavedModel {folder} cannot be loaded: {reason}") from None
-
-    def tensor(self, images: np.ndarray) -> dict[str, tf.Tensor]:
-        """float32 ``[N, h, w, 3]`` RGB in 0..255 -> the signature's named outputs."""
-        return self._tensor(images=tf.constant(images))
+from iacyclegan_tf.serving.loaded import Served
 
 
 def served_matcher(run: TrainedRun, number: int, initial: Embedder) -> Matcher:

@@ -33,7 +33,7 @@ FLOORS = (
      "evaluation_files": "what it leaves behind", "people_evaluation": "one photo each in the gallery"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
-     "comparison": "runs side by side"},
+     "comparison": "runs side by side", "trained": "exports, for whoever uses them"},
     {"rounds": "mutual optimisation"},
     {"start": "from settings to a finished run"},
     {"dry_run": "what a run would be", "run_evaluation": "from a run to its report",
