@@ -19,7 +19,7 @@ FLOORS = (
     {"atomic_files": "files whole or not there", "config": "all settings", "commands": "how a command ends"},
     {"config_file": "settings from YAML"},
     {"metrics": "what is measured, on arrays alone"},
-    {"data": "images, pairs, streams"},
+    {"data": "images, pairs, streams", "index": "a gallery of vectors"},
     {"models": "the networks", "serving": "blessings, pushes, clients"},
     {"losses": "equations", "image_pool": "history of images", "schedules": "learning rate", "strategy": "devices"},
     {"networks": "built from settings", "synthesis": "one step of IACycleGAN", "recognition": "one step of a recognizer",
@@ -42,7 +42,7 @@ FLOORS = (
      "export": "command", "client": "command", "pretrain": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own
+PACKAGES = ("metrics", "data", "index", "models", "serving", "report")  # rooms with modules of their own
 
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
            for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
