@@ -25,7 +25,7 @@ FLOORS = (
     {"networks": "built from settings", "synthesis": "one step of IACycleGAN", "recognition": "one step of a recognizer",
      "memory": "what a run will need"},
     {"servables": "networks as they are served", "matching": "four ways to compare"},
-    {"evaluation": "a round's numbers", "synthesised": "training images through a generator"},
+    {"evaluation": "a round's numbers", "calibration": "what a score means", "synthesised": "training images through a generator"},
     {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels",
      "image_measures": "what is measured on images", "recognition_measures": "on scores", "distractors": "a bigger gallery"},
     {"served_networks": "networks to be served", "training": "one phase through fit", "snapshots": "the picture grid",
