@@ -98,6 +98,11 @@ class Names:
             (row, entry.name, entry.sha256, entry.source, check)
             for row, (entry, check) in enumerate(zip(entries, checks, strict=True), first)])
 
+    def move(self, entries: Sequence[Entry]) -> None:
+        """Gives photos that are there the ``source`` of ``entries``."""
+        self._base.executemany("UPDATE photos SET source = ? WHERE name = ? AND sha256 = ?",
+                               [(entry.source, entry.name, entry.sha256) for entry in entries])
+
     def forget(self, names: Sequence[str]) -> None:
         """Those that are there; their rows are then to be erased."""
         for name in names:

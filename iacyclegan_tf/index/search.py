@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from iacyclegan_tf.index.store import Snapshot
+from iacyclegan_tf.metrics import fuse
 
 
 def cosines(snapshot: Snapshot, probes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -22,6 +23,15 @@ def cosines(snapshot: Snapshot, probes: Mapping[str, np.ndarray]) -> dict[str, n
     found = {way: snapshot.vectors[way] @ probe for way, probe in probes.items()}
     whole = len(snapshot) == len(next(iter(snapshot.vectors.values())))  # nothing was removed
     return found if whole else {way: scores[snapshot.rows] for way, scores in found.items()}
+
+
+def fused(ways: Sequence[np.ndarray]) -> np.ndarray:
+    """Scores of one probe ``[N]`` each, z-normalised over the whole gallery and added; float64 ``[N]``.
+
+    As ``metrics.fuse``, but a way in which all photos score the same (one photo alone does) adds nothing.
+    """
+    varied = [scores[None] for scores in ways if scores.min() < scores.max()]
+    return fuse(varied)[0] if varied else np.zeros(len(ways[0]))
 
 
 def best(scores: np.ndarray, names: Sequence[str], top: int) -> np.ndarray:

@@ -134,6 +134,11 @@ class GalleryStore:
                 self._names.set(next_row=first + len(entries))
             self._erase()
 
+    def move(self, entries: Sequence[Entry]) -> None:
+        """Photos that are there have another ``source`` now; durable when it returns."""
+        with self._using(), self._names.transaction():
+            self._names.move(entries)
+
     def remove(self, names: Sequence[str]) -> None:
         """Durable when it returns, all or none; ``UserError`` where one is not there."""
         with self._using():
