@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.commands import Terminated, run_command
 from iacyclegan_tf.errors import UserError
 
 
@@ -41,6 +42,7 @@ def start(options: argparse.Namespace) -> None:
         raise UserError("--label and --grpc say how to ask a server; name it with --server.")
     if options.server is not None and (options.round is not None or options.savedmodels):
         raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
+    signal.signal(signal.SIGTERM, _end)
     from rich.console import Console
 
     from iacyclegan_tf.web.server import listening, page_folder, serve
@@ -55,6 +57,10 @@ def start(options: argparse.Namespace) -> None:
         gallery = options.gallery and open_gallery(options.gallery, models, Path(scratch), console)
         page = build(models, gallery, about_html(models), folder)
         serve(page, folder, port, lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True))
+
+
+def _end(*_) -> None:
+    raise Terminated("the page is gone, and so is what was uploaded")
 
 
 def main() -> None:

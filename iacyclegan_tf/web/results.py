@@ -1,4 +1,4 @@
-"""A rank list to read: a card for each candidate with photo, name and scores, under the sketch that was searched for."""
+"""A rank list to read: a card for each candidate with photo, name and scores, and what the scores are worth."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import base64
 from html import escape
 
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.face_gallery import WAYS, Candidate, SearchResult, stored_photo
+from iacyclegan_tf.face_gallery import LEAD, WAYS, Candidate, SearchResult, stored_photo
 from iacyclegan_tf.web.pictures import thumbnail
 
 
 def result_html(result: SearchResult) -> str:
-    """Needs nothing else: the photos are small and inside. They are read from where they were added, and only there."""
+    """Needs nothing else: the photos are small and inside. They are read from where they were added, and only there.
+
+    The first of the sentences, ``LEAD``, stands above the search at all times (``page.py``).
+    """
     cards = "".join(map(_card, result.candidates))
-    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences)
-    return (f"<div class=probe><figure>{_image(thumbnail(result.probe), 'The sketch')}<figcaption>the sketch</figcaption></figure>"
-            f"<figure>{_image(thumbnail(result.synthesised), 'The photo that was made of the sketch')}"
-            f"<figcaption>as a photo</figcaption></figure><ul>{sentences}</ul></div><ol class=candidates>{cards}</ol>")
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences if sentence != LEAD)
+    return (f"<div class=probe><figure>{_image(thumbnail(result.synthesised), 'The photo that the network made of the sketch')}"
+            f"<figcaption>the sketch as a photo</figcaption></figure><ul>{sentences}</ul></div>"
+            f"<ol class=candidates>{cards}</ol>")
 
 
 def _card(one: Candidate) -> str:

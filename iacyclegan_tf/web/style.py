@@ -18,6 +18,10 @@ CSS = """
   border: 1px solid var(--error-border-color); padding: .55rem .8rem; font-weight: 600; overflow-wrap: anywhere; }
 .picture { min-width: min(100%, 260px) !important; }
 .picture img, .picture video { object-fit: contain; width: 100%; }
+.probe { display: flex; gap: 1rem; align-items: flex-start; }
+.probe figure { margin: 0; flex: none; } .probe img { height: 120px; width: auto; border-radius: 8px; }
+.probe figcaption { font-size: .82rem; color: var(--body-text-color-subdued); text-align: center; max-width: 9.5em; }
+.probe ul { margin: 0; padding-left: 1.1rem; font-size: .92rem; min-width: 0; } .probe li { margin: 0 0 .3rem; }
 .candidates { list-style: none; margin: .6rem 0 0; padding: 0; display: grid; gap: .9rem;
   grid-template-columns: repeat(auto-fill, minmax(158px, 1fr)); }
 .candidates li { border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; margin: 0;
@@ -28,7 +32,8 @@ CSS = """
 .candidates .none { display: grid; place-items: center; padding: .6rem; text-align: center; font-size: .85rem;
   color: var(--body-text-color-subdued); }
 .candidates figcaption { padding: .55rem .7rem .7rem; }
-.candidates .who { display: flex; gap: .45rem; align-items: baseline; font-weight: 600; margin-bottom: .4rem; }
+.candidates .who { display: flex; gap: .45rem; align-items: baseline; font-weight: 600; font-size: .92rem;
+  margin-bottom: .4rem; }
 .candidates .who span:last-child { overflow-wrap: anywhere; min-width: 0; }
 .candidates .rank { color: var(--primary-600); font-variant-numeric: tabular-nums; }
 .dark .candidates .rank { color: var(--primary-300); }
@@ -40,9 +45,9 @@ CSS = """
   border: 1px solid var(--border-color-primary); color: var(--body-text-color-subdued); }
 .about { max-width: 80ch; } .about h2 { font-size: 1.15rem; margin: 1.4rem 0 .4rem; } .about li { margin: .25rem 0; }
 .about .wide { overflow-x: auto; }
-.about table { border-collapse: collapse; border: 0; margin: .2rem 0; font-variant-numeric: tabular-nums; }
-.about th, .about td { text-align: left; padding: .3rem 1.4rem .3rem 0; border: 0; vertical-align: top;
-  border-bottom: 1px solid var(--border-color-primary); }
+.about table, .about tr { border-collapse: collapse; border: 0 !important; font-variant-numeric: tabular-nums; }
+.about th, .about td { text-align: left; padding: .3rem 1.4rem .3rem 0 !important; vertical-align: top; border: 0 !important;
+  border-bottom: 1px solid var(--border-color-primary) !important; }
 .about td.number { text-align: right; } .about code { overflow-wrap: anywhere; }
 @media (max-width: 600px) {
   .gradio-container { padding: .4rem 0 2rem !important; } #head h1 { font-size: 1.3rem; }
