@@ -11,11 +11,10 @@ from pathlib import Path
 from iacyclegan_tf.atomic_files import write_bytes, write_text
 from iacyclegan_tf.commands import run_command
 from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.serving.connecting import connected
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
-from iacyclegan_tf.serving.remote import Connection, Model, Refused, Server
+from iacyclegan_tf.serving.remote import Connection, Model, Refused
 from iacyclegan_tf.serving.splitting import Image, answers, batches
-
-_PORTS = {"rest": 8501, "grpc": 8500}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -75,22 +74,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def connect(options: argparse.Namespace) -> Connection:
-    host, colon, port = options.server.rpartition(":")
-    if not colon:
-        host, port = options.server, str(_PORTS[options.protocol])
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(f"--server is {options.server!r}; it must be HOST or HOST:PORT, e.g. localhost:8501.")
     if options.timeout <= 0 or options.retries < 0 or options.max_message_mb < 1:
         raise UserError(f"--timeout is {options.timeout:g}, --retries {options.retries}, --max-message-mb "
                         f"{options.max_message_mb}; they must be more than 0, 0 or more, and at least 1.")
-    server = Server(host, int(port), options.timeout, options.retries, options.max_message_mb)
-    if options.protocol == "grpc":
-        from iacyclegan_tf.serving.grpc_calls import GrpcConnection
-
-        return GrpcConnection(server)
-    from iacyclegan_tf.serving.rest_calls import RestConnection
-
-    return RestConnection(server)
+    return connected(options.server, options.protocol, options.timeout, options.retries, options.max_message_mb)
 
 
 def translate(connection: Connection, options: argparse.Namespace) -> None:

@@ -50,6 +50,7 @@ def _metrics(run: Path, wanted: int | None) -> dict:
 
 
 def _export_again(run, config, metrics: dict) -> None:
+    from iacyclegan_tf.calibration import FILE as CALIBRATION
     from iacyclegan_tf.data.fit import Fit
     from iacyclegan_tf.publish import SERVABLES, Version, publish
     from iacyclegan_tf.served_networks import ServedNetworks
@@ -60,7 +61,7 @@ def _export_again(run, config, metrics: dict) -> None:
     known = [version for servable in SERVABLES for version in list_versions(run.savedmodels / servable)]
     number = 1 + max([config.rounds.count, *known])
     data = json.loads((run.path / "data.json").read_text(encoding="utf-8"))
-    publish(Version(config, run.savedmodels, number, data, metrics),
+    publish(Version(config, run.savedmodels, number, data, metrics, run.round(metrics["round"]) / CALIBRATION),
             lambda: ServedNetworks(config, (height, width, 3), fit).read_round(run.path, metrics["round"]), print)
     print(f"exported round {metrics['round']} of {run.path} as version {number} in {run.savedmodels}")
 

@@ -40,10 +40,16 @@ def match(matcher: Matcher, sketches: Images, photos: Images, fake_photos: Image
     ``sketch``: Φs on the probe's sketch and the gallery's synthesised sketch. ``fusion``: both, z-normalised, added.
     ``fake_photos`` belong to ``sketches``, ``fake_sketches`` to ``photos``, by index.
     """
-    by_photo = matcher.embed_photo(fake_photos) @ matcher.embed_photo(photos).T
-    by_sketch = matcher.embed_sketch(sketches) @ matcher.embed_sketch(fake_sketches).T
-    return {"none": matcher.embed_initial(sketches) @ matcher.embed_initial(photos).T,
-            "photo": by_photo, "sketch": by_sketch, "fusion": fuse([by_photo, by_sketch])}
+    learned = recognizer_scores(matcher, sketches, photos, fake_photos, fake_sketches)
+    return {"none": matcher.embed_initial(sketches) @ matcher.embed_initial(photos).T, **learned,
+            "fusion": fuse([learned["photo"], learned["sketch"]])}
+
+
+def recognizer_scores(matcher: Matcher, sketches: Images, photos: Images, fake_photos: Images,
+                      fake_sketches: Images) -> dict[str, np.ndarray]:
+    """``photo`` and ``sketch`` of ``match``."""
+    return {"photo": matcher.embed_photo(fake_photos) @ matcher.embed_photo(photos).T,
+            "sketch": matcher.embed_sketch(sketches) @ matcher.embed_sketch(fake_sketches).T}
 
 
 def translate(translator, images: Images) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ stops nothing.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.atomic_files import new_folder, write_text
+from iacyclegan_tf.calibration import FILE as CALIBRATION
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.serving import evaluator, infra_validator
@@ -42,6 +44,7 @@ class Version:
         savedmodels: ``savedmodels/<run>``.
         number: the version, the same for all four servables.
         data, metrics: the run's ``data.json`` and the round's ``metrics.json``.
+        calibration: the round's ``calibration.json``, which its recognizers carry; rounds of older versions have none.
     """
 
     config: Config
@@ -49,6 +52,7 @@ class Version:
     number: int
     data: dict
     metrics: dict
+    calibration: Path | None = None
 
     def export(self, servable: str) -> Path:
         return self.savedmodels / servable / str(self.number)
@@ -119,6 +123,8 @@ def export(module: tf.Module, servable: str, version: Version) -> Path:
             write_warmup(servable, extra)
             card = model_card(servable, version.config, version.data, version.metrics) | {"version": version.number}
             (extra / MODEL_CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            if is_recognizer(servable) and version.calibration is not None and version.calibration.exists():
+                shutil.copyfile(version.calibration, extra / CALIBRATION)
             if not is_recognizer(servable):  # a server that batches would mix up the scores of match
                 (aside / PER_MODEL_BATCHING).write_text(batching(version.config.export.batching))
     except (OSError, tf.errors.OpError) as error:

@@ -12,6 +12,8 @@ import json
 
 import tensorflow as tf
 
+from iacyclegan_tf.calibration import FILE as CALIBRATION
+from iacyclegan_tf.calibration import calibrate
 from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
 from iacyclegan_tf.evaluation import evaluate_round, trivial_baselines
 from iacyclegan_tf.matching import from_servables
@@ -128,6 +130,7 @@ class Rounds:
                                                                "generator_ema": self.config.generator.ema,
                                                                "seed": self.config.seed})
         metrics["trivial_baselines"] = {side: {"ssim": values} for side, values in trivial_baselines(self.faces).items()}
+        self.folder.write_json(self.folder.round(number) / CALIBRATION, calibrate(matcher, self.faces.validation))
         self.context.history.measures(number, metrics)
         self.folder.write_json(path, metrics)
         return metrics
@@ -135,7 +138,8 @@ class Rounds:
     def publish(self, number: int, metrics: dict) -> None:
         """Exports all four servables, judges each, and pushes what is blessed."""
         data = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
-        publish(Version(self.config, self.folder.savedmodels, number, data, metrics), self._modules, self.context.say)
+        version = Version(self.config, self.folder.savedmodels, number, data, metrics, self.folder.round(number) / CALIBRATION)
+        publish(version, self._modules, self.context.say)
 
     def _modules(self) -> dict[str, tf.Module]:
         generators = self.synthesis.networks

@@ -19,34 +19,36 @@ FLOORS = (
     {"atomic_files": "files whole or not there", "config": "all settings", "commands": "how a command ends"},
     {"config_file": "settings from YAML"},
     {"metrics": "what is measured, on arrays alone"},
-    {"data": "images, pairs, streams"},
+    {"data": "images, pairs, streams", "index": "a gallery of vectors"},
     {"models": "the networks", "serving": "blessings, pushes, clients"},
     {"losses": "equations", "image_pool": "history of images", "schedules": "learning rate", "strategy": "devices",
      "adam": "optimizer"},
     {"networks": "built from settings", "synthesis": "one step of IACycleGAN", "recognition": "one step of a recognizer",
      "memory": "what a run will need"},
     {"servables": "networks as they are served", "matching": "four ways to compare"},
-    {"evaluation": "a round's numbers", "synthesised": "training images through a generator"},
+    {"evaluation": "a round's numbers", "calibration": "what a score means", "synthesised": "training images through a generator"},
     {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels",
      "image_measures": "what is measured on images", "recognition_measures": "on scores", "distractors": "a bigger gallery"},
     {"served_networks": "networks to be served", "training": "one phase through fit", "snapshots": "the picture grid",
      "recognizer_export": "weights as a SavedModel",
      "finished_run": "a run, opened for reading", "full_evaluation": "every measure of a round",
-     "evaluation_files": "what it leaves behind", "people_evaluation": "one photo each in the gallery"},
+     "evaluation_files": "what it leaves behind", "people_evaluation": "one photo each in the gallery",
+     "photo_files": "photos, read ahead"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
      "comparison": "runs side by side", "trained": "exports, for whoever uses them",
      "translation_jobs": "which pictures go where"},
-    {"rounds": "mutual optimisation", "translation": "pictures through a generator"},
-    {"start": "from settings to a finished run"},
-    {"dry_run": "what a run would be", "run_evaluation": "from a run to its report",
-     "run_pretraining": "from a folder of people to a recognizer"},
+    {"rounds": "mutual optimisation", "face_gallery": "photos, searched with a sketch",
+     "translation": "pictures through a generator"},
+    {"start": "from settings to a finished run", "ranked_list": "candidates in text"},
+    {"dry_run": "what a run would be", "contact_strip": "candidates in a picture", "run_evaluation": "from a run to its report",
+     "run_pretraining": "from a folder of people to a recognizer", "web": "the page in a browser"},
     {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
      "export": "command", "client": "command", "pretrain": "command",
-     "translate": "command"},
+     "translate": "command", "gallery": "command", "app": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own
+PACKAGES = ("metrics", "data", "index", "models", "serving", "report", "web")  # rooms with modules of their own
 
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
            for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
@@ -131,7 +133,8 @@ def has_main(tree: ast.Module) -> bool:
 
 
 COMMANDS = [name for name, tree in TREES.items() if has_main(tree)]
-HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich")
+HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich",
+         "gradio", "fastapi", "uvicorn")
 
 
 def help_of(name: str, *options: str) -> tuple[subprocess.CompletedProcess, float]:

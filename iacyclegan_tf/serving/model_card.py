@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 from iacyclegan_tf.config import Config
-from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO, is_recognizer, signatures
+from iacyclegan_tf.serving.contract import (
+    PHOTO_RECOGNIZER, PHOTO_TO_SKETCH, SKETCH_RECOGNIZER, SKETCH_TO_PHOTO, is_recognizer, signatures)
 
 FILE = "model_card.json"
 PAPER = "Fang, Deng, Du, Hu: Identity-Aware CycleGAN, Pattern Recognition 102 (2020), arXiv 2103.16019"
-_MAKES = {PHOTO_TO_SKETCH: "a sketch from a face photo", SKETCH_TO_PHOTO: "a face photo from a sketch"}
-_LIMITS = (
+_MAKES = {PHOTO_TO_SKETCH: "a sketch from a face photo", SKETCH_TO_PHOTO: "a face photo from a sketch",
+          PHOTO_RECOGNIZER: "embeddings of face photos, compared by cosine",
+          SKETCH_RECOGNIZER: "embeddings of face sketches, compared by cosine"}
+LIMITS = (
     "Trained and measured on frontal faces of the data set named here; other poses, ages, skin tones, drawing styles "
     "and image sizes were not measured.",
     "Synthesised images are guesses: details that the input does not show are invented.",
 )
-_FALSE_MATCHES = (
+DANGER = (
     "Scores rank candidates; they are no evidence of identity. In a large gallery the best match of a person who is "
     "not in it is always somebody else, and false matches grow with the gallery. A person must decide, with other "
     "evidence. Do not use it to identify, accuse or track people."
@@ -36,13 +39,12 @@ def model_card(servable: str, config: Config, data: dict, metrics: dict) -> dict
         **metrics[servable], "trivial_baselines": metrics["trivial_baselines"][servable]}
     return {
         "servable": servable, "run": config.name, "round": metrics["round"], "method": PAPER,
-        "purpose": f"research on photo-sketch synthesis and recognition; makes "
-                   f"{_MAKES.get(servable, f'embeddings of face {side}s, compared by cosine')}",
+        "purpose": f"research on photo-sketch synthesis and recognition; makes {_MAKES[servable]}",
         "signatures": {name: {"inputs": s.inputs, "outputs": s.outputs} for name, s in signatures(servable).items()},
         "data": {"source": "faces drawn by this program, of people who do not exist" if drawn else
                  "photo-sketch pairs of real people, from the folder that the run's data.root named", **data},
-        "measures": measures, "protocol": metrics["protocol"], "limits": list(_LIMITS),
-        "licence_of_weights": _licence(config, drawn), "danger_of_false_matches": _FALSE_MATCHES,
+        "measures": measures, "protocol": metrics["protocol"], "limits": list(LIMITS),
+        "licence_of_weights": _licence(config, drawn), "danger_of_false_matches": DANGER,
     }
 
 

@@ -1,0 +1,71 @@
+"""``python -m iacyclegan_tf.app``: a page in the browser to translate faces and to search a gallery with a sketch."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from iacyclegan_tf.commands import Terminated, run_command
+from iacyclegan_tf.errors import UserError
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m iacyclegan_tf.app",
+        description="Serves a page to translate face photos and sketches and to search a gallery with a sketch. It needs the "
+        "extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it and deletes what was "
+        "uploaded. SavedModels are programs: use only those that you or people you trust have written.")
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument("--model", metavar="RUN_OR_DIR", help="a run's name or folder, or a folder of exports; by default the "
+                        "run in runs/ that finished a round last")
+    models.add_argument("--server", metavar="HOST[:PORT]", help="ask a running TensorFlow Serving instead (docs/serving.md)")
+    parser.add_argument("--round", type=int, metavar="N", help="of the model, by default its last")
+    parser.add_argument("--savedmodels", metavar="DIR", help="the folder above the exports of runs, if not as the run says")
+    parser.add_argument("--gallery", type=Path, metavar="INDEX_OR_DIR", help="what the tab Search looks in: an index of "
+                        "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end")
+    protocol = parser.add_mutually_exclusive_group()
+    protocol.add_argument("--rest", dest="protocol", action="store_const", const="rest", help="with --server; the default")
+    protocol.add_argument("--grpc", dest="protocol", action="store_const", const="grpc")
+    parser.set_defaults(protocol="rest")
+    parser.add_argument("--label", metavar="NAME", help="of the server's versions, e.g. stable; by default the newest")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 lets others in: there is no "
+                        "password (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default 7860)")
+    return parser.parse_args(arguments)
+
+
+def start(options: argparse.Namespace) -> None:
+    if options.server is None and (options.label or options.protocol == "grpc"):
+        raise UserError("--label and --grpc say how to ask a server; name it with --server.")
+    if options.server is not None and (options.round is not None or options.savedmodels):
+        raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
+    signal.signal(signal.SIGTERM, _end)
+    from rich.console import Console
+
+    from iacyclegan_tf.web.server import listening, page_folder, serve
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    with listening(options.host, options.port) as port, page_folder() as folder, tempfile.TemporaryDirectory(
+            prefix="iacyclegan-gallery-") as scratch:
+        from iacyclegan_tf.web.page import build
+        from iacyclegan_tf.web.sources import about_html, open_gallery, open_models
+
+        models = open_models(options)
+        gallery = options.gallery and open_gallery(options.gallery, models, Path(scratch), console)
+        page = build(models, gallery, about_html(models), folder)
+        serve(page, folder, port, lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True))
+
+
+def _end(*_) -> None:
+    raise Terminated("the page is gone, and so is what was uploaded")
+
+
+def main() -> None:
+    sys.exit(run_command(lambda: start(parse())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""``python -m iacyclegan_tf.gallery``: face photos that are searched with a sketch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.errors import UserError
+
+_WAYS = ("fusion", "photo", "sketch")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m iacyclegan_tf.gallery",
+        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command goes on.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    build = commands.add_parser("build", help="embed all photos below a folder, or those that are new or changed")
+    build.add_argument("photos", type=Path, metavar="DIR")
+    build.add_argument("index", type=Path, metavar="INDEX", help="the gallery's folder")
+
+    add = commands.add_parser("add", help="embed more photos")
+    add.add_argument("index", type=Path, metavar="INDEX")
+    add.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files or folders")
+
+    remove = commands.add_parser("remove", help="forget photos and their embeddings")
+    remove.add_argument("index", type=Path, metavar="INDEX")
+    remove.add_argument("names", nargs="+", metavar="NAME", help="as check --list prints them")
+
+    search = commands.add_parser("search", help="rank the photos by likeness to a sketch")
+    search.add_argument("sketch", type=Path, metavar="SKETCH")
+    search.add_argument("index", type=Path, metavar="INDEX")
+    search.add_argument("--top", type=int, default=20, metavar="N", help="candidates (default 20)")
+    search.add_argument("--by", choices=_WAYS, default="fusion", help="what ranks (default fusion)")
+    search.add_argument("--csv", type=Path, metavar="FILE")
+    search.add_argument("--json", type=Path, metavar="FILE")
+    search.add_argument("--strip", type=Path, metavar="FILE.png", help="probe, synthesised photo and candidates as a picture")
+    search.add_argument("--photos", type=Path, metavar="DIR", help="where the photos lie now, for --strip")
+
+    check = commands.add_parser("check", help="compare the embeddings with their checksums")
+    check.add_argument("index", type=Path, metavar="INDEX")
+    check.add_argument("--list", action="store_true", help="print the names of the photos")
+
+    for command in (build, add, search):
+        command.add_argument("--model", metavar="RUN_OR_DIR",
+                             help="a run, or a folder of exports; by default the run that finished a round last")
+        command.add_argument("--round", type=int, metavar="N", help="by default the last")
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    {"build": _build, "add": _add, "remove": _remove, "search": _search, "check": _check}[options.command](options, console)
+
+
+def _build(options: argparse.Namespace, console) -> None:
+    from iacyclegan_tf.face_gallery import Gallery
+    from iacyclegan_tf.trained import load
+
+    model = load(options.model, options.round)
+    with _bar(console) as progress:
+        gallery, added = Gallery.build(options.photos, options.index, model, progress)
+    _tell(gallery, added, console)
+
+
+def _add(options: argparse.Namespace, console) -> None:
+    gallery = _open(options)
+    with _bar(console) as progress:
+        added = gallery.add(options.photos, progress)
+    _tell(gallery, added, console)
+
+
+def _tell(gallery, added, console) -> None:
+    console.print(f"{gallery.store.folder}: {added.added} added, {added.unchanged} were there, {len(gallery)} photos in all, "
+                  f"embedded by {gallery.model.name} {gallery.model.number}", soft_wrap=True, markup=False)
+    if added.bad:
+        raise UserError(f"{len(added.bad)} files were passed over; the others are in the gallery:\n"
+                        + "\n".join(f"  {reason}" for _, reason in added.bad))
+
+
+def _remove(options: argparse.Namespace, console) -> None:
+    from iacyclegan_tf.index.store import GalleryStore
+
+    store = GalleryStore(options.index)
+    store.remove(options.names)
+    console.print(f"{options.index}: {len(set(options.names))} removed, {len(store)} photos in all", soft_wrap=True, markup=False)
+
+
+def _search(options: argparse.Namespace, console) -> None:
+    from iacyclegan_tf.atomic_files import write_text
+    from iacyclegan_tf.ranked_list import as_csv, as_json, table
+    from iacyclegan_tf.report.terminal import print_table
+
+    gallery = _open(options)
+    result = gallery.search(str(options.sketch), options.top, options.by)
+    console.print(f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
+                  soft_wrap=True, markup=False)
+    print_table(table(result), console)
+    if options.csv:
+        write_text(options.csv, as_csv(result))
+    if options.json:
+        write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
+    if options.strip:
+        from iacyclegan_tf.contact_strip import contact_strip
+        from iacyclegan_tf.data.images import write_png
+
+        picture, missing = contact_strip(result, options.photos)
+        write_png(options.strip, picture)
+        for why in missing:
+            console.print(f"not shown: {why}", soft_wrap=True, markup=False)
+    for path in filter(None, (options.csv, options.json, options.strip)):
+        console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _check(options: argparse.Namespace, console) -> None:
+    from iacyclegan_tf.index.store import GalleryStore
+
+    store = GalleryStore(options.index)
+    damaged = store.damaged()
+    if options.list:
+        for entry in store.snapshot().entries:
+            console.print(entry.name, soft_wrap=True, markup=False)
+    lengths = ", ".join(f"{way} {length}" for way, length in store.lengths.items())
+    console.print(f"{options.index}: {len(store)} photos, embeddings of {lengths} numbers, by {store.models['name']} "
+                  f"{store.models['number']}", soft_wrap=True, markup=False)
+    if damaged:
+        raise UserError(f"The embeddings of {len(damaged)} photos are damaged. Remove them, and add them again:\n  "
+                        + "\n  ".join(damaged))
+
+
+def _open(options: argparse.Namespace):
+    from iacyclegan_tf.index.store import GalleryStore
+
+    store = GalleryStore(options.index)  # mistakes are told before TensorFlow is loaded
+    from iacyclegan_tf.face_gallery import Gallery
+    from iacyclegan_tf.trained import load
+
+    return Gallery(store, load(options.model, options.round))
+
+
+class _bar:
+    """``progress(done, total)`` as a bar with the time left on terminals; elsewhere silent."""
+
+    def __init__(self, console):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(TextColumn("embedding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                                  console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self):
+        self._progress.start()
+        return lambda done, total: self._progress.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *_) -> None:
+        self._progress.stop()
+
+
+def main() -> None:
+    sys.exit(run_command(lambda: run(parse())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A gallery as vectors, names and checksums: kept on the disk, and searched exactly."""

@@ -1,0 +1,71 @@
+"""Pictures from a browser: bounded before they are decoded, and named by their own name alone in what is answered."""
+
+from __future__ import annotations
+
+import re
+
+import cv2
+import numpy as np
+
+from iacyclegan_tf.data.image_headers import HeaderError, read_header
+from iacyclegan_tf.data.images import decode_image
+from iacyclegan_tf.errors import UserError
+
+MAX_BYTES = 16 * 2**20
+MAX_PIXELS = 2**24  # 4096 x 4096, as in the served graph (serving/decoding.py)
+_LONGEST_NAME = 60
+_GAP = 8  # pixels of white between two pictures
+
+
+class WrongPicture(UserError):
+    """A picture that cannot be used. The message may be shown to whoever sent it: no path, no trace."""
+
+
+def decode(data: bytes, name: str) -> np.ndarray:
+    """An uploaded file as uint8 ``[h, w, 3]`` RGB, upright.
+
+    The size is read from the header first. Files packed with gzip or bzip2, which ``data/images.py`` would unpack, are
+    refused like everything else that is no image.
+
+    Raises:
+        WrongPicture: the reason in one sentence.
+    """
+    name = plain_name(name)
+    if len(data) > MAX_BYTES:
+        raise WrongPicture(f"'{name}' has {len(data) / 2**20:.1f} MB; at most {MAX_BYTES // 2**20} MB are taken.")
+    try:
+        header = read_header(data) if data else None
+    except HeaderError as error:
+        raise WrongPicture(f"'{name}' cannot be used: {error}.") from None
+    if header and header.width * header.height > MAX_PIXELS:
+        raise WrongPicture(f"'{name}' has {header.width}x{header.height} pixels; at most {MAX_PIXELS} are taken. Make it "
+                           "smaller, or cut out the face.")
+    try:
+        return decode_image(data, name)
+    except UserError as error:
+        raise WrongPicture(str(error)) from None
+
+
+def plain_name(name: str) -> str:
+    """A file's own name, without folders of whatever system and without control characters; never empty."""
+    name = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", re.split(r"[/\\]", name)[-1])
+    return name[:_LONGEST_NAME] if name.strip(". ") else "picture"
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 ``[h, w, 3]`` RGB -> PNG."""
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def thumbnail(image: np.ndarray, height: int = 200) -> bytes:
+    """uint8 ``[h, w, 3]`` RGB -> JPEG of at most that height; smaller images keep their size."""
+    scale = min(1.0, height / image.shape[0])
+    if scale < 1:
+        size = max(1, round(image.shape[1] * scale)), height
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Two images of one size beside each other, with a strip of white between."""
+    return np.concatenate([left, np.full((left.shape[0], _GAP, 3), 255, np.uint8), right], axis=1)

@@ -1,0 +1,117 @@
+"""A TensorFlow Serving process in the place of a loaded round, for translations and for a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from iacyclegan_tf.data.images import decode_image
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.face_gallery import LEAD, Candidate, Gallery, stored_photo
+from iacyclegan_tf.index.names import Entry
+from iacyclegan_tf.index.store import GalleryStore
+from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
+from iacyclegan_tf.serving.remote import Connection, Model, Refused
+from iacyclegan_tf.web.pictures import png
+
+_BATCH = 8  # images in one request
+_TRIED = 3  # photos of a gallery that are embedded again
+_ALIKE = 0.999  # cosine of two embeddings of one photo by one model, on whatever processor
+
+Images = np.ndarray | Sequence[np.ndarray]
+
+
+class RemoteModel:
+    """``to_sketch``, ``to_photo`` and ``embed`` of ``trained.Trained``, on pixels, over the signature ``serving_default``.
+
+    Args:
+        label: ``stable`` or ``canary``; by default the newest version that is loaded.
+    """
+
+    def __init__(self, connection: Connection, label: str | None = None):
+        self.connection, self.label = connection, label
+        self.name, self.number = f"the server at {connection.server.name}", f"label {label}" if label else "newest version"
+
+    def to_sketch(self, image: Images) -> Images:
+        """uint8 ``[h, w, 3]`` RGB -> the same; for a list a list. ``UserError`` where the server fails or refuses."""
+        return self._translate(PHOTO_TO_SKETCH, image)
+
+    def to_photo(self, image: Images) -> Images:
+        """As ``to_sketch``."""
+        return self._translate(SKETCH_TO_PHOTO, image)
+
+    def embed(self, image: Images, of: str = "photo") -> np.ndarray:
+        """float32 ``[D]`` of length 1, or ``[N, D]`` for a list."""
+        found = np.array(self._ask(f"{of}_recognizer", [image] if isinstance(image, np.ndarray) else image), np.float32)
+        return found[0] if isinstance(image, np.ndarray) else found
+
+    def versions(self) -> dict[str, str]:
+        """By servable: which versions the server has, in words; ``UserError`` where it does not answer."""
+        return {name: ", ".join(map(str, self.connection.status(name))) or "none" for name in SERVABLES}
+
+    def _translate(self, servable: str, image: Images) -> Images:
+        one = isinstance(image, np.ndarray)
+        made = [decode_image(data, "the server's answer") for data in self._ask(servable, [image] if one else image)]
+        return made[0] if one else made
+
+    def _ask(self, servable: str, images: Sequence[np.ndarray]) -> list:
+        answers = []
+        for at in range(0, len(images), _BATCH):
+            batch = images[at:at + _BATCH]
+            try:
+                outputs = self.connection.predict(Model(servable, label=self.label), "serving_default",
+                                                  {"image_bytes": [png(image) for image in batch]})
+            except Refused as error:
+                raise UserError(f"The server at {self.connection.server.name} refused a request to {servable}: {error}") from None
+            values = next(iter(outputs.values()), [])
+            if len(values) != len(batch):
+                raise UserError(f"The server at {self.connection.server.name} gave {len(values)} results for {len(batch)} images.")
+            answers += values
+        return answers
+
+
+class RemoteGallery(Gallery):
+    """A gallery whose probes a server embeds. No file tells whether its models are those that made the index, so it is tried:
+    some of the photos are embedded again."""
+
+    def __init__(self, store: GalleryStore, model: RemoteModel):
+        self.store, self.model, self.calibration = store, model, None
+        self._check_models()
+
+    @classmethod
+    def start(cls, index, model: RemoteModel) -> RemoteGallery:
+        """A new and empty one in the folder ``index``."""
+        blank = np.full((64, 64, 3), 128, np.uint8)
+        lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
+        return cls(GalleryStore(index, lengths, {"name": model.name, "number": model.number, "fingerprints": {}}), model)
+
+    def _check_models(self) -> None:
+        snapshot, tried = self.store.snapshot(), 0
+        for entry, row in zip(snapshot.entries, snapshot.rows):
+            try:
+                photo = stored_photo(_bare(entry))
+            except UserError:
+                continue  # gone or changed since
+            sketch = self.model.to_sketch(photo)
+            for of, image in (("photo", photo), ("sketch", sketch)):
+                again = self.model.embed(image, of=of)
+                if again.shape != (self.store.lengths[of],) or float(again @ snapshot.vectors[of][row]) < _ALIKE:
+                    raise UserError(f"The gallery {self.store.folder} was built with {self.store.models['name']} "
+                                    f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: their "
+                                    "embeddings cannot be compared. Serve the models that it was built with, or give the folder "
+                                    "of photos itself.")
+            tried += 1
+            if tried == _TRIED:
+                return
+        if len(snapshot) and not tried:
+            raise UserError(f"None of the photos of the gallery {self.store.folder} is at its place, so that nothing shows whether "
+                            f"the models of {self.model.name} made its embeddings. Give the folder of photos itself.")
+
+    def _sentences(self, by: str, searched: int) -> Iterator[str]:
+        yield LEAD
+        yield "A server tells no thresholds, so the scores only rank: nothing says how alike is alike enough."
+
+
+def _bare(entry: Entry) -> Candidate:
+    return Candidate(0, entry.name, entry.sha256, entry.source, 0.0, 0.0, 0.0, None, {})

@@ -1,0 +1,64 @@
+"""From the command line to what the page stands on: models, a gallery, and what is told about them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.face_gallery import Added, Gallery
+from iacyclegan_tf.index.store import FILE, GalleryStore
+from iacyclegan_tf.serving.connecting import connected
+from iacyclegan_tf.trained import Trained, load
+from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
+from iacyclegan_tf.web.words import card_html, server_html
+
+Models = Trained | RemoteModel
+_BLANK = np.full((64, 64, 3), 128, np.uint8)
+
+
+def open_models(options: Namespace) -> Models:
+    """Tried at once, so that a page which comes up can answer, and answers its first visitor as fast as the next."""
+    if options.server:
+        models = RemoteModel(connected(options.server, options.protocol), options.label)
+    else:
+        models = load(options.model, options.round, options.savedmodels)
+    models.to_sketch(_BLANK)
+    models.to_photo(_BLANK)
+    return models
+
+
+def about_html(models: Models) -> str:
+    if isinstance(models, RemoteModel):
+        return server_html(f"{models.name}, {models.number}", models.versions())
+    return card_html([models.card(servable) for servable in models.folders])
+
+
+def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery:
+    """The index in ``place``, or a new one of the photos below it, in the folder ``scratch``. Files that could not be used are
+    told to ``console``."""
+    if (place / FILE).is_file():
+        return (RemoteGallery if isinstance(models, RemoteModel) else Gallery)(GalleryStore(place), models)
+    with _bar(console) as progress:
+        if isinstance(models, RemoteModel):
+            gallery = RemoteGallery.start(scratch / "index", models)
+            added: Added = gallery.add([place], progress)
+        else:
+            gallery, added = Gallery.build(place, scratch / "index", models, progress)
+    for path, reason in added.bad:
+        console.print(f"passed over: {path}: {reason}", soft_wrap=True, markup=False)
+    return gallery
+
+
+@contextmanager
+def _bar(console) -> Iterator[Callable[[int, int], None]]:
+    """``progress(done, total)``, with the time left on terminals; elsewhere silent."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(TextColumn("embedding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
+                  transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
