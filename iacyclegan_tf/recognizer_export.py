@@ -47,7 +47,7 @@ def _trimmed(recognizer: Recognizer) -> Recognizer:
         setattr(recognizer, name, [[layer for layer in layers if id(layer) in needed] for layers in getattr(recognizer, name)])
     for name in ("fc6", "fc7"):
         if id(getattr(recognizer, name)) not in needed:
-            delattr(recognizer, name)
+            setattr(recognizer, name, tf.Module())  # Keras would go on saving a layer that is merely deleted
     return recognizer
 
 
