@@ -1,6 +1,7 @@
 """Fitting images to the network: geometry there and back, one code for arrays and graphs."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -102,6 +103,15 @@ def test_native_refuses_a_second_size():
         Fit("native", 250, 200).apply(smooth_image(112, 92))
     with pytest.raises(UserError, match="64x64.*cannot be undone"):
         Fit("native", 250, 200).undo(smooth_image(64, 64), (250, 200))
+
+
+def test_many_threads_at_once_trace_once(monkeypatch):
+    traced, original = [], Fit.apply_graph
+    monkeypatch.setattr(Fit, "apply_graph", lambda fit, image: traced.append(1) or original(fit, image))
+    fit, image = Fit("squeeze", 44, 36), smooth_image(20, 30)  # a size that no other test uses
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: fit.apply(image), range(16)))
+    assert len(traced) == 1 and all(np.array_equal(result, results[0]) for result in results)
 
 
 def test_speed_is_far_above_what_training_needs():

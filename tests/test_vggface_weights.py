@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import resource
 import time
 import tracemalloc
+from functools import partial
 
 import cv2
 import numpy as np
@@ -109,6 +111,41 @@ def test_arrays_cannot_be_changed(thin_files):
 def test_embedding_equals_independent_run_of_the_file(name, thin_files, thin_embeddings, recognizer, picture):
     found = embedding(recognizer, read_vggface_weights(thin_files[name], THIN), picture)
     assert np.linalg.norm(found - thin_embeddings[name]) < 1e-4  # both of length 1
+
+
+@pytest.mark.parametrize("name", ["matconvnet", "keras-vggface"])  # one of RGB, one of BGR
+def test_a_savedmodel_of_the_weights_equals_it_too(name, thin_files, thin_embeddings, picture, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    from iacyclegan_tf import recognizer_export, weights
+
+    monkeypatch.setattr(recognizer_export, "Recognizer", partial(recognizer_export.Recognizer, width=1 / 16))
+    monkeypatch.setattr("iacyclegan_tf.models.vggface_weights.read_vggface_weights",
+                        partial(read_vggface_weights, architecture=THIN))
+    assert weights.main([str(thin_files[name]), "--write", str(tmp_path / "vggface" / "1")]) == 0
+    assert os.listdir(tmp_path) == ["vggface"] and os.listdir(tmp_path / "vggface") == ["1"]
+    assert (tmp_path / "vggface/1/assets.extra/tf_serving_warmup_requests").is_file()
+    origin = json.loads((tmp_path / "vggface/1/assets.extra/origin.json").read_text())
+    assert origin["format"] == name and origin["fingerprint"] == read_vggface_weights(thin_files[name], THIN).fingerprint
+    served = tf.saved_model.load(str(tmp_path / "vggface/1"))
+    found = served.signatures["serving_default"](image_bytes=tf.io.encode_png(picture)[None])["embedding"].numpy()[0]
+    assert np.linalg.norm(found - thin_embeddings[name]) < 1e-4
+
+
+def test_a_savedmodel_without_top_holds_no_random_numbers(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    from iacyclegan_tf import recognizer_export
+
+    monkeypatch.setattr(recognizer_export, "Recognizer", partial(recognizer_export.Recognizer, width=1 / 16))
+    network = files.random_network(files.BLOCKS_THIN, (256, 256), 10, 7, has_top=False)
+    weights = read_vggface_weights(files.write_keras_vggface(tmp_path / "notop", network), THIN)
+    recognizer_export.export_recognizer(recognizer_export.vggface_module(weights), tmp_path / "1", {})
+    saved = [shape for name, shape in tf.train.list_variables(str(tmp_path / "1/variables/variables"))
+             if "VARIABLE_VALUE" in name]
+    assert sorted(map(tuple, saved)) == sorted([*(array.shape for array in weights.arrays.values()), (3,)])
+    with pytest.raises(UserError, match="exists already"):
+        recognizer_export.export_recognizer(None, tmp_path / "1", {})
 
 
 def swap_channels(weights):

@@ -1,6 +1,5 @@
 """``python -m iacyclegan_tf.weights``: the table, the written file, and one sentence for a user's mistake."""
 
-import json
 import subprocess
 import sys
 import time
@@ -74,24 +73,6 @@ def test_writing_over_the_file_that_is_read(tiny_npz):
     path, weights = tiny_npz
     assert main([str(path), "--write", str(path)]) == 0
     assert read_vggface_weights(path).fingerprint == weights.fingerprint
-
-
-def test_a_savedmodel_embeds_as_the_recognizer_with_the_same_weights(notop, tmp_path):
-    import tensorflow as tf
-
-    from iacyclegan_tf.models.recognizer import Recognizer
-
-    result = run(notop, "--write", tmp_path / "vggface" / "1")
-    assert result.returncode == 0, result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["vggface"] and len(list((tmp_path / "vggface").iterdir())) == 1
-    recognizer = Recognizer(embedding="pool5")
-    recognizer.load_vggface(read_vggface_weights(notop))
-    image = np.random.default_rng(2).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
-    served = tf.saved_model.load(str(tmp_path / "vggface" / "1")).signatures["tensor"](images=tf.constant(image))["embedding"]
-    np.testing.assert_allclose(served, recognizer(image / 127.5 - 1.0), atol=1e-5)
-    origin = json.loads((tmp_path / "vggface/1/assets.extra/origin.json").read_text())
-    assert origin["format"] == "keras-vggface" and origin["fingerprint"] == read_vggface_weights(notop).fingerprint
-    assert (tmp_path / "vggface/1/assets.extra/tf_serving_warmup_requests").is_file()
 
 
 @pytest.mark.parametrize("arguments, words", [

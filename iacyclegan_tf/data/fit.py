@@ -13,6 +13,7 @@ only (Keys bicubic with antialiasing, half-pixel centres; results rounded and cl
 """
 
 import functools
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,15 +132,25 @@ def _next_multiple(size: int) -> int:
     return -(-size // MULTIPLE) * MULTIPLE
 
 
-@functools.lru_cache(maxsize=32)
+_TRACING = threading.Lock()
+
+
 def _compiled(fit: Fit, name: str):
-    """The graph version traced once per fit, for images of any size."""
+    """The graph version traced once per fit, for images of any size; by one thread, while the others wait."""
+    with _TRACING:
+        return _traced(fit, name)
+
+
+@functools.lru_cache(maxsize=32)
+def _traced(fit: Fit, name: str):
     import tensorflow as tf
 
     signature = [tf.TensorSpec([None, None, 3], tf.float32)]
     if name == "undo_graph":
         signature.append(tf.TensorSpec([2], tf.int32))
-    return tf.function(getattr(fit, name), input_signature=signature)
+    function = tf.function(getattr(fit, name), input_signature=signature)
+    function.get_concrete_function()
+    return function
 
 
 def _resize(image, size):

@@ -133,6 +133,7 @@ def _write(path: Path, pairs: Iterable[Pair], root: Path, source: str) -> Shard:
 
 def _encoded_pairs(pairs: Iterable[Pair]) -> Iterator[tuple]:
     """Pair and, for photo and sketch, encoded image and (height, width); some at a time on all cores."""
+    _decode()  # before many threads ask for it at once
     with ThreadPoolExecutor() as pool:
         some: list[Pair] = []
 
@@ -150,8 +151,10 @@ def _encoded_pairs(pairs: Iterable[Pair]) -> Iterator[tuple]:
 
 @functools.cache
 def _decode() -> tf.types.experimental.GenericFunction:
-    """As the stream decodes, compiled once."""
-    return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)])
+    """As the stream decodes, traced once."""
+    function = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)])
+    function.get_concrete_function()
+    return function
 
 
 def _encoded(path: Path) -> tuple[bytes, tuple[int, int]]:
