@@ -102,11 +102,13 @@ class IACycleGAN(tf.keras.Model):
         batch = photos.shape[0]
         usual = s.identity_mapping_weight > 0 and s.identity_mapping_form == "usual"
         # Both x and y go through each generator for the usual identity mapping: one call of twice the batch.
-        sketch_out = self.photo_to_sketch(tf.concat([photos, sketches], 0) if usual else photos)
-        photo_out = self.sketch_to_photo(tf.concat([sketches, photos], 0) if usual else sketches)
+        sketch_out = self.photo_to_sketch(tf.concat([photos, sketches], 0) if usual else photos, training=True)
+        photo_out = self.sketch_to_photo(tf.concat([sketches, photos], 0) if usual else sketches, training=True)
         fake_sketches, fake_photos = sketch_out[:batch], photo_out[:batch]
-        cycled_photos, cycled_sketches = self.sketch_to_photo(fake_sketches), self.photo_to_sketch(fake_photos)
-        judged_sketches, judged_photos = self.sketch_discriminator(fake_sketches), self.photo_discriminator(fake_photos)
+        cycled_photos = self.sketch_to_photo(fake_sketches, training=True)
+        cycled_sketches = self.photo_to_sketch(fake_photos, training=True)
+        judged_sketches = self.sketch_discriminator(fake_sketches, training=True)
+        judged_photos = self.photo_discriminator(fake_photos, training=True)
         mapped_photos, mapped_sketches = (photo_out[batch:], sketch_out[batch:]) if usual else (fake_sketches, fake_photos)
         zero = tf.constant(0.0)
         terms = {
@@ -186,8 +188,8 @@ class IACycleGAN(tf.keras.Model):
         past_photos = self.photo_pool.query(tf.stop_gradient(fake_photos), count)
         past_sketches = self.sketch_pool.query(tf.stop_gradient(fake_sketches), count)
         with tf.GradientTape() as tape:
-            on_photos = self.photo_discriminator(tf.concat([photos, past_photos], 0))
-            on_sketches = self.sketch_discriminator(tf.concat([sketches, past_sketches], 0))
+            on_photos = self.photo_discriminator(tf.concat([photos, past_photos], 0), training=True)
+            on_sketches = self.sketch_discriminator(tf.concat([sketches, past_sketches], 0), training=True)
             photo_loss = losses.discriminator_adversarial(on_photos[:batch], on_photos[batch:], form)
             sketch_loss = losses.discriminator_adversarial(on_sketches[:batch], on_sketches[batch:], form)
             total = photo_loss + sketch_loss

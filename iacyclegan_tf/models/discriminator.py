@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.models.convolution import Convolution
 from iacyclegan_tf.models.initializers import normal, seed_sequence
 from iacyclegan_tf.models.layers import InstanceNormalization
 
@@ -30,8 +31,7 @@ class Discriminator(tf.keras.Model):
 
         def conv(channels: int, strides: int, use_bias: bool) -> list:
             return [tf.keras.layers.ZeroPadding2D(1, dtype=policy),
-                    tf.keras.layers.Conv2D(channels, 4, strides=strides, use_bias=use_bias,
-                                           kernel_initializer=normal(seeds), dtype=policy)]
+                    Convolution(channels, 4, strides=strides, use_bias=use_bias, kernel_initializer=normal(seeds), dtype=policy)]
 
         def leaky_relu():
             return tf.keras.layers.LeakyReLU(LEAK, dtype=policy)
@@ -44,7 +44,8 @@ class Discriminator(tf.keras.Model):
             self.stages += [*conv(channels, strides, use_bias=False), InstanceNormalization(dtype=policy), leaky_relu()]
         self.stages += conv(1, 1, use_bias=True)
 
-    def call(self, images):
+    def call(self, images, training=None):
+        # Keras hands ``training`` on to all layers inside.
         hidden = tf.cast(images, self.compute_dtype)
         for stage in self.stages:
             hidden = stage(hidden)

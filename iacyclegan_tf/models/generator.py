@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.models.convolution import Convolution
 from iacyclegan_tf.models.initializers import normal, seed_sequence
 from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
 
@@ -15,11 +16,11 @@ class ResidualBlock(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         policy = self.dtype_policy
         self.pad = ReflectionPadding2D(1, dtype=policy)
-        self.conv1, self.conv2 = (tf.keras.layers.Conv2D(filters, 3, use_bias=False, dtype=policy,
-                                                         kernel_initializer=normal(seeds)) for _ in range(2))
+        self.conv1, self.conv2 = (Convolution(filters, 3, use_bias=False, dtype=policy, kernel_initializer=normal(seeds))
+                                  for _ in range(2))
         self.norm1, self.norm2 = (InstanceNormalization(dtype=policy) for _ in range(2))
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         hidden = tf.nn.relu(self.norm1(self.conv1(self.pad(inputs))))
         return inputs + self.norm2(self.conv2(self.pad(hidden)))
 
@@ -48,8 +49,7 @@ class Generator(tf.keras.Model):
         seeds = seed_sequence(seed)
 
         def conv(channels: int, size: int, **options):
-            return tf.keras.layers.Conv2D(channels, size, use_bias=False, kernel_initializer=normal(seeds),
-                                          dtype=policy, **options)
+            return Convolution(channels, size, use_bias=False, kernel_initializer=normal(seeds), dtype=policy, **options)
 
         def norm_relu() -> list:
             return [InstanceNormalization(dtype=policy), tf.keras.layers.ReLU(dtype=policy)]
@@ -61,9 +61,10 @@ class Generator(tf.keras.Model):
         for channels in (2 * filters, filters):
             self.stages += [*upsampling(upsampling_kind, channels, normal(seeds), policy), *norm_relu()]
         self.stages += [ReflectionPadding2D(3, dtype=policy),
-                        tf.keras.layers.Conv2D(3, 7, kernel_initializer=normal(seeds), dtype=policy)]
+                        Convolution(3, 7, kernel_initializer=normal(seeds), dtype=policy)]
 
-    def call(self, images):
+    def call(self, images, training=None):
+        # Keras hands ``training`` on to all layers inside.
         hidden = tf.cast(images, self.compute_dtype)
         for stage in self.stages:
             hidden = stage(hidden)
