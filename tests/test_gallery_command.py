@@ -58,6 +58,8 @@ def test_the_whole_way(work, tiny_run):
     assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
     assert read_image(work / "found.png").shape[1] > 6 * 160
 
+    with pytest.raises(UserError, match="candidates cannot be written: .*Not a directory"):
+        gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "found.csv/x.csv")
     with pytest.raises(UserError, match="names are taken by other photos"):
         gallery("add", index, work / "sketches/2.png", "--model", exports)
     (work / "sketches/2.png").rename(work / "sketches/more.png")
