@@ -15,7 +15,8 @@ _WAYS = ("fusion", "photo", "sketch")
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.gallery",
-        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command goes on.")
+        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command "
+        "goes on.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     build = commands.add_parser("build", help="embed all photos below a folder, or those that are new or changed")
