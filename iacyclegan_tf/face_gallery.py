@@ -164,8 +164,8 @@ class Gallery:
         if self.calibration is not None:
             fusion = self.calibration.fusion(scores)
             calibrated = None if fusion is None else float(fusion)
-            far = {way: self.calibration.far(way, value) for way, value in (scores | {"fusion": calibrated}).items()
-                   if value is not None}
+            far |= {way: self.calibration.far(way, value) for way, value in (scores | {"fusion": calibrated}).items()
+                    if value is not None}
         return Candidate(rank, entry.name, entry.sha256, entry.source, **scores, calibrated=calibrated, far=far)
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
@@ -220,7 +220,7 @@ class Gallery:
         if other:
             raise UserError(f"The gallery {self.store.folder} was built with {theirs['name']} {theirs['number']}, and "
                             f"{ours['name']} {ours['number']} has another {', '.join(other)}: their embeddings cannot be "
-                            "compared. Name the models that it was built with (--model), or build it anew.")
+                            "compared. Name the models that it was built with (--model, --round), or build it anew.")
 
 
 def _about(model: Trained) -> dict:

@@ -5,7 +5,7 @@
     runs/<name>/history.jsonl          one line per log window
     runs/<name>/tensorboard/<phase>/   event files
     runs/<name>/recognizer_0/          Φ0
-    runs/<name>/round_<n>/             networks/, photo_recognizer/, sketch_recognizer/, metrics.json, grid.png
+    runs/<name>/round_<n>/             networks/, photo_recognizer/, sketch_recognizer/, metrics.json, calibration.json, grid.png
     runs/<name>/checkpoints/<phase>/   states of the phase that is under way
 """
 

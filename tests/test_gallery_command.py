@@ -1,0 +1,81 @@
+"""``python -m iacyclegan_tf.gallery`` on the tiny run: build, add, search, remove, check, and users' mistakes."""
+
+import contextlib
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iacyclegan_tf.data.drawn_faces import draw_pair
+from iacyclegan_tf.data.images import read_image, write_png
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.face_gallery import LEAD
+from iacyclegan_tf.gallery import parse, run
+
+ROOT = Path(__file__).parents[1]
+
+
+def gallery(*arguments) -> str:
+    """The command in this process; returns what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        run(parse([str(argument) for argument in arguments]))
+    return said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    """``photos`` of six drawn people, their ``sketches``, and a file that is no image."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for i in range(6):
+        photo, sketch = draw_pair(i, 0, seed=50, height=40, width=32)
+        for side, image in (("photos", photo), ("sketches", sketch)):
+            (folder / side).mkdir(exist_ok=True)
+            write_png(folder / side / f"{i}.png", image)
+    (folder / "photos/text.png").write_text("text")
+    return folder
+
+
+def test_the_whole_way(work, tiny_run):
+    index, exports = work / "index", tiny_run / "savedmodels/tiny"
+    with pytest.raises(UserError, match="1 files were passed over; the others are in the gallery:\n .*text.png"):
+        gallery("build", work / "photos", index, "--model", exports)
+    (work / "photos/text.png").unlink()
+    said = gallery("build", work / "photos", index, "--model", exports)
+    assert "0 added, 6 were there, 6 photos in all, embedded by tiny 2" in said
+    said = gallery("search", work / "sketches/2.png", index, "--model", exports, "--top", 4, "--csv", work / "found.csv",
+                   "--json", work / "found.json", "--strip", work / "found.png")
+    assert LEAD in said and "4 of 6 photos, by fusion" in said
+    assert "needs at least 1000 impostor pairs (10 / FAR); there are 2." in said  # of two validation people
+    with open(work / "found.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 and all(row["name"] in said for row in rows)
+    values = json.loads((work / "found.json").read_text())
+    assert [one["name"] for one in values["candidates"]] == [row["name"] for row in rows]
+    assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
+    assert read_image(work / "found.png").shape[1] > 6 * 160
+
+    with pytest.raises(UserError, match="names are taken by other photos"):
+        gallery("add", index, work / "sketches/2.png", "--model", exports)
+    (work / "sketches/2.png").rename(work / "sketches/more.png")
+    assert "1 added, 0 were there, 7 photos in all" in gallery("add", index, work / "sketches/more.png", "--model", exports)
+    assert "2 removed, 5 photos in all" in gallery("remove", index, "more.png", "0.png")
+    said = gallery("check", index, "--list").splitlines()
+    assert said[:5] == ["1.png", "2.png", "3.png", "4.png", "5.png"] and "5 photos, embeddings of photo 256, sketch 256" in said[5]
+    with pytest.raises(UserError, match="was built with tiny 2, and tiny 1 has another"):
+        gallery("search", work / "sketches/1.png", index, "--model", exports, "--round", 1)
+    vectors = next(index.glob("vectors-*.photo.f32"))
+    vectors.write_bytes(bytes(vectors.stat().st_size))
+    with pytest.raises(UserError, match="embeddings of 5 photos are damaged"):
+        gallery("check", index)
+
+
+def test_mistakes_are_told_without_tensorflow(work, tmp_path):
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "iacyclegan_tf.gallery", "search", "x.png", str(tmp_path / "no")],
+                          cwd=ROOT, capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert done.returncode == 2 and done.stdout == "" and len(said) == 1 and said[0].startswith("error: There is no gallery in")
+    assert not any(line.rpartition("|")[2].strip() == "tensorflow" for line in done.stderr.splitlines())
