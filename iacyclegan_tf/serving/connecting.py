@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.serving.remote import Connection, Server
 
@@ -19,8 +21,10 @@ def connected(address: str, protocol: str = "rest", timeout_s: float = 30.0, ret
     host, colon, port = address.rpartition(":")
     if not colon:
         host, port = address, str(PORTS[protocol])
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(f"--server is {address!r}; it must be HOST or HOST:PORT, e.g. localhost:8501.")
+    # no user, no path: what looks like a password is neither sent nor repeated
+    if not re.fullmatch(r"[\w.-]+|\[[\da-fA-F:.]+\]", host, re.ASCII) or not port.isdecimal() or not 0 < int(port) < 65536:
+        shown = repr(address) if "@" not in address else "not shown, since it holds @"
+        raise UserError(f"--server is {shown}; it must be HOST or HOST:PORT, e.g. localhost:8501.")
     server = Server(host, int(port), timeout_s, retries, max_message_mb)
     if protocol == "grpc":
         from iacyclegan_tf.serving.grpc_calls import GrpcConnection
