@@ -113,14 +113,14 @@ def test_names_exactly_what_is_wrong(tmp_path, capsys):
     source, out = student(tmp_path / "in"), tmp_path / "out"
     sketches = source / "sketches"
     (sketches / "F2-005-01-sz1.jpg").rename(sketches / "F2-999-01-sz1.jpg")
-    (sketches / "m2-008-01-sz1.jpg").unlink()
+    (sketches / "m2-008-01-sz1.jpg").rename(sketches / "anna.jpg")
     broken = sketches / "f1-001-01-sz1.jpg"
     broken.write_bytes(broken.read_bytes()[:2000])
     assert prepare("cufs-student", source, out) == 2
     message = capsys.readouterr().err
     assert "sketches/f1-001-01-sz1.jpg" in message and "truncated" in message and "--skip-bad" in message
     for line in ("photo without a sketch: photos/f-005-01.jpg", "photo without a sketch: photos/m-008-01.jpg",
-                 "sketch without a photo: sketches/F2-999-01-sz1.jpg"):
+                 "sketch without a photo: sketches/F2-999-01-sz1.jpg", "no name of this set, left out: sketches/anna.jpg"):
         assert message.count(line) == 1
     assert message.count("without") == 4  # the fourth: --skip-bad goes on without them
     assert not out.exists() and os.listdir(tmp_path) == ["in"]
@@ -128,7 +128,7 @@ def test_names_exactly_what_is_wrong(tmp_path, capsys):
     report = report_of(out)
     assert report["pairs"] == 1
     assert report["orphan_photos"] == ["photos/f-005-01.jpg", "photos/m-008-01.jpg"]
-    assert report["orphan_sketches"] == ["sketches/F2-999-01-sz1.jpg"]
+    assert report["orphan_sketches"] == ["sketches/F2-999-01-sz1.jpg"] and report["misnamed"] == ["sketches/anna.jpg"]
     assert [entry["file"] for entry in report["bad"]] == ["sketches/f1-001-01-sz1.jpg"]
 
 

@@ -20,6 +20,11 @@ from iacyclegan_tf.data.pairing import pair_files
 from iacyclegan_tf.data.pairs import Pair, Pairing
 from iacyclegan_tf.errors import UserError
 
+# Stems of photos and of sketches, in any letter case.
+STUDENT = r"[fm]1?-\d{3}-\d{2}", r"[fm][12]?-\d{3}-\d{2}-sz1"
+AR = r"[mw]-\d{3}-\d", r"[mw]p-\d{3}-\d-sz1"
+XM2VTS = r"\d{3}_\d_\d", r"\d{3}_\d_\d_sz1"
+CUFSF_SKETCH = r"\d{5}"
 FERET_LIST = "names_of_photos_used_for_drawing_sketches.txt"
 
 
@@ -32,30 +37,32 @@ class Layout:
         parts: functions from the files to a pairing; the ``cufs`` set has three.
         needs_eyes: originals are photographs in which the face must be found, so that anything but a
             ready crop needs fiducial points.
+        named: files belong to it by their own names alone, see ``misnamed``.
         side_by_side: photo (left half) and drawing (right half) are one file.
     """
 
     summary: str
     parts: tuple[Callable[[Tree], Pairing], ...]
     needs_eyes: bool = True
+    named: bool = True
     side_by_side: bool = False
 
 
 def student(tree: Tree) -> Pairing:
     """CUHK student: ``f-005-01`` and ``F2-005-01-sz1``; the prefix gives the official 88/100 split."""
-    pairing = _by_stem(tree, r"[fm]1?-\d{3}-\d{2}", r"[fm][12]?-\d{3}-\d{2}-sz1")
+    pairing = _by_stem(tree, *STUDENT)
     pairs = (replace(pair, split=student_split(image_stem(pair.sketch)) or "") for pair in pairing.pairs)
     return replace(pairing, pairs=tuple(pairs))
 
 
 def ar(tree: Tree) -> Pairing:
     """AR: ``m-002-1`` (raw RGB or converted) and ``Mp-002-1-sz1``; no official split."""
-    return _by_stem(tree, r"[mw]-\d{3}-\d", r"[mw]p-\d{3}-\d-sz1")
+    return _by_stem(tree, *AR)
 
 
 def xm2vts(tree: Tree) -> Pairing:
     """XM2VTS: ``000_1_1`` and ``000_1_1_sz1``; no official split."""
-    return _by_stem(tree, r"\d{3}_\d_\d", r"\d{3}_\d_\d_sz1")
+    return _by_stem(tree, *XM2VTS)
 
 
 def cufsf(tree: Tree) -> Pairing:
@@ -65,7 +72,7 @@ def cufsf(tree: Tree) -> Pairing:
     """
     images = [path for path in tree.files if has_image_name(path)]
     photos = [path for path in images if feret_key(image_stem(path))]
-    sketches = [path for path in images if re.fullmatch(r"\d{5}", image_stem(path))]
+    sketches = [path for path in images if re.fullmatch(CUFSF_SKETCH, image_stem(path))]
     lists = [path for path in tree.files if path.name.lower() == FERET_LIST]
     if lists:
         drawn = {feret_key(image_stem(name)) for name in _lines(lists[0])}
@@ -142,6 +149,13 @@ def _by_stem(tree: Tree, photo: str, sketch: str) -> Pairing:
     return _pair_preferring_crops(matching(photo), matching(sketch))
 
 
+def misnamed(tree: Tree) -> tuple[Path, ...]:
+    """Images whose names are of none of CUFS and CUFSF with FERET: a renamed file is otherwise found by nobody."""
+    names = "|".join((*STUDENT, *AR, *XM2VTS, CUFSF_SKETCH))
+    return tuple(path for path in tree.files if has_image_name(path)
+                 and not re.fullmatch(names, image_stem(path), re.IGNORECASE) and not feret_key(image_stem(path)))
+
+
 def is_raw(path: Path) -> bool:
     """Whether a name is that of AR's headerless RGB, packed or not."""
     return path.name.lower().removesuffix(".gz").removesuffix(".bz2").endswith(".raw")
@@ -190,10 +204,10 @@ LAYOUTS = {
     "xm2vts": Layout("XM2VTS, 295 pairs: 000_1_1 and 000_1_1_sz1", (xm2vts,)),
     "cufs": Layout("the three above together, 606 pairs", (student, ar, xm2vts)),
     "cufsf": Layout("CUFSF, 1194 pairs: FERET photos and 00001", (cufsf,)),
-    "fs2k": Layout("FS2K, 2104 pairs, at their own sizes", (fs2k,), needs_eyes=False),
+    "fs2k": Layout("FS2K, 2104 pairs, at their own sizes", (fs2k,), needs_eyes=False, named=False),
     "apdrawing": Layout("APDrawing, photo and drawing side by side", (apdrawing,), needs_eyes=False,
-                        side_by_side=True),
+                        named=False, side_by_side=True),
     # Found by pairing.find_pairs, which training uses on a user's own folders, too.
     "pairs": Layout("your own: photos/ and sketches/ with equal stems, or manifest.csv", (),
-                    needs_eyes=False),
+                    needs_eyes=False, named=False),
 }

@@ -45,11 +45,11 @@ def read_manifest(path: str | Path) -> Pairing:
     for file, count in Counter(file for pair in pairs for file in (pair.photo, pair.sketch)).items():
         if count > 1:
             raise UserError(f"Manifest '{path}' lists '{file}' {count} times.")
-    told = {(row.get(SPLIT_SHA256) or "").strip() for row in rows} - {""}
-    if told - {split_hash(pairs)}:
-        raise UserError(f"Manifest '{path}' was edited: its column {SPLIT_SHA256} says {sorted(told - {split_hash(pairs)})[0][:12]}..., "
-                        f"and its lines give {split_hash(pairs)[:12]}.... Prepare the set again, or remove that column if this "
-                        "split is meant.")
+    digest = split_hash(pairs)
+    others = sorted({(row.get(SPLIT_SHA256) or digest).strip() for row in rows} - {digest})
+    if others:
+        raise UserError(f"Manifest '{path}' was edited: its column {SPLIT_SHA256} says {others[0][:12]}..., and its lines give "
+                        f"{digest[:12]}.... Prepare the set again, or remove that column if this split is meant.")
     pairs.sort(key=lambda pair: (pair.identity, pair.photo.name, pair.sketch.name))
     return disjoint(Pairing(tuple(pairs)), str(path))
 

@@ -29,6 +29,7 @@ class Pairing:
         orphan_photos, orphan_sketches: files without a partner.
         duplicates: groups of files that claim the same partner; all of them are left out.
         passed_over: files that are not images by their name, or that a better copy replaces.
+        misnamed: images whose names are none of the layout's, nor of another set's.
         unlisted: pairs that a split file does not name; left out of ``pairs``.
     """
 
@@ -37,6 +38,7 @@ class Pairing:
     orphan_sketches: tuple[Path, ...] = ()
     duplicates: tuple[tuple[Path, ...], ...] = ()
     passed_over: tuple[Path, ...] = ()
+    misnamed: tuple[Path, ...] = ()
     unlisted: tuple[Pair, ...] = ()
 
     def of_split(self, split: str) -> tuple[Pair, ...]:
@@ -63,7 +65,7 @@ class Pairing:
 def joined(pairings: Iterable[Pairing]) -> Pairing:
     """All parts of a set as one pairing, in the given order."""
     pairings = list(pairings)
-    fields = ("pairs", "orphan_photos", "orphan_sketches", "duplicates", "passed_over", "unlisted")
+    fields = ("pairs", "orphan_photos", "orphan_sketches", "duplicates", "passed_over", "misnamed", "unlisted")
     return Pairing(**{field: tuple(item for pairing in pairings for item in getattr(pairing, field))
                       for field in fields})
 

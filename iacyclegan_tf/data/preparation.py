@@ -17,7 +17,7 @@ from pathlib import Path
 from iacyclegan_tf.data.archives import Tree, open_source
 from iacyclegan_tf.data.contact_sheet import contact_sheet
 from iacyclegan_tf.data.images import image_stem, read_bytes, write_png
-from iacyclegan_tf.data.layouts import LAYOUTS
+from iacyclegan_tf.data.layouts import LAYOUTS, misnamed
 from iacyclegan_tf.data.manifest import SPLIT_SHA256, manifest_text
 from iacyclegan_tf.data.pairing import find_pairs
 from iacyclegan_tf.data.pairs import Pair, Pairing, disjoint, joined
@@ -120,6 +120,8 @@ def find(request: Request, tree: Tree) -> Pairing:
         # A part that the file does not mention keeps its official split.
         parts = [assign_splits(part, wanted) if _mentioned(part, wanted) else part for part in parts]
     pairing = joined(parts)
+    if LAYOUTS[request.layout].named:
+        pairing = replace(pairing, misnamed=misnamed(tree))
     if request.split != "auto":
         pairing = replace(pairing, pairs=tuple(replace(pair, split=request.split) for pair in pairing.pairs))
     _check_pairing(request, pairing)

@@ -32,7 +32,8 @@ def make_report(layout: str, source: Path, tree: Tree, pairing: Pairing, finding
         "pairs": len(pairing.pairs), "splits": pairing.counts(), "split_sha256": split_hash(pairing.pairs),
         "pictures": dict(sorted(findings.ways.items())),
         "orphan_photos": shown(pairing.orphan_photos), "orphan_sketches": shown(pairing.orphan_sketches),
-        "duplicates": [shown(group) for group in pairing.duplicates], "same_content": sorted(same_content),
+        "duplicates": [shown(group) for group in pairing.duplicates], "misnamed": shown(pairing.misnamed),
+        "same_content": sorted(same_content),
         "bad": findings.bad, "suspicious": findings.suspicious,
         "not_in_split_file": shown(pair.photo for pair in pairing.unlisted),
         "passed_over": shown(pairing.passed_over)}
@@ -48,7 +49,7 @@ def report_lines(report: dict) -> list[str]:
 
 
 def unpaired_lines(report: dict) -> list[str]:
-    """Of those lines, the files that have no partner, or several."""
+    """Of those lines, the files that have no partner, or several, or foreign names."""
     return _named(report, UNPAIRED)
 
 
@@ -57,11 +58,11 @@ def _named(report: dict, keys: Iterable[str]) -> list[str]:
 
 
 LISTS = {"orphan_photos": "photo without a sketch", "orphan_sketches": "sketch without a photo",
-         "duplicates": "several claim one partner, all left out",
+         "duplicates": "several claim one partner, all left out", "misnamed": "no name of this set, left out",
          "same_content": "files with the same content", "bad": "cannot be used, left out",
          "suspicious": "look at this crop", "not_in_split_file": "not named in the split file, left out",
          "passed_over": "passed over"}
-UNPAIRED = ("orphan_photos", "orphan_sketches", "duplicates")
+UNPAIRED = ("orphan_photos", "orphan_sketches", "duplicates", "misnamed")
 
 
 def _words(entry: str | list[str] | dict[str, str]) -> str:
