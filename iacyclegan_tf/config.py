@@ -137,6 +137,7 @@ class TrainConfig:
     learning_rate: float = 1e-3  # Adam; 2e-4 in the paper [P], whose rounds are a hundred times longer
     beta_1: float = 0.5  # [P]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    recompute: bool = False  # residual blocks' activations again on the way back: less memory, more time
     jit_compile: bool = False  # XLA for the training step; slower on a CPU, never in exports
     deterministic: bool = True  # bit-for-bit repeats; costs a little on a GPU
     intra_op_threads: int = 1  # on a CPU: threads inside one operation; 1 suits small networks, 0 leaves it to TensorFlow

@@ -36,8 +36,8 @@ def build_synthesis(config: Config, image_shape: tuple[int, int, int], seed: int
         raise UserError(f"Images are {image_shape[1]}×{image_shape[0]} pixels, but discriminator.layers={d.layers} "
                         f"needs at least {needed} on each side; use fewer layers or a larger data.height and data.width.")
     networks = SynthesisNetworks(
-        Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, 1), dtype=dtype, name="photo_to_sketch"),
-        Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, 2), dtype=dtype, name="sketch_to_photo"),
+        *(Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, i), recompute=config.train.recompute, dtype=dtype, name=name)
+          for i, name in ((1, "photo_to_sketch"), (2, "sketch_to_photo"))),
         Discriminator(d.filters, d.layers, seed=_seed(seed, 3), dtype=dtype, name="photo_discriminator"),
         Discriminator(d.filters, d.layers, seed=_seed(seed, 4), dtype=dtype, name="sketch_discriminator"))
     for network in networks.all():

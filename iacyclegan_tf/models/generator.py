@@ -32,6 +32,8 @@ class Generator(tf.keras.Model):
         filters: f, the channels of the first convolution; 64 in the paper's networks.
         blocks: n, the residual blocks; 6 at 128 px, 9 at 256 px.
         upsampling_kind: ``transpose`` or ``resize``, see ``models/layers.py``.
+        recompute: in training, keep only what goes into each residual block and compute the rest again on the way
+            back (Chen et al. 2016, arXiv 1604.06174): less memory for more time, and the same gradients.
         dtype: a Keras precision policy; the output is float32 under any.
 
     Input and output: float ``[N, H, W, 3]`` in [−1, 1], H and W divisible by 4.
@@ -42,9 +44,11 @@ class Generator(tf.keras.Model):
     """
 
     def __init__(self, filters: int = 64, blocks: int = 9, upsampling_kind: str = "transpose",
-                 seed: int | None = None, dtype=None, **kwargs):
+                 seed: int | None = None, recompute: bool = False, dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        self._arguments = {"filters": filters, "blocks": blocks, "upsampling_kind": upsampling_kind, "seed": seed}
+        self._arguments = {"filters": filters, "blocks": blocks, "upsampling_kind": upsampling_kind, "seed": seed,
+                           "recompute": recompute}
+        self.recompute = recompute
         policy = self.dtype_policy
         seeds = seed_sequence(seed)
 
@@ -67,7 +71,10 @@ class Generator(tf.keras.Model):
         # Keras hands ``training`` on to all layers inside.
         hidden = tf.cast(images, self.compute_dtype)
         for stage in self.stages:
-            hidden = stage(hidden)
+            if self.recompute and training and isinstance(stage, ResidualBlock):
+                hidden = tf.recompute_grad(lambda values, block=stage: block(values, training=True))(hidden)
+            else:
+                hidden = stage(hidden)
         return tf.tanh(tf.cast(hidden, tf.float32))
 
     def get_config(self):

@@ -1,0 +1,54 @@
+"""One contender of ``benchmarks.train_step`` in a process of its own.
+
+It is told what to be by one line of JSON on standard input, answers with one line of JSON when it is warm, and then
+for each further line, a number, with as many step times in milliseconds and its peak memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+from benchmarks.step_settings import Contender, Setting, from_json
+
+
+def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
+    """The step, and what is known of it."""
+    if contender.framework == "torch":
+        from benchmarks.torch_step import build
+
+        return build(setting, contender), {}
+    from iacyclegan_tf.start import set_threads
+
+    set_threads(contender.threads)
+    from benchmarks.our_step import build, floor, gigaflop, products, traced
+
+    gan, step = build(setting, contender)
+    if contender.framework == "ours":
+        return step, {"parameters": sum(int(v.shape.num_elements()) for v in gan.trainable_variables)}
+    graph = traced(step)
+    counted = products(graph)
+    del gan, step
+    return floor(counted), {"gigaflop": gigaflop(graph), "products": sum(counted.values())}
+
+
+def main() -> None:
+    step, known = ready(*from_json(json.loads(sys.stdin.readline())))
+    for _ in range(2):
+        step()
+    print(json.dumps(known), flush=True)
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            step()
+            times.append((time.perf_counter() - start) * 1e3)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+        print(json.dumps({"milliseconds": times, "peak_gb": peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

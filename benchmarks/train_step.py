@@ -1,0 +1,122 @@
+"""Time and memory of one training step: ours, its floor, and an equal step in PyTorch, in alternating runs.
+
+Run from the repository root: python -m benchmarks.train_step [--settings full,plain] [--sizes 64,128,256] [--batches 1,4]
+Each contender is a process of its own, all alive at once and stepping in turn, since shared machines change from minute
+to minute. The floor is the step's own convolutions (forward and both backward products at their own shapes and matrix
+products) with nothing between them. PyTorch takes part where it can be imported, or with --torch PYTHON, an interpreter
+that has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.step_settings import SETTINGS, Contender, Setting, to_json
+
+ROOT = Path(__file__).parents[1]
+
+
+class Process:
+    """A contender, warm and waiting."""
+
+    def __init__(self, python: str, setting: Setting, contender: Contender):
+        self.contender, self.times, self.peak = contender, [], 0.0
+        self.process = subprocess.Popen([python, "-m", "benchmarks.step_process"], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+        self.known = self._ask(json.dumps(to_json(setting, contender)))
+
+    def run(self, steps: int) -> float:
+        told = self._ask(str(steps))
+        self.times += told["milliseconds"]
+        self.peak = told["peak_gb"]
+        return statistics.median(told["milliseconds"])
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _ask(self, line: str) -> dict:
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.contender.label()} ended with exit code {self.process.wait()}; its error is above.")
+        return json.loads(answer)
+
+
+def faster_layout(python: str, setting: Setting, precision: str) -> Contender:
+    """PyTorch with the faster of its two memory formats."""
+    contenders = [Contender("torch", precision, channels_last=last) for last in (False, True)]
+    processes = [Process(python, setting, contender) for contender in contenders]
+    times = {process.contender: process.run(3) for process in processes}
+    for process in processes:
+        process.end()
+    return min(times, key=times.get)
+
+
+def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
+    contenders = [Contender(framework, precision, options.threads) for precision in options.precisions for framework in ("ours", "floor")]
+    if options.recompute:
+        contenders += [Contender("ours", precision, options.threads, recompute=True) for precision in options.precisions]
+    if torch:
+        contenders += [faster_layout(torch, setting, precision) for precision in options.precisions if precision != "float16"]
+    processes = [Process(torch if c.framework == "torch" else sys.executable, setting, c) for c in contenders]
+    for _ in range(options.rounds):
+        for process in processes:
+            process.run(options.steps)
+    print(f"\n**{setting.label()}** ({setting.what}; {setting.upsampling})\n")
+    print("| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n|---|---|---|---|---|---|")
+    for precision in options.precisions:
+        mine = [process for process in processes if process.contender.precision == precision]
+        ground = next(process for process in mine if process.contender.framework == "floor")
+        for process in mine:
+            time, least = statistics.median(process.times), min(process.times)
+            flop = ground.known["gigaflop"]
+            share = "" if process is ground else f"{statistics.median(ground.times) / time:.0%}"
+            print(f"| {process.contender.label()} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
+                  f"{1000 * flop / time:.0f} | {share} | {process.peak:.2f} |")
+        print(f"\n{flop:.1f} GFLOP a step by TensorFlow's count, {ground.known['products']} products\n")
+    for process in processes:
+        process.end()
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    numbers = lambda text: [int(part) for part in text.split(",")]
+    parser.add_argument("--settings", type=lambda text: text.split(","), default=list(SETTINGS), help=", ".join(SETTINGS))
+    parser.add_argument("--sizes", type=numbers, default=None, help="sides of the images, e.g. 64,128,256; default: each setting's own")
+    parser.add_argument("--batches", type=numbers, default=[1])
+    parser.add_argument("--precisions", type=lambda text: text.split(","), default=["float32", "bfloat16"])
+    parser.add_argument("--threads", type=int, default=1, help="train.intra_op_threads")
+    parser.add_argument("--steps", type=int, default=4, help="of a contender at a time")
+    parser.add_argument("--rounds", type=int, default=4, help="turns of each contender")
+    parser.add_argument("--recompute", action="store_true", help="also with train.recompute")
+    parser.add_argument("--torch", help="an interpreter that can import torch; default: this one, where it can")
+    options = parser.parse_args()
+    unknown = set(options.settings) - set(SETTINGS)
+    if unknown:
+        parser.error(f"there is no setting {', '.join(sorted(unknown))}; choose of {', '.join(SETTINGS)}")
+    torch = options.torch or (sys.executable if _has_torch() else None)
+    print(f"{os.cpu_count()} cores, {options.rounds} turns of {options.steps} steps each, median (least)"
+          + ("" if torch else "; PyTorch is not installed, so its step is left out"))
+    for name in options.settings:
+        for side in options.sizes or [None]:
+            for batch in options.batches:
+                compare(SETTINGS[name].at(side, batch), options, torch)
+
+
+def _has_torch() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("torch") is not None
+
+
+if __name__ == "__main__":
+    main()
