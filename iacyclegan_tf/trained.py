@@ -171,6 +171,11 @@ def as_pixels(image: Image) -> np.ndarray:
         pixels, name = read_image(image), f"'{os.fspath(image)}'"
     else:
         pixels, name = _checked(image), "The image"
+    return bounded(pixels, name)
+
+
+def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
+    """``pixels`` [h, w, 3], if a network may take so many; ``UserError`` otherwise."""
     if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
         raise UserError(f"{name} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most {MAX_PIXELS}. Make "
                         "it smaller, or cut out the face.")

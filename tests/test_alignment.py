@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.transform import estimate_transform
 
-from iacyclegan_tf.data.alignment import TARGETS, align, outside_share, similarity, suspicions
+from iacyclegan_tf.data.alignment import TARGETS, align, outside_share, paste_back, similarity, suspicions
 from iacyclegan_tf.data.fiducials import PointFiles, read_eyes, read_points
 from iacyclegan_tf.errors import UserError
 
@@ -167,3 +167,38 @@ def test_wrong_tables_of_eyes_are_named(text, words, tmp_path):
     (tmp_path / "eyes.csv").write_text(text)
     with pytest.raises(UserError, match=words):
         read_eyes(tmp_path / "eyes.csv", IMAGES)
+
+
+# ---------------------------------------------------------------- back to the original's place
+
+def test_pasted_back_into_its_own_place_a_crop_of_full_size_is_the_crop():
+    image, crop = (np.random.default_rng(seed).integers(0, 256, (250, 200, 3), np.uint8) for seed in (0, 1))
+    matrix = np.array([[1.0, 0, 0], [0, 1, 0]])
+    assert np.array_equal(paste_back(image, crop, matrix), crop)
+    shifted = np.array([[1.0, 0, 30], [0, 1, -40]])  # crop (x, y) lies at original (x - 30, y + 40)
+    pasted = paste_back(image, crop, shifted)
+    assert np.array_equal(pasted[40:, :170], crop[:210, 30:])
+    assert np.array_equal(pasted[:40], image[:40]) and np.array_equal(pasted[:, 170:], image[:, 170:])
+
+
+@pytest.mark.parametrize("eyes", [[[150.0, 200], [250, 200]], [[100.0, 130], [139, 145]], [[10.0, 15], [70, 5]]])
+def test_what_is_not_the_crops_place_stays_and_what_is_returns(eyes):
+    """A smooth picture, cut out and put back, is itself again; the place is computed pixel by pixel, apart from ours."""
+    y, x = np.mgrid[:400, :420].astype(float)
+    image = np.stack([127 + 100 * np.sin(x / 60), 127 + 100 * np.cos(y / 50), (x + y) / 4], -1).astype(np.uint8)
+    matrix = similarity(np.array(eyes), TARGETS[:2])
+    crop = align(image, matrix, 0)
+    place = np.einsum("rc,hwc->hwr", matrix[:, :2], np.stack([x, y], -1)) + matrix[:, 2]
+    inside = ((place >= -0.5) & (place < [199.5, 249.5])).all(axis=-1)
+    deep = ((place >= 3) & (place < [196, 246])).all(axis=-1)
+    black = paste_back(image, np.zeros_like(crop), matrix)
+    assert np.array_equal(black[~inside], image[~inside]) and not black[inside].any()
+    difference = np.abs(paste_back(image, crop, matrix).astype(int) - image)
+    assert 1000 < deep.sum() and difference[~inside].max() == 0
+    edge = (x > 6) & (x < 413) & (y > 6) & (y < 393)  # beyond the picture's edge the crop is black
+    assert difference[deep & edge].max() <= 3
+
+
+def test_a_crop_that_lies_wholly_outside_changes_nothing():
+    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    assert np.array_equal(paste_back(image, np.zeros((250, 200, 3), np.uint8), np.array([[1.0, 0, 5000], [0, 1, 0]])), image)

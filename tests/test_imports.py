@@ -34,14 +34,16 @@ FLOORS = (
      "photo_files": "photos, read ahead"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
-     "comparison": "runs side by side", "trained": "exports, for whoever uses them"},
-    {"rounds": "mutual optimisation", "face_gallery": "photos, searched with a sketch"},
+     "comparison": "runs side by side", "trained": "exports, for whoever uses them",
+     "translation_jobs": "which pictures go where"},
+    {"rounds": "mutual optimisation", "translation": "pictures through a generator",
+     "face_gallery": "photos, searched with a sketch"},
     {"start": "from settings to a finished run", "ranked_list": "candidates in text"},
     {"dry_run": "what a run would be", "contact_strip": "candidates in a picture", "run_evaluation": "from a run to its report",
      "run_pretraining": "from a folder of people to a recognizer"},
     {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
      "export": "command", "client": "command", "pretrain": "command",
-     "gallery": "command"},
+     "translate": "command", "gallery": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = ("metrics", "data", "index", "models", "serving", "report")  # rooms with modules of their own

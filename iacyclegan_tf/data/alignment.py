@@ -64,6 +64,39 @@ def align(image: np.ndarray, matrix: np.ndarray, border: int) -> np.ndarray:
                           borderMode=cv2.BORDER_CONSTANT, borderValue=(border,) * 3)
 
 
+def paste_back(image: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A copy of ``image`` with ``crop`` in the place that ``align`` cut it from; all other pixels are as they were.
+
+    Args:
+        image: the original, uint8 [h, w, 3].
+        crop: uint8 [250, 200, 3].
+        matrix: that of ``align``, from the original to the crop.
+
+    Cubic interpolation; where the crop is larger than its place, after the low-pass of ``align``.
+    """
+    import cv2
+
+    pasted, (linear, shift) = image.copy(), (matrix[:, :2], matrix[:, 2])
+    corners = np.array([[-0.5, -0.5], [WIDTH - 0.5, -0.5], [-0.5, HEIGHT - 0.5], [WIDTH - 0.5, HEIGHT - 0.5]])
+    places = (corners - shift) @ np.linalg.inv(linear).T
+    low = np.maximum(np.floor(places.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(places.max(axis=0)) + 1, image.shape[1::-1]).astype(int)
+    if (high <= low).any():
+        return pasted
+    scale = math.hypot(*matrix[:, 0])
+    if scale > 1.0:
+        crop = cv2.GaussianBlur(crop, (0, 0), max(0.5 * math.sqrt(scale**2 - 1.0), 1e-3))
+    part = pasted[low[1]:high[1], low[0]:high[0]]
+    there = np.column_stack([linear, linear @ low + shift])
+    warped = cv2.warpAffine(crop, there, part.shape[1::-1], flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+                            borderMode=cv2.BORDER_REPLICATE)
+    y, x = np.mgrid[:part.shape[0], :part.shape[1]]
+    u, v = (there[row, 0] * x + there[row, 1] * y + there[row, 2] for row in (0, 1))
+    inside = (u >= -0.5) & (u < WIDTH - 0.5) & (v >= -0.5) & (v < HEIGHT - 0.5)
+    part[inside] = warped[inside]
+    return pasted
+
+
 def suspicions(matrix: np.ndarray, points: np.ndarray, size: tuple[int, int]) -> list[str]:
     """Reasons why a person should look at an alignment; ``size`` is (height, width) of the original."""
     reasons = []
