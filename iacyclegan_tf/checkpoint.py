@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import tensorflow as tf
 from iacyclegan_tf.atomic_files import new_folder
 from iacyclegan_tf.errors import UserError
 
-_STATE, _EXTRA = "state", "extra.json"
+_STATE, _EXTRA, _SUMS = "state", "extra.json", "SHA256SUMS"
 
 
 def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None = None) -> None:
@@ -21,6 +22,7 @@ def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None 
         with new_folder(folder) as aside:
             objects.write(str(aside / _STATE))
             (aside / _EXTRA).write_text(json.dumps(extra or {}), encoding="utf-8")
+            (aside / _SUMS).write_text(_sums(aside), encoding="utf-8")
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"{folder} could not be written: {error}. Everything saved before is still there.") from None
 
@@ -28,9 +30,12 @@ def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None 
 def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
     """Restores what ``write_folder`` wrote and returns the JSON; every object and every saved value must be used.
 
-    Raises ``UserError`` naming the folder when it is damaged (TensorFlow checks each tensor's CRC) or of another build.
+    Raises ``UserError`` naming the folder when a byte of it has changed since it was written, or of another build.
     """
     try:
+        # states of version 0.1.0's first days have no sums, only TensorFlow's own
+        if (folder / _SUMS).exists() and (folder / _SUMS).read_text(encoding="utf-8") != _sums(folder):
+            raise ValueError(f"its files are not those that {_SUMS} describes")
         extra = json.loads((folder / _EXTRA).read_text(encoding="utf-8"))
         if not isinstance(extra, dict):
             raise ValueError(f"{_EXTRA} holds no object")
@@ -39,6 +44,15 @@ def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
         reason = str(error).split("\n")[0][:300]
         raise UserError(f"The saved state {folder} cannot be read: {reason}") from None
     return extra
+
+
+def _sums(folder: Path) -> str:
+    """A line a file, as ``sha256sum`` writes and checks it. TensorFlow's own sums leave out the JSON and part of the index."""
+    lines = []
+    for path in sorted(path for path in folder.iterdir() if path.name != _SUMS and path.name[0] != "."):
+        with open(path, "rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return "".join(lines)
 
 
 class CheckpointStore:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -17,25 +19,57 @@ EXIT_TERMINATED = 143  # 128 + SIGTERM
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-class Terminated(Exception):
-    """SIGTERM asked the program to stop; finished work has been saved."""
+DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+
+
+class Terminated(BaseException):
+    """SIGTERM asked the program to stop; finished work has been saved. Like ``KeyboardInterrupt`` no ``Exception``."""
 
 
 def run_command(main: Callable[[], None]) -> int:
     """Runs ``main`` and returns the exit code for ``sys.exit``.
 
-    ``UserError`` becomes ``error: <sentence>`` on standard error and code 2, Ctrl-C code 130, SIGTERM 143.
-    Any other exception is a defect of ours and keeps its stack trace.
+    ``UserError`` becomes ``error: <sentence>`` on standard error and code 2, as does a file that the disk
+    does not take (full, read-only, no permission, a name too long); Ctrl-C code 130, SIGTERM 143. Any other exception is a defect of ours and keeps its stack trace.
     """
+    _raise_on_sigterm()
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"interrupted: {stop}" if str(stop) else "interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Terminated as stop:
         print(f"terminated: {stop}", file=sys.stderr)
         return EXIT_TERMINATED
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        print(f"error: {refusal}. What was saved before is whole; once this is mended, the same command goes on.", file=sys.stderr)
+        return EXIT_USER_ERROR
     return 0
+
+
+def _raise_on_sigterm() -> None:
+    """Outside a training phase, which saves first (``training.py``), SIGTERM stops at once, but cleans up and says so."""
+    def stop(number, frame):
+        raise Terminated("what is finished is kept")
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread, where Python handles no signals
+        pass
+
+
+def _refusal(error: Exception) -> str | None:
+    """What a disk said that does not take a file, also through TensorFlow, whose errors keep the system's words only."""
+    if isinstance(error, OSError):
+        words = f"{error.filename or 'a file'} cannot be used: {error.strerror}"
+        return words if error.errno in DISK_REFUSES else None
+    words = next((os.strerror(code) for code in DISK_REFUSES if os.strerror(code) in str(error)), None)
+    return f"a file could not be written: {words}" if words and type(error).__module__.startswith("tensorflow") else None

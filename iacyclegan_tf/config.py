@@ -141,6 +141,8 @@ class TrainConfig:
     intra_op_threads: int = 1  # on a CPU: threads inside one operation; 1 suits small networks, 0 leaves it to TensorFlow
     memory_limit_gb: float = 0.0  # refuse a run estimated above this; 0: the machine's memory
     checkpoint_steps: int = 200
+    non_finite: Literal["stop", "lower_rate"] = "stop"  # or back to the last checkpoint with half the learning rate [O]
+    non_finite_tries: int = 3  # with "lower_rate": how often in one phase
     log_steps: int = 50
 
 
@@ -223,7 +225,7 @@ _AT_LEAST_ONE = (
     "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
     "generator.filters discriminator.filters discriminator.layers recognizer.pretrain.batch "
     "recognizer.finetune.people recognizer.finetune.images recognizer.people.variants train.batch train.checkpoint_steps "
-    "train.log_steps rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps "
+    "train.log_steps train.non_finite_tries rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps "
     "export.batching.max_batch_size export.batching.threads"
 ).split()
 _NOT_NEGATIVE = (

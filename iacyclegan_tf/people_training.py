@@ -10,6 +10,7 @@ import tensorflow as tf
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people_folder import PeoplePhotos, read_people
+from iacyclegan_tf.data.streams import batch_labels
 from iacyclegan_tf.data.virtual_people import Portrait, virtual_people_stream
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.recognition import IdentityContrast
@@ -52,10 +53,15 @@ def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, s
         model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))))
         model.optimizer.build(model.trained_variables)
     batch = min(settings.people, people.people) * settings.variants * settings.photos
-    return Phase(PHASE, model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-                 lambda start: virtual_people_stream(images, labels, people=settings.people, variants=settings.variants,
-                                                     photos=settings.photos, seed=seed, portrait=portrait, start_step=start),
-                 settings.steps, settings.steps, batch)
+    names = sorted(set(people.identities))  # labels number the people in this order
+
+    def stream(start: int):
+        return virtual_people_stream(images, labels, people=settings.people, variants=settings.variants, photos=settings.photos,
+                                     seed=seed, portrait=portrait, start_step=start)
+
+    return Phase(PHASE, model, tf.train.Checkpoint(model=model, optimizer=model.optimizer), stream,
+                 settings.steps, settings.steps, batch,
+                 lambda step: [f"photos of {names[label // settings.variants]}" for label in batch_labels(stream(step))])
 
 
 def origin(config: Config, people: PeoplePhotos) -> dict:

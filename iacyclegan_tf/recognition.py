@@ -9,6 +9,7 @@ import warnings
 
 import tensorflow as tf
 
+from iacyclegan_tf.descent import descent, take
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.strategy import replica_share
 
@@ -28,7 +29,7 @@ class IdentityClassifier(tf.keras.Model):
     >>> model.compile(tf.keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.zeros([4, 32, 32, 3]), tf.range(4)))
     >>> sorted(model.fit(batch, verbose=0).history)
-    ['accuracy', 'loss']
+    ['accuracy', 'gradient', 'loss']
     """
 
     SCALE = 16.0  # of the cosines before the softmax
@@ -54,10 +55,10 @@ class IdentityClassifier(tf.keras.Model):
         with tf.GradientTape() as tape:
             logits = self(images, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-            scaled = _share(loss)
-        self.optimizer.minimize(scaled, self.trained_variables, tape)
+        step = descent(tape, loss, self.trained_variables, self.optimizer)
+        take(step)
         correct = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
-        return replica_share({"loss": loss, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))})
+        return replica_share({"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))})
 
 
 class IdentityContrast(tf.keras.Model):
@@ -76,7 +77,7 @@ class IdentityContrast(tf.keras.Model):
     >>> model.compile(tf.keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
     >>> sorted(model.fit(batch, verbose=0).history)
-    ['accuracy', 'loss']
+    ['accuracy', 'gradient', 'loss']
     """
 
     ABOVE = {"pool4": "pool5", "pool5": "fc6", "fc6": "fc7", "fc7": "fc7"}
@@ -99,9 +100,9 @@ class IdentityContrast(tf.keras.Model):
         with tf.GradientTape() as tape:
             vectors, labels = _gather(self(images, training=True)), _gather(labels)
             loss, nearest = contrast(vectors, labels, self.scale)
-            scaled = _share(loss)
-        self.optimizer.minimize(scaled, self.trained_variables, tape)
-        return replica_share({"loss": loss, "accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))})
+        step = descent(tape, loss, self.trained_variables, self.optimizer)
+        take(step)
+        return replica_share({"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))})
 
 
 def contrast(vectors: tf.Tensor, labels: tf.Tensor, scale: float) -> tuple[tf.Tensor, tf.Tensor]:
@@ -127,7 +128,7 @@ class TripletTrainer(tf.keras.Model):
     >>> trainer.compile(tf.keras.optimizers.Adam(1e-4))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
     >>> sorted(trainer.fit(batch, verbose=0).history)
-    ['active_triplets', 'loss', 'negative_distance', 'positive_distance']
+    ['active_triplets', 'gradient', 'loss', 'negative_distance', 'positive_distance']
     """
 
     def __init__(self, recognizer: Recognizer, margin: float, **kwargs):
@@ -148,9 +149,9 @@ class TripletTrainer(tf.keras.Model):
         with tf.GradientTape() as tape:
             embeddings, labels = _gather(self(images, training=True)), _gather(labels)
             loss = self.triplet_loss(labels, embeddings)
-            scaled = _share(loss)
-        self.optimizer.minimize(scaled, self.trained_variables, tape)
-        return replica_share({"loss": loss, **triplet_statistics(embeddings, labels, self.margin)})
+        step = descent(tape, loss, self.trained_variables, self.optimizer)
+        take(step)
+        return replica_share({"loss": loss, "gradient": step.norm, **triplet_statistics(embeddings, labels, self.margin)})
 
 
 def triplet_statistics(embeddings: tf.Tensor, labels: tf.Tensor, margin: float) -> dict[str, tf.Tensor]:
@@ -171,11 +172,6 @@ def triplet_statistics(embeddings: tf.Tensor, labels: tf.Tensor, margin: float) 
 
 def _mean(values, weights):
     return tf.math.divide_no_nan(tf.reduce_sum(values), tf.reduce_sum(weights))
-
-
-def _share(loss: tf.Tensor) -> tf.Tensor:
-    """Gradients are summed over replicas: each counts by its share."""
-    return loss / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _gather(values: tf.Tensor) -> tf.Tensor:

@@ -8,11 +8,12 @@ import tensorflow as tf
 
 from iacyclegan_tf.adam import FusedAdam
 from iacyclegan_tf.checkpoint import CheckpointStore
-from iacyclegan_tf.config import Config
+from iacyclegan_tf.config import Config, TrainConfig
 from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.data.streams import Augmentation
 from iacyclegan_tf.monitor import History, PeakMemory, Progress
 from iacyclegan_tf.run_folder import RunFolder
+from iacyclegan_tf.schedules import Lowered
 from iacyclegan_tf.training import Phase, train_phase
 
 
@@ -40,26 +41,29 @@ class RunContext:
         """Trains ``phase`` to its end, resuming; returns its checkpoints, to be cleared once the result is saved."""
         store = CheckpointStore(self.folder.checkpoints(phase.name))
         with self.faces.fitting.reading():
-            train_watched(phase, store, self.history, watched, self.console, self.config.train.checkpoint_steps, callbacks)
+            train_watched(phase, store, self.history, watched, self.console, self.config.train, callbacks)
         return store
 
 
 def train_watched(phase: Phase, store: CheckpointStore, history: History, watched: tuple[str, ...], console,
-                  checkpoint_steps: int, callbacks: list | None = None) -> None:
+                  settings: TrainConfig, callbacks: list | None = None) -> None:
     """``train_phase`` with a bar that shows the ``watched`` numbers, and the peak memory."""
     def say(sentence: str) -> None:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     progress = Progress(console, watched)
     try:
-        train_phase(phase, store, history, [progress, PeakMemory(say), *(callbacks or [])], checkpoint_steps, say)
+        train_phase(phase, store, history, [progress, PeakMemory(say), *(callbacks or [])], settings, say)
     finally:
         progress.close()
 
 
 def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False) -> tf.keras.optimizers.Optimizer:
-    """Adam; with ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16."""
-    optimizer = FusedAdam(rate, beta_1=beta_1, jit_compile=False, use_ema=ema > 0, ema_momentum=ema if ema > 0 else 0.99)
+    """Adam whose rate a fault can lower.
+
+    With ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16.
+    """
+    optimizer = FusedAdam(Lowered(rate), beta_1=beta_1, jit_compile=False, use_ema=ema > 0, ema_momentum=ema if ema > 0 else 0.99)
     return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 

@@ -11,20 +11,27 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
+import platform
 from pathlib import Path
+from typing import TextIO
 
 from iacyclegan_tf.atomic_files import write_text
 from iacyclegan_tf.config import Config, as_dict
 from iacyclegan_tf.config_file import dump_config, load_config
 from iacyclegan_tf.errors import UserError
 
-# Settings that may change between a run and its resumption, since no result depends on them.
-FREE = ("runs_dir", "savedmodels_dir", "export.")
+# Settings that may change between a run and its resumption, since no result depends on them before a fault.
+FREE = ("runs_dir", "savedmodels_dir", "export.", "train.non_finite")
 
 
 class RunFolder:
     """Opens ``runs/<name>``, new or begun; ``resumed`` says which. Raises ``UserError`` if it holds another run.
+
+    It belongs to this process until the process ends, however that is; ``UserError`` in any other that opens it meanwhile.
 
     ``other``: what the user can do then.
     """
@@ -36,6 +43,7 @@ class RunFolder:
         saved = self.path / "config.yaml"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.path / ".lock", self.path)
             self.resumed = saved.exists()
             if not self.resumed:
                 write_text(saved, dump_config(config))
@@ -71,6 +79,23 @@ class RunFolder:
 
     def write_json(self, path: Path, values: dict) -> None:
         write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def _locked(path: Path, folder: Path) -> TextIO:
+    """The open lock file, which holds who has it. A POSIX lock: no child has it, and it goes with the process, also by SIGKILL."""
+    file = open(path, "a+", encoding="utf-8")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            raise  # a file system without locks
+        file.seek(0)
+        raise UserError(f"The run folder {folder} is in use by another process ({file.read(200).strip() or 'just started'}). "
+                        "Two would overwrite each other's work: wait for it, stop it, or give this run another name.") from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node()}\n")
+    file.flush()
+    return file
 
 
 def flat(values: dict, prefix: str = "") -> dict:

@@ -92,7 +92,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     phase = people_phase(config, people, recognizer, strategy, config.seed)
     store = CheckpointStore(folder.checkpoints(phase.name))
     train_watched(phase, store, History(folder.history, folder.tensorboard, config.train.log_steps), WATCHED, console,
-                  config.train.checkpoint_steps)
+                  config.train)
     fingerprint = write_recognizer(recognizer, wanted.out, made_from)
     store.clear()
     return recognizer, fingerprint

@@ -1,4 +1,4 @@
-"""The learning rate: constant, then linearly to zero (CycleGAN; 100 + 100 epochs in the paper)."""
+"""The learning rate: constant, then linearly to zero (CycleGAN; 100 + 100 epochs in the paper), and lowered after a fault."""
 
 from __future__ import annotations
 
@@ -21,3 +21,20 @@ class ConstantThenLinear(tf.keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"rate": self.rate, "constant_steps": self.constant_steps, "decay_steps": self.decay_steps}
+
+
+class Lowered(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule, or a number, times ``factor``, a variable that is 1 until a fault lowers it.
+
+    Make it where the optimizer is made, inside the strategy's scope.
+    """
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.factor = tf.Variable(1.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+
+    def __call__(self, step):
+        return (self.rate(step) if callable(self.rate) else self.rate) * self.factor
+
+    def get_config(self):
+        return {"rate": self.rate}

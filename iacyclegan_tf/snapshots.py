@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +27,26 @@ def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.nd
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, cols * width, 3)
 
 
-class Snapshots(PhaseCallback):
-    """Every ``every`` steps and at the end: the same people through the generators, to TensorBoard and one PNG."""
+def difference(images: np.ndarray) -> float:
+    """How much N images uint8 ``[N, H, W, 3]`` differ from each other: standard deviation over N, in grey levels, averaged."""
+    return float(np.std(images.astype(np.float32), axis=0).mean())
 
-    def __init__(self, gan, people: FacePairs, history: History, path: Path, count: int, every: int):
+
+class Snapshots(PhaseCallback):
+    """Every ``every`` steps and at the end: the same people through the generators, to TensorBoard and one PNG.
+
+    Warns when a generator has collapsed: its images of different people differ from each other less than ``COLLAPSED``
+    times as much as the real ones do.
+    """
+
+    COLLAPSED = 0.1
+
+    def __init__(self, gan, people: FacePairs, history: History, path: Path, count: int, every: int,
+                 say: Callable[[str], None] = print):
         super().__init__()
         chosen = np.unique(np.linspace(0, len(people) - 1, min(count, len(people))).astype(int))
         self.photos, self.sketches = people.photos[chosen], people.sketches[chosen]
-        self.gan, self.history, self.path, self.every = gan, history, path, every
+        self.gan, self.history, self.path, self.every, self.say = gan, history, path, every, say
 
     def on_train_batch_end(self, batch, logs=None):
         step = self.history.step
@@ -42,3 +55,14 @@ class Snapshots(PhaseCallback):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_png(self.path, picture)
             self.history.image("grid/" + " | ".join(COLUMNS), picture)
+            self._warn_of_collapse(picture, step)
+
+    def _warn_of_collapse(self, picture: np.ndarray, step: int) -> None:
+        people, height, width = self.photos.shape[:3]
+        tiles = picture.reshape(people, height + 2 * _GAP, len(COLUMNS), width + 2 * _GAP, 3)
+        of = {name: difference(tiles[:, _GAP:-_GAP, i, _GAP:-_GAP]) for i, name in enumerate(COLUMNS)}
+        for side, words in (("sketch", "sketches"), ("photo", "photos")):
+            if people > 1 and of[f"fake {side}"] < self.COLLAPSED * of[side]:
+                self.say(f"Warning: {self.phase_name}, step {step}: the synthesised {words} of {people} people differ by "
+                         f"{of[f'fake {side}']:.2g} grey levels, the real ones by {of[side]:.2g}: the generator has collapsed to "
+                         "one image, or has not learnt yet to tell people apart.")

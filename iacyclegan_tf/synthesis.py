@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from iacyclegan_tf import losses
 from iacyclegan_tf.config import LossConfig
+from iacyclegan_tf.descent import Descent, descent, take
 from iacyclegan_tf.image_pool import ImagePool
 from iacyclegan_tf.strategy import replica_share
 
@@ -14,8 +15,9 @@ class IACycleGAN(tf.keras.Model):
     """CycleGAN with the identity perception loss: G_X photo → sketch, G_Y sketch → photo, D_X, D_Y, Φp, Φs.
 
     ``train_step`` is the view of a single replica; losses are divided by the number of replicas, since gradients
-    are summed over them. A step costs little more than its convolutions: images that go through the same
-    generator or discriminator go together, and features of real images are not differentiated.
+    are summed over them. A step costs little more than its convolutions: images that go through the same generator
+    or discriminator go together, and features of real images are not differentiated. A step with a loss or gradient
+    that is not finite changes no weight (``descent.py``); its logs tell which it was.
 
     Args:
         photo_to_sketch, sketch_to_photo: the generators G_X and G_Y.
@@ -85,11 +87,14 @@ class IACycleGAN(tf.keras.Model):
             terms, fakes = self.generator_terms(photos, sketches, real_features)
             weights = self._weights(terms)
             total = tf.add_n([weights[name] * term for name, term in terms.items()])
-        self._descend(tape, total, self.generator_variables, self.generator_optimizer)
+        generators = descent(tape, total, self.generator_variables, self.generator_optimizer)
+        discriminators, judged = self._judge(photos, sketches, *fakes)
+        take(generators, discriminators)
         logs = {f"loss/{name}": term for name, term in terms.items()}
         logs |= {f"weighted/{name}": weights[name] * term for name, term in terms.items()}
         logs |= {"loss/generators": total, "perception_weight": weights["identity_perception"]}
-        return replica_share(logs | self._train_discriminators(photos, sketches, *fakes))
+        logs |= {"gradient/generators": generators.norm, "gradient/discriminators": discriminators.norm}
+        return replica_share(logs | judged)
 
     def generator_terms(self, photos, sketches, real_features):
         """The four raw losses, and the generated (sketches, photos)."""
@@ -174,18 +179,19 @@ class IACycleGAN(tf.keras.Model):
         """Steps taken in this round, int64: the generator optimizer's own count, so a resume restores it."""
         return self.generator_optimizer.iterations
 
-    def _train_discriminators(self, photos, sketches, fake_sketches, fake_photos) -> dict:
+    def _judge(self, photos, sketches, fake_sketches, fake_photos) -> tuple[Descent, dict]:
+        """What the discriminators have to learn, and what they answered."""
         form, batch = self.settings.adversarial, photos.shape[0]
-        step = self.discriminator_optimizer.iterations
-        past_photos = self.photo_pool.query(tf.stop_gradient(fake_photos), step)
-        past_sketches = self.sketch_pool.query(tf.stop_gradient(fake_sketches), step)
+        count = self.discriminator_optimizer.iterations
+        past_photos = self.photo_pool.query(tf.stop_gradient(fake_photos), count)
+        past_sketches = self.sketch_pool.query(tf.stop_gradient(fake_sketches), count)
         with tf.GradientTape() as tape:
             on_photos = self.photo_discriminator(tf.concat([photos, past_photos], 0), training=True)
             on_sketches = self.sketch_discriminator(tf.concat([sketches, past_sketches], 0), training=True)
             photo_loss = losses.discriminator_adversarial(on_photos[:batch], on_photos[batch:], form)
             sketch_loss = losses.discriminator_adversarial(on_sketches[:batch], on_sketches[batch:], form)
             total = photo_loss + sketch_loss
-        self._descend(tape, total, self.discriminator_variables, self.discriminator_optimizer)
+        step = descent(tape, total, self.discriminator_variables, self.discriminator_optimizer)
         answers = {"photo": on_photos, "sketch": on_sketches}
         if form == "log":
             answers = {name: tf.sigmoid(logits) for name, logits in answers.items()}
@@ -193,17 +199,4 @@ class IACycleGAN(tf.keras.Model):
         for name, answer in answers.items():
             logs[f"D_{name}/real"] = tf.reduce_mean(answer[:batch])
             logs[f"D_{name}/fake"] = tf.reduce_mean(answer[batch:])
-        return logs
-
-    def _descend(self, tape, loss, variables, optimizer) -> None:
-        """Gradients are summed over replicas, so each replica's mean loss counts by its share of the global batch."""
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tape:
-            loss = loss / replicas
-            scaling = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
-            if scaling:
-                loss = optimizer.get_scaled_loss(loss)
-        gradients = tape.gradient(loss, variables)
-        if scaling:
-            gradients = optimizer.get_unscaled_gradients(gradients)
-        optimizer.apply_gradients(zip(gradients, variables))
+        return step, logs

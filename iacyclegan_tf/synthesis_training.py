@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iacyclegan_tf.data.streams import paired_stream
+from iacyclegan_tf.data.streams import batch_places, paired_stream
 from iacyclegan_tf.image_pool import ImagePool
-from iacyclegan_tf.monitor import PerceptionLimit
+from iacyclegan_tf.monitor import DiscriminatorAtZero, PerceptionLimit
 from iacyclegan_tf.networks import build_synthesis, copy_weights
 from iacyclegan_tf.run_context import Restart, RunContext, adam
 from iacyclegan_tf.schedules import ConstantThenLinear
@@ -60,11 +60,14 @@ class SynthesisTraining:
             lambda start: paired_stream(faces.fitting.photos, faces.fitting.sketches, batch=config.train.batch, seed=seed,
                                         augmentation=self.context.augmentation, start_step=start,
                                         together=config.data.augment == "together"),
-            self.steps, self.epoch_steps, 2 * config.train.batch)
+            self.steps, self.epoch_steps, 2 * config.train.batch,
+            lambda step: [faces.fitting.identities[place] for place in
+                          batch_places(step, config.train.batch, len(faces.fitting), seed)])
         self.store = self.context.train(phase, ("loss/cycle", "loss/adversarial", "loss/identity_perception"), [
-            PerceptionLimit(config.loss.perception_limit),
+            PerceptionLimit(config.loss.perception_limit), DiscriminatorAtZero(self.context.say),
             Snapshots(self.gan, faces.test, self.context.history, self.context.folder.round(number) / "grid.png",
-                      config.rounds.snapshots, config.rounds.snapshot_epochs * self.epoch_steps)])
+                      config.rounds.snapshots, config.rounds.snapshot_epochs * self.epoch_steps,
+                      self.context.say)])
         if config.generator.ema > 0:
             self.gan.generator_optimizer.finalize_variable_values(self.gan.generator_variables)
 

@@ -1,9 +1,8 @@
-"""One phase of training through ``Model.fit``, resumable at any step."""
+"""One phase of training through ``Model.fit``, resumable at any step; what happens when a number is not finite."""
 
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,12 @@ import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.commands import Terminated
-from iacyclegan_tf.monitor import History, StopOnNonFinite
+from iacyclegan_tf.config import TrainConfig
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.monitor import History, NonFinite, PhaseCallback, StopOnNonFinite
+from iacyclegan_tf.schedules import Lowered
+
+LOWER = 0.5  # the learning rate after a fault, where train.non_finite is lower_rate
 
 
 @dataclass
@@ -19,6 +23,7 @@ class Phase:
     """What ``train_phase`` has to do: ``steps`` steps of ``model`` on ``stream(start_step)``.
 
     ``state`` holds every TensorFlow object that a resume needs: networks, optimizers, pools, weights of losses.
+    ``images`` names those of step 0, 1, …, to be told when something is wrong with them.
     """
 
     name: str
@@ -28,46 +33,99 @@ class Phase:
     steps: int
     epoch_steps: int
     images_per_step: int  # of both modalities together, over all replicas
+    images: Callable[[int], list[str]]
 
 
 def train_phase(phase: Phase, store: CheckpointStore, history: History, callbacks: list[tf.keras.callbacks.Callback],
-                checkpoint_steps: int, say: Callable[[str], None]) -> None:
-    """Runs the phase to its end, from its newest checkpoint if there is one. Checkpoints stay until ``store.clear()``."""
+                settings: TrainConfig, say: Callable[[str], None]) -> None:
+    """Runs the phase to its end, from its newest checkpoint if there is one. Checkpoints stay until ``store.clear()``.
+
+    A loss or gradient that is not finite ends the run with a ``UserError``, or takes it back to the newest checkpoint
+    with half the learning rate, ``settings.non_finite_tries`` times at most.
+    """
+    returns = 0
+    while True:
+        try:
+            return _go_on(phase, store, history, callbacks, settings, returns, say)
+        except NonFinite as fault:
+            last = f"The last checkpoint is of step {store.steps()[-1]}" if store.steps() else "There is no checkpoint yet"
+            what = f"{fault} {_images(phase, fault.step)} The step was not taken; the weights are finite. {last}"
+            returns = max(returns, fault.returns) + 1
+            if settings.non_finite == "stop":
+                raise UserError(f"{what}. train.non_finite=lower_rate goes on from there with half the learning rate; or try a "
+                                "lower train.learning_rate or train.precision=float32.") from None
+            if returns > settings.non_finite_tries:
+                raise UserError(f"{what}. It has been returned to {returns - 1} times, at last with {LOWER ** (returns - 1):g} times "
+                                "the learning rate: train.non_finite_tries allows no more.") from None
+            say(f"{what}; training returns to it with {LOWER ** returns:g} times the learning rate "
+                f"(try {returns} of {settings.non_finite_tries}).")
+
+
+def _go_on(phase: Phase, store: CheckpointStore, history: History, callbacks: list, settings: TrainConfig, returns: int,
+           say: Callable[[str], None]) -> None:
+    """From the newest checkpoint to the end, or to a ``NonFinite``."""
     saved = store.restore(phase.state, say)
     start = saved["step"] if saved else 0
+    returns = max(returns, saved.get("returns", 0) if saved else 0)
+    for rate in _rates(phase.model):
+        rate.factor.assign(LOWER ** returns)
     if saved:
         say(f"{phase.name}: goes on from step {start} of {phase.steps}")
     history.begin(phase.name, start, saved.get("window") if saved else None, phase.images_per_step)
-    keeper = KeepCheckpoints(phase, store, history, start, checkpoint_steps)
+    keeper = KeepCheckpoints(phase, store, history, start, settings.checkpoint_steps, returns)
+    if not saved and settings.non_finite == "lower_rate":
+        keeper.save()  # there must be something to return to
     # The check first, so that nothing wrong is written or saved; the keeper last, since a state holds history's window.
-    everything = [StopOnNonFinite(), history, *callbacks, keeper]
+    everything = [StopOnNonFinite(returns), history, *callbacks, keeper]
     for callback in everything:
-        callback.phase_name, callback.first_step, callback.total_steps = phase.name, start, phase.steps
+        callback.enter(phase.name, start, phase.steps)
+    try:
+        _fit(phase, start, everything)
+    finally:
+        keeper.restore_handlers()
+    if store.steps()[-1:] != [phase.steps]:
+        keeper.save()
+    history.flush()
+
+
+def _fit(phase: Phase, start: int, callbacks: list) -> None:
     stream = phase.stream(start)
     while start < phase.steps:  # first what is left of an epoch, then whole epochs
         epoch, done = divmod(start, phase.epoch_steps)
         whole = (phase.steps - start) // phase.epoch_steps if done == 0 else 0
         steps = phase.epoch_steps if whole else min(phase.epoch_steps - done, phase.steps - start)
         phase.model.fit(stream, initial_epoch=epoch, epochs=epoch + max(whole, 1), steps_per_epoch=steps,
-                        callbacks=everything, verbose=0)
+                        callbacks=callbacks, verbose=0)
         start += steps * max(whole, 1)
         if start < phase.steps:
             stream = phase.stream(start)
-    if store.steps()[-1:] != [phase.steps]:
-        keeper.save()
-    history.flush()
 
 
-class KeepCheckpoints(tf.keras.callbacks.Callback):
+def _rates(model: tf.keras.Model) -> list[Lowered]:
+    found = []
+    for name in ("optimizer", "generator_optimizer", "discriminator_optimizer"):
+        optimizer = getattr(model, name, None)
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        rate = getattr(optimizer, "_learning_rate", None)  # ``learning_rate`` gives a schedule's present value
+        found += [rate] if isinstance(rate, Lowered) else []
+    return found
+
+
+def _images(phase: Phase, step: int, most: int = 8) -> str:
+    names = list(dict.fromkeys(phase.images(step - 1)))
+    return f"Images of the step: {', '.join(names[:most])}{f' and {len(names) - most} more' if len(names) > most else ''}."
+
+
+class KeepCheckpoints(PhaseCallback):
     """Saves every ``every`` steps, and once more when SIGTERM or Ctrl-C asks the program to stop."""
 
-    def __init__(self, phase: Phase, store: CheckpointStore, history: History, start: int, every: int):
+    def __init__(self, phase: Phase, store: CheckpointStore, history: History, start: int, every: int, returns: int = 0):
         super().__init__()
-        self.phase, self.store, self.history, self.every = phase, store, history, every
+        self.phase, self.store, self.history, self.every, self.returns = phase, store, history, every, returns
         self.step, self.stop_signal, self.previous = start, None, {}
 
     def save(self) -> None:
-        self.store.save(self.step, self.phase.state, {"window": self.history.window(), "time": time.time()})
+        self.store.save(self.step, self.phase.state, {"window": self.history.window(), "returns": self.returns})
 
     def on_train_begin(self, logs=None):
         def remember(number, frame):
@@ -79,9 +137,9 @@ class KeepCheckpoints(tf.keras.callbacks.Callback):
             self.previous = {}
 
     def on_train_end(self, logs=None):
-        self._restore_handlers()
+        self.restore_handlers()
 
-    def _restore_handlers(self) -> None:
+    def restore_handlers(self) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
         self.previous = {}
@@ -90,12 +148,8 @@ class KeepCheckpoints(tf.keras.callbacks.Callback):
         self.step += 1
         if self.stop_signal is not None:
             self.save()
-            self._restore_handlers()
-            if self.stop_signal == signal.SIGINT:
-                raise KeyboardInterrupt
-            raise Terminated(f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; "
-                             "the same command goes on from there")
+            self.restore_handlers()
+            raise (KeyboardInterrupt if self.stop_signal == signal.SIGINT else Terminated)(
+                f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; the same command goes on from there")
         if self.step % self.every == 0:
             self.save()
-
-

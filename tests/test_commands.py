@@ -1,5 +1,6 @@
 """How commands end: exit codes and what stands on standard error."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,12 @@ def raising(error):
 @pytest.mark.parametrize("error, code, words", [
     (UserError("data.root is empty; give a folder."), 2, "error: data.root is empty; give a folder.\n"),
     (KeyboardInterrupt(), 130, "interrupted\n"),
+    (KeyboardInterrupt("saved at step 3"), 130, "interrupted: saved at step 3\n"),
+    (OSError(errno.ENOSPC, "No space left on device", "runs/a/history.jsonl"), 2,
+     "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once this is mended, "
+     "the same command goes on.\n"),
+    (OSError(errno.EROFS, "Read-only file system"), 2, "error: a file cannot be used: Read-only file system. What was saved before "
+     "is whole; once this is mended, the same command goes on.\n"),
     (Terminated("saved at step 3"), 143, "terminated: saved at step 3\n"),
 ])
 def test_expected_ends_are_one_line_and_a_code(capsys, error, code, words):
@@ -35,7 +42,8 @@ def test_success_is_0_and_silent(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), SystemExit(5), MemoryError()])
+@pytest.mark.parametrize("error", [ValueError("ours"), SystemExit(5), MemoryError(), OSError(errno.EBADF, "ours"),
+                                   ValueError("No space left on device")])
 def test_other_exceptions_keep_their_trace(error):
     with pytest.raises(type(error)):
         run_command(raising(error))

@@ -22,7 +22,7 @@ FLOORS = (
     {"data": "images, pairs, streams"},
     {"models": "the networks", "serving": "blessings, pushes, clients"},
     {"losses": "equations", "image_pool": "history of images", "schedules": "learning rate", "strategy": "devices",
-     "adam": "optimizer"},
+     "adam": "optimizer", "descent": "a step taken or not"},
     {"networks": "built from settings", "synthesis": "one step of IACycleGAN", "recognition": "one step of a recognizer",
      "memory": "what a run will need"},
     {"servables": "networks as they are served", "matching": "four ways to compare"},

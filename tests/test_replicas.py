@@ -59,6 +59,17 @@ def pools(folder):
         model = tiny.gan(pool=3)
         model.photo_pool, model.sketch_pool = made
     model.fit(pairs_of_two(), steps_per_epoch=5, verbose=0)
+    photos, sketches = (images.numpy() for images in tiny.batch(2))
+    photos[1, 3, 3, 0] = np.nan  # the second replica's share alone: neither may take the step
+    watched = [*model.generator_variables, *model.discriminator_variables, *model.generator_optimizer.variables]
+    before = [v.numpy() for v in watched]
+    kept = [v.numpy() for pool in made for v in (pool.images, pool.stored)]
+    told = model.fit(tf.data.Dataset.from_tensors((photos, sketches)), verbose=0).history
+    assert not np.isfinite(told["gradient/generators"][0])
+    for one, two in zip(before, watched):
+        assert all(np.array_equal(one, replica.numpy()) for replica in two.values), two.name
+    for variable, value in zip([v for pool in made for v in (pool.images, pool.stored)], kept):
+        variable.assign(value)
     state = tf.train.Checkpoint(photo=made[0], sketch=made[1])
     write_folder(Path(folder) / "pools", state)
     kept = [v.numpy() for pool in made for v in (pool.images, pool.stored)]

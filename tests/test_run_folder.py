@@ -24,7 +24,7 @@ def changed(config: Config, *overrides: str) -> Config:
 def test_a_new_run_writes_its_settings_and_nothing_else(config, tmp_path):
     folder = RunFolder(config)
     assert not folder.resumed and folder.path == tmp_path / "runs" / "first"
-    assert [path.name for path in folder.path.iterdir()] == ["config.yaml"]
+    assert sorted(path.name for path in folder.path.iterdir()) == [".lock", "config.yaml"]
     assert load_config(folder.path / "config.yaml") == config
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from iacyclegan_tf.data.images import named_in_utf8
 from iacyclegan_tf.errors import UserError
 
 MAX_FILES = 200_000
@@ -76,7 +77,7 @@ def list_tree(folder: Path) -> tuple[Path, ...]:
         found += [Path(where) / name for name in names if not name.startswith(".")]
         if len(found) > MAX_FILES:
             raise UserError(f"Folder '{folder}' holds more than {MAX_FILES} files.")
-    return tuple(sorted(path for path in found if path.is_file()))
+    return tuple(sorted(named_in_utf8(path) for path in found if path.is_file()))
 
 
 def _single_folder(folder: Path) -> Path:

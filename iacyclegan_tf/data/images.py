@@ -19,6 +19,7 @@ once for all callers:
 """
 
 import bz2
+import os
 import re
 import zlib
 from pathlib import Path
@@ -276,4 +277,15 @@ def _list_files(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"'{folder}' is not a folder; a folder of images was expected.")
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    return sorted(named_in_utf8(path) for path in folder.iterdir() if path.is_file())
+
+
+def named_in_utf8(path: Path) -> Path:
+    """``path``; ``UserError`` where its name could stand in no manifest, index or log."""
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise UserError(f"The name of '{shown}' is not UTF-8; rename it (all at once: convmv -f latin1 -t utf8 -r FOLDER "
+                        "--notest).") from None
+    return path

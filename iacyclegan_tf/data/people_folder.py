@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.data.images import list_images, list_passed_over
+from iacyclegan_tf.data.images import list_images, list_passed_over, named_in_utf8
 from iacyclegan_tf.data.people import People
 from iacyclegan_tf.data.people_selection import natural, select_people
 from iacyclegan_tf.data.reading import read_images
@@ -46,7 +46,7 @@ def person_folders(root: str | Path) -> dict[str, Path]:
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"The folder of people {root} does not exist; it must hold one sub-folder per person.")
-    folders = {path.name: path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    folders = {named_in_utf8(path).name: path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
     if not folders:
         raise UserError(f"{root} holds no sub-folders; one per person was expected, each with that person's photos.")
     return {name: folders[name] for name in sorted(folders, key=natural)}

@@ -71,6 +71,21 @@ def shuffled(place: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.experimental.index_shuffle(place, seed, tf.cast(count - 1, place.dtype))
 
 
+def place_in_data(g: tf.Tensor, count: int, seed: int) -> tf.Tensor:
+    """Which of ``count`` images or pairs sample ``g`` (int64) of a stream with ``seed`` is."""
+    return shuffled(g % count, count, tf.stack([tf.constant(seed, tf.int64), g // count]))
+
+
+def batch_places(step: int, batch: int, count: int, seed: int) -> list[int]:
+    """Those of one step, in order."""
+    return [int(place_in_data(tf.constant(g, tf.int64), count, seed)) for g in range(step * batch, (step + 1) * batch)]
+
+
+def batch_labels(stream: tf.data.Dataset) -> list[int]:
+    """The labels of a labelled stream's first batch, in order."""
+    return next(iter(stream))[1].numpy().tolist()
+
+
 def paired_stream(photos: np.ndarray | ImageSource, sketches: np.ndarray | ImageSource, *, batch: int, seed: int,
                   augmentation: Augmentation, together: bool = True, start_step: int = 0,
                   worker: Worker = Worker()) -> tf.data.Dataset:
@@ -82,8 +97,7 @@ def paired_stream(photos: np.ndarray | ImageSource, sketches: np.ndarray | Image
     count, take = len(photos), paired(photos, sketches)
 
     def sample(g):
-        epoch, place = g // count, g % count
-        photo, sketch = take(shuffled(place, count, tf.stack([tf.constant(seed, tf.int64), epoch])))
+        photo, sketch = take(place_in_data(g, count, seed))
         key = tf.stack([tf.constant(seed, tf.int64), g])
         other = key if together else key + [_SECOND, 0]
         return augmentation(photo, key), augmentation(sketch, other)
@@ -98,7 +112,7 @@ def labelled_stream(images: np.ndarray | ImageSource, labels: np.ndarray, *, bat
     images, labels = source_of(images), tf.constant(labels, tf.int32)
 
     def sample(g):
-        index = shuffled(g % count, count, tf.stack([tf.constant(seed, tf.int64), g // count]))
+        index = place_in_data(g, count, seed)
         return augmentation(images(index), tf.stack([tf.constant(seed, tf.int64), g])), labels[index]
 
     return endless(sample, start_step, batch, images.parallel, worker)

@@ -1,0 +1,159 @@
+"""Damages valid files at random and hands them to every reader: an answer or a ``UserError``, at once and in bounded memory.
+
+    python fuzz_readers.py COUNT [--seed N] [--jobs J] [--reader NAME ...] [--keep FOLDER]
+
+Hypothesis draws the damage, so that what fails is shrunk to little and printed. A reader runs in a process of its own: a
+crash, a hang (10 s of processor time, or 120 s of waiting; a signal ends it, also inside C code) or more than 500 MB of
+growth is a failure too; the file that caused it stays in FOLDER. ``test_fuzz.py`` does the same with few inputs that are always the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from fuzz_samples import READERS, Reader
+from iacyclegan_tf.errors import UserError
+
+HANG_SECONDS, WAIT_SECONDS, MAX_GROWTH_MB, CHUNK = 10, 120, 500, 1000
+INTEGERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
+
+
+@st.composite
+def damaged(draw, reader: Reader) -> bytes:
+    """A valid file with one to four changes: cut, overwritten, numbers replaced, pieces left out, doubled or put in."""
+    data = bytearray(draw(st.sampled_from(reader.samples)))
+    for _ in range(draw(st.integers(1, 4))):
+        end = len(data) if draw(st.booleans()) else min(len(data), 200)  # half of the changes in the header
+        at = draw(st.integers(0, max(end - 1, 0)))
+        what = draw(st.sampled_from(("byte", "cut", "number", "word", "bit", "drop", "double", "insert", "splice")))
+        if what == "cut":
+            del data[at:]
+        elif what == "byte" and data:
+            data[at] = draw(st.integers(0, 255))
+        elif what == "bit" and data:
+            data[at] ^= 1 << draw(st.integers(0, 7))
+        elif what == "number":
+            size = draw(st.sampled_from((1, 2, 4, 8)))
+            number = draw(st.sampled_from(INTEGERS)) % 256**size
+            data[at:at + size] = number.to_bytes(size, draw(st.sampled_from(("little", "big"))))
+        elif what == "word" and reader.words:
+            data[at:at + draw(st.sampled_from((0, 0, 1, 4)))] = draw(st.sampled_from(reader.words))
+        elif what == "drop":
+            del data[at:at + draw(st.integers(1, 64))]
+        elif what == "double":
+            data[at:at] = data[at:at + draw(st.integers(1, 64))] * draw(st.sampled_from((1, 1, 2, 50)))
+        elif what == "splice":
+            other = draw(st.sampled_from(reader.samples))
+            data[at:] = other[draw(st.integers(0, len(other))):]
+        else:
+            data[at:at] = draw(st.binary(max_size=16))
+    return bytes(data)
+
+
+def tried(reader: Reader, data: bytes) -> bool:
+    """Whether the reader took the file; anything but an answer and a short ``UserError`` raises."""
+    try:
+        reader.read(data)
+        return True
+    except UserError as error:
+        assert 0 < len(str(error)) < 5000, "a sentence"
+        return False
+
+
+def check_samples(name: str, reader: Reader) -> None:
+    """The valid files are taken, else nothing would be learnt from damaging them; a server takes three formats only."""
+    taken = [tried(reader, sample) for sample in reader.samples]
+    assert all(taken) or name == "served images" and sum(taken) > 7, f"{name}: a valid file was refused: {taken}"
+
+
+def fuzz(name: str, count: int, first_seed: int, current: Path) -> dict:
+    """``count`` inputs for one reader, in this process."""
+    with tempfile.TemporaryDirectory(dir=_fast()) as folder:
+        reader = READERS[name](Path(folder))
+        check_samples(name, reader)
+        peak, done, taken, slowest = _peak_mb(), 0, 0, 0.0
+
+        def one(data):
+            nonlocal done, taken, slowest
+            current.write_bytes(data)
+            faulthandler.dump_traceback_later(WAIT_SECONDS, exit=True)
+            signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)  # its signal's default is to end the process
+            begun = time.process_time()
+            taken += tried(reader, data)
+            slowest = max(slowest, time.process_time() - begun)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            faulthandler.cancel_dump_traceback_later()
+            done += 1
+            if done % 100 == 0:
+                assert _peak_mb() - peak < MAX_GROWTH_MB, f"memory grew by {_peak_mb() - peak:.0f} MB"
+
+        while done < count:  # in chunks: Hypothesis remembers all inputs of one test
+            settled = settings(max_examples=min(CHUNK, count - done), deadline=None, database=None, derandomize=False,
+                               phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
+            seed(first_seed + done)(settled(given(damaged(reader))(one)))()
+        return {"reader": name, "inputs": done, "taken": taken, "slowest s": round(slowest, 3),
+                "growth MB": round(_peak_mb() - peak), "seed": first_seed}
+
+
+def _fast() -> str | None:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def _peak_mb() -> float:
+    """Not ru_maxrss: a child inherits its parent's peak."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--reader", action="append", choices=READERS, dest="readers")
+    parser.add_argument("--keep", type=Path, default=Path("fuzz_failures"))
+    parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)  # one reader, in this process; where its input lies
+    options = parser.parse_args()
+    if options.here:
+        faulthandler.enable()
+        faulthandler.register(signal.SIGPROF, chain=True)
+        print(json.dumps(fuzz(options.readers[0], options.count, options.seed, options.here)))
+        return
+
+    def run(name: str) -> bool:
+        with tempfile.TemporaryDirectory(dir=_fast()) as folder:
+            current, begun = Path(folder) / "input", time.perf_counter()
+            command = [sys.executable, __file__, str(options.count), "--seed", str(options.seed), "--reader", name, "--here", str(current)]
+            done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+            if done.returncode:
+                options.keep.mkdir(parents=True, exist_ok=True)
+                kept = options.keep / name.replace(" ", "_")
+                kept.write_bytes(current.read_bytes() if current.exists() else b"")
+                print(f"{name}: FAILED with exit code {done.returncode}, seed {options.seed}; the last input is {kept}\n"
+                      f"{done.stderr[-6000:]}", flush=True)
+            else:
+                found = json.loads(done.stdout.splitlines()[-1]) | {"seconds": round(time.perf_counter() - begun)}
+                print(json.dumps(found), flush=True)
+            return done.returncode == 0
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        passed = list(pool.map(run, options.readers or READERS))
+    sys.exit(0 if all(passed) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""Every reader of files from elsewhere: valid files for it, what else its format knows, and how it is called.
+
+``READERS[name](folder)`` gives a ``Reader``; ``read`` takes damaged bytes and must return or raise ``UserError``.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.errors import UserError
+
+NUMBERS = (b"0", b"-1", b"1e999", b"nan", b"inf", b"0x10", b"9" * 400, b"1_0", "٣".encode(), b"\0")
+TEXT = (b"\xef\xbb\xbf", b"\r\n", b"\r", b"\t", b'"', b"'", b",", b"\xff", "\u2028".encode(), b"\\", b"../", b"/etc/passwd", b"C:\\x")
+YAML = (b"&a ", b"*a", b"!!python/object/apply:os.system [x]", b"!!binary x", b"? ", b"- ", b"<<: ", b"{", b"[" * 2000, b": ", b"|\n",
+        b"#", b"---\n", b"%YAML 9.9\n", b"1:30", b"yes", b"~", b".inf", b"2001-01-01", b"\x07")
+JSON = (b"{", b"[" * 2000, b"]", b"null", b"true", b'"\\ud800"', b"1e999", b"-0", b":", b"NaN", b'"shards"')
+
+
+@dataclass(frozen=True)
+class Reader:
+    """``samples``: valid files; ``words``: what a damaged file may hold besides bytes at random."""
+
+    samples: tuple[bytes, ...]
+    read: Callable[[bytes], object]
+    words: tuple[bytes, ...] = ()
+
+
+def _written(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    def through_file(data: bytes):
+        path.write_bytes(data)
+        return read(path)
+
+    return through_file
+
+
+def images(folder: Path) -> Reader:
+    from iacyclegan_tf.data.images import decode_image
+
+    return Reader(tuple(_pictures()), lambda data: _checked(decode_image(data, "x")), (b"IDAT", b"\xff\xd9", b"\xff\xda", b"acTL"))
+
+
+def _checked(image: np.ndarray) -> None:
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and min(image.shape) > 0
+
+
+def _pictures() -> list[bytes]:
+    """One of each kind, written by OpenCV and by hand."""
+    import cv2
+
+    noise = np.random.default_rng(7).integers(0, 256, (20, 15, 3)).astype(np.uint8)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2)
+    grey, deep = smooth[..., 0], smooth[..., 0].astype(np.uint16) * 257
+    rgba = np.dstack([smooth, grey])
+    made = [cv2.imencode(suffix, image, options)[1].tobytes() for suffix, image, options in (
+        (".jpg", smooth, []), (".jpg", smooth, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]), (".jpg", grey, []), (".png", smooth, []),
+        (".png", rgba, []), (".png", deep, []), (".png", (grey > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]),
+        (".bmp", smooth, []), (".bmp", grey, []), (".ppm", smooth, []), (".pgm", grey, [cv2.IMWRITE_PXM_BINARY, 0]), (".pgm", deep, []),
+        (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 1]), (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 5]),
+        (".tif", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 8]))]
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    made.append(made[0][:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + made[0][2:])
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 2, 1, 0) + bytes([2, 2, 0x44, 0x0A, 0])
+    made.append(b"GIF89a" + struct.pack("<HHBBB", 2, 1, 0x80, 0, 0) + bytes([255, 0, 0, 0, 0, 255]) + frame * 2 + b";")
+    return [*made, gzip.compress(made[9], mtime=0), bz2.compress(made[9])]
+
+
+def served_images(folder: Path) -> Reader:
+    """The same pictures in the graph that a server runs, whose errors are TensorFlow's."""
+    import tensorflow as tf
+
+    from iacyclegan_tf.serving.decoding import decode_bounded
+
+    graph = tf.function(decode_bounded, input_signature=[tf.TensorSpec([], tf.string)])
+
+    def read(data: bytes):
+        try:
+            _checked(graph(tf.constant(data)).numpy().astype(np.uint8))
+        except tf.errors.InvalidArgumentError as error:
+            raise UserError(str(error)) from None
+
+    return Reader(tuple(_pictures()), read)
+
+
+def fiducials(folder: Path) -> Reader:
+    from iacyclegan_tf.data.fiducials import read_points
+
+    kinds = {".dat": b"".join(b"%d %d.5\n" % (i, 2 * i) for i in range(35)), ".3pts": b"75 125\n125 125\n100 180\n", ".pos": b"10 20 30 40\n"}
+    paths = {suffix: folder / f"points{suffix}" for suffix in kinds}
+
+    def read(data: bytes):
+        suffix = ".pos" if data.count(b"\n") < 2 else ".3pts" if data.count(b"\n") < 5 else ".dat"
+        paths[suffix].write_bytes(data)
+        points = read_points(paths[suffix])
+        assert points.shape in ((2, 2), (3, 2)) and np.isfinite(points).all()
+
+    return Reader(tuple(kinds.values()), read, NUMBERS + TEXT)
+
+
+def eyes(folder: Path) -> Reader:
+    from iacyclegan_tf.data.fiducials import read_eyes
+
+    files = [(f"photos/{name}.jpg", folder / f"photos/{name}.jpg") for name in ("a", "b", "ü")]
+    text = "file,left_x,left_y,right_x,right_y\na,1,2,3,4\nphotos/b.jpg,1.5,2,3e1,4\nü.jpg,0,0,1,1\n".encode()
+
+    def read(path: Path):
+        assert all(points.shape == (2, 2) and np.isfinite(points).all() for points in read_eyes(path, files).values())
+
+    return Reader((text, b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")), _written(folder / "eyes.csv", read), NUMBERS + TEXT)
+
+
+def manifest(folder: Path) -> Reader:
+    from iacyclegan_tf.data.manifest import read_manifest
+
+    lines = ["identity,photo,sketch,split,note"]
+    for name, split in (("a", "train"), ("b", "train"), ("ü x", "test")):
+        for side in ("photos", "sketches"):
+            (folder / side).mkdir(exist_ok=True)
+            (folder / side / f"{name}.png").touch()
+        lines.append(f"{name},photos/{name}.png,sketches\\{name}.png,{split},\"a, \"\"b\"\"\"")
+    text = ("\n".join(lines) + "\n").encode()
+
+    def read(path: Path):
+        for pair in read_manifest(path).pairs:
+            assert all(file.resolve().is_relative_to(folder.resolve()) for file in (pair.photo, pair.sketch))
+
+    return Reader((text, b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")), _written(folder / "manifest.csv", read), TEXT)
+
+
+def split_file(folder: Path) -> Reader:
+    from iacyclegan_tf.data.splits import read_split_file
+
+    return Reader((b"train: [m-001, 000_1_1]\ntest:\n  - w-002\n  - 'x y'\n",), _written(folder / "split.yaml", read_split_file), YAML + TEXT)
+
+
+def people_file(folder: Path) -> Reader:
+    from iacyclegan_tf.data.people_selection import select_people
+
+    names = [*(f"s{i}" for i in range(1, 40)), "anna"]
+    return Reader((b"s1-s20, anna # both\ns30\n", b"\xef\xbb\xbfs3-s7\r\n"),
+                  _written(folder / "people.txt", lambda path: select_people(names, str(path), folder)), TEXT + NUMBERS + (b"s1-s", b"-"))
+
+
+def config(folder: Path) -> Reader:
+    from iacyclegan_tf.config_file import dump_config, load_config
+
+    shipped = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+    samples = tuple(path.read_bytes().replace(b'  root: ""', b"  root: somewhere") for path in shipped)
+
+    def read(path: Path):
+        loaded = load_config(path)
+        assert dump_config(loaded)
+
+    return Reader(samples, _written(folder / "config.yaml", read), YAML + TEXT + NUMBERS)
+
+
+def overrides(folder: Path) -> Reader:
+    from iacyclegan_tf.config_file import load_config
+
+    return Reader((b"train.epochs=4", b"data.root=/x y", b"loss.perception_layer=pool1,fc7", b"export.thresholds.photo_recognizer=[]",
+                   b"train.learning_rate=2e-4", b"data.drawn={seed: 3}"),
+                  lambda data: load_config(None, [data.decode("utf-8", "surrogateescape")]), YAML + TEXT + NUMBERS)
+
+
+def _network():
+    import vggface_files as files
+
+    return files.random_network(files.BLOCKS_TINY, (3, 3), 2, 1)
+
+
+def _weights(*writers: Callable[[Path], object]) -> Callable[[Path], Reader]:
+    def reader(folder: Path) -> Reader:
+        import vggface_files as files
+
+        from iacyclegan_tf.models.vggface_weights import VGGArchitecture, read_vggface_weights
+
+        tiny = VGGArchitecture(files.BLOCKS_TINY, (3, 3), 2, 1)
+        samples = []
+        for write in writers:
+            write(folder / "sample.npz")
+            samples.append((folder / "sample.npz").read_bytes())
+
+        def read(path: Path):
+            assert all(np.isfinite(array).all() for array in read_vggface_weights(path, tiny).arrays.values())
+
+        return Reader(tuple(samples), _written(folder / "weights", read))
+
+    return reader
+
+
+def _caffe(path: Path, **options):
+    import vggface_files as files
+
+    return files.write_caffe(path, _network(), **options)
+
+
+def _matconvnet(path: Path, **options):
+    import vggface_files as files
+
+    return files.write_matconvnet(path, _network(), **options)
+
+
+def _keras(path: Path, **options):
+    import vggface_files as files
+
+    return files.write_keras_vggface(path, _network(), **options)
+
+
+def _deepface(path: Path):
+    import vggface_files as files
+
+    return files.write_deepface(path, _network())
+
+
+def _npz(path: Path):
+    import vggface_files as files
+
+    from iacyclegan_tf.models.vggface_weights import VGGArchitecture, read_vggface_weights, write_vggface_npz
+
+    tiny = VGGArchitecture(files.BLOCKS_TINY, (3, 3), 2, 1)
+    write_vggface_npz(read_vggface_weights(_caffe(path.with_suffix(".caffe")), tiny), path)
+
+
+def recognizer(folder: Path) -> Reader:
+    from iacyclegan_tf.models.recognizer import Recognizer
+    from iacyclegan_tf.models.recognizer_file import read_recognizer, write_recognizer
+
+    made = Recognizer(0.0625, 32, "pool4", normalization="batch")
+    made.build()
+    write_recognizer(made, folder / "sample.npz", {"people": 3})
+
+    def read(path: Path):
+        assert all(np.isfinite(array).all() for array in read_recognizer(path).arrays.values())
+
+    return Reader(((folder / "sample.npz").read_bytes(),), _written(folder / "weights.npz", read), JSON)
+
+
+def archive(folder: Path) -> Reader:
+    from iacyclegan_tf.data.archives import extract
+
+    def zipped(kind: int) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", kind) as packed:
+            for name in ("a/photo.jpg", "a/sketch.jpg", "b.txt"):
+                packed.writestr(zipfile.ZipInfo(name), name.encode() * 20, kind)
+        return file.getvalue()
+
+    def read(path: Path):
+        target = folder / "deep" / "target"
+        target.mkdir(parents=True)
+        try:
+            extract(path, target)
+        finally:
+            outside = {path.name for path in folder.iterdir()} - {"deep", "a.zip"} | {p.name for p in (folder / "deep").iterdir()} - {"target"}
+            links = [path for path in target.rglob("*") if path.is_symlink()]
+            shutil.rmtree(folder / "deep")
+            assert not outside and not links, (outside, links)
+
+    return Reader((zipped(zipfile.ZIP_STORED), zipped(zipfile.ZIP_DEFLATED)), _written(folder / "a.zip", read),
+                  (b"../", b"/", b"..\\", b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"C:", b"\0"))
+
+
+def shard_index(folder: Path) -> Reader:
+    from iacyclegan_tf.data.shard_entry import Shard
+    from iacyclegan_tf.data.shard_index import index_text, parse_index
+
+    shard = Shard(**{"file": "train-00000-of-00001.tfrecord", "split": "train", "bytes": 300, "sha256": "0" * 64,
+                     "identities": ["a", "b"], "photos": ["a", "b"], "sketches": ["a", "b"], "sizes": [[4, 4, 4, 4]] * 2, "offsets": [0, 150]})
+    text = index_text("iacyclegan_tf 0.1.0", (shard,)).encode()
+    return Reader((text,), _written(folder / "index.json", parse_index), JSON + TEXT + NUMBERS)
+
+
+def annotations(folder: Path) -> Reader:
+    """Of FS2K."""
+    from iacyclegan_tf.data.archives import Tree, list_tree
+    from iacyclegan_tf.data.layouts import LAYOUTS
+
+    names = ("photo/photo1/image0001.jpg", "photo/photo2/image0001.png", "sketch/sketch1/sketch0001.png", "sketch/sketch2/sketch0001.jpg")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    text = json.dumps([{"image_name": "photo1/image0001", "gender": 1}, {"image_name": "photo2/image0001"}]).encode()
+
+    def read(path: Path):
+        for part in LAYOUTS["fs2k"].parts:
+            part(Tree(folder, list_tree(folder), ((folder, ""),)))
+
+    return Reader((text,), _written(folder / "anno_train.json", read), JSON + TEXT)
+
+
+def saved_state(folder: Path) -> Reader:
+    """Any file of a checkpoint, its number in the first byte; other bytes than were written must be noticed."""
+    import tensorflow as tf
+
+    from iacyclegan_tf.checkpoint import read_folder, write_folder
+
+    objects = tf.train.Checkpoint(vector=tf.Variable(tf.range(50.0)), number=tf.Variable(3))
+    state = folder / "state"
+    write_folder(state, objects, {"window": {"sums": {"loss": 0.25}, "count": 2}, "step": 7})
+    files = {path.name: path.read_bytes() for path in sorted(state.iterdir())}
+    names = list(files)
+
+    def read(data: bytes):
+        name = names[data[0] % len(names)] if data else names[0]
+        (state / name).write_bytes(data[1:])
+        try:
+            read_folder(state, objects)
+            assert data[1:] == files[name], f"a changed {name} was not noticed"
+        finally:
+            (state / name).write_bytes(files[name])
+
+    return Reader(tuple(bytes([number]) + files[name] for number, name in enumerate(names)), read)
+
+
+READERS: dict[str, Callable[[Path], Reader]] = {
+    "images": images, "served images": served_images, "fiducials": fiducials, "table of eyes": eyes, "manifest": manifest,
+    "split file": split_file, "people file": people_file, "config": config, "overrides": overrides,
+    "caffe": _weights(_caffe, lambda path: _caffe(path, legacy=False)),
+    "matconvnet": _weights(_matconvnet, lambda path: _matconvnet(path, compress=True), lambda path: _matconvnet(path, wrapped=True)),
+    "keras-vggface": _weights(_keras, lambda path: _keras(path, keras1=True, whole_model=True)),
+    "deepface": _weights(_deepface), "own npz": _weights(_npz), "recognizer": recognizer,
+    "archive": archive, "shard index": shard_index, "annotations": annotations, "saved state": saved_state,
+}

@@ -1,0 +1,136 @@
+"""Kills trainings at random moments and runs the same command again until it ends; the end must be that of an unbroken run.
+
+    python kill_training.py FOLDER KILLS [--seed N] [--unbroken FOLDER] [setting=value ...]
+
+A child runs the real command on ``tiny.RUN`` and counts what Python asks of the file system (audit events: open for writing,
+rename, remove, mkdir, rmtree). At a number drawn at random it sends itself SIGKILL: at once, or a random part of a second
+later, when TensorFlow is computing or writing. Half of the kills strike within writes, where most faults of this kind lie, and
+which a clock alone would hardly ever hit. Each start also has a clock that is wrong by up to a year, either way, and jumps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import tiny
+
+HERE = Path(__file__).parent
+WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.chmod")
+YEAR = 365 * 24 * 3600
+
+
+def child(number: int, delay: float, folder: str, arguments: list[str]) -> None:
+    """Runs the command in this process, which dies at its ``number``-th write."""
+    count, lock = 0, threading.Lock()
+
+    def hook(event: str, details: tuple) -> None:
+        nonlocal count
+        writes = event in WRITES or event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR)
+        if not writes or not str(details[0]).startswith(folder):
+            return
+        with lock:
+            count += 1
+            if count != number:
+                return
+        if delay:
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    sys.argv = ["iacyclegan_tf.train", *arguments]
+    from iacyclegan_tf.train import main
+
+    main()
+
+
+def wrong_clock(folder: Path) -> Path:
+    library = folder / "wrong_clock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, HERE / "wrong_clock.c", "-ldl"], check=True)
+    return library
+
+
+def clocked(library: Path, chance: random.Random) -> dict[str, str]:
+    """An environment in which the time of day is wrong, and jumps, mostly backwards, while the program runs."""
+    offset = chance.randint(-YEAR, YEAR)
+    return os.environ | {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset), "CLOCK_READS": str(chance.randint(1, 20_000)),
+                         "CLOCK_LATER": str(offset + chance.choice((-YEAR, -3600, -1, 3600)))}
+
+
+def strike(folder: Path, moment: int, delay: float, environment: dict, settings: list[str]) -> subprocess.CompletedProcess:
+    arguments = tiny.command(folder, *settings)[3:]
+    return subprocess.run([sys.executable, __file__, "--child", str(moment), str(delay), str(folder), *arguments],
+                          capture_output=True, text=True, timeout=900, env=environment)
+
+
+def whereabouts(folder: Path) -> str:
+    """Which phase a killed run was in."""
+    run = folder / "runs/tiny"
+    states = sorted(path.parent.relative_to(run / "checkpoints").as_posix() for path in (run / "checkpoints").rglob("state.index"))
+    if states:
+        return states[-1].rpartition("/")[0]
+    done = sorted(path.relative_to(run).as_posix() for path in run.glob("r*_*/*") if not path.name.startswith("."))
+    return f"after {done[-1]}" if done else "the start"
+
+
+def kill_again_and_again(base: Path, kills: int, seed: int, unbroken: Path, settings: list[str], events: int,
+                         say=lambda line: print(line, flush=True)) -> dict:
+    """``kills`` kills over as many runs as that takes, each compared with ``unbroken`` at its end.
+
+    ``events``: how many writes lie between two kills at most; drawn evenly from 1 on.
+    """
+    from same_run import assert_same_run
+
+    chance, library = random.Random(seed), wrong_clock(base)
+    killed, finished, compared, places = 0, 0, 0, []
+    folder = base / "run_0"
+    while killed < kills:
+        moment, delay = chance.randint(1, events), chance.choice((0.0, chance.uniform(0.0, 1.0)))
+        result = strike(folder, moment, delay, clocked(library, chance), settings)
+        if result.returncode == -signal.SIGKILL:
+            killed += 1
+            places.append(whereabouts(folder))
+            say(f"kill {killed}: write {moment}{f' and {delay:.2f} s' if delay else ''}, in {places[-1]}")
+            continue
+        assert result.returncode == 0, result.stdout + result.stderr
+        finished, compared = finished + 1, compared + assert_same_run(unbroken, folder)
+        folder = base / f"run_{finished}"
+    if folder.exists():
+        result = tiny.train(folder, *settings)
+        assert result.returncode == 0, result.stdout + result.stderr
+        finished, compared = finished + 1, compared + assert_same_run(unbroken, folder)
+    return {"kills": killed, "runs finished": finished, "places": sorted(set(places)), "bytes compared": compared,
+            "bytes that differ": 0, "seed": seed}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("kills", type=int)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--unbroken", type=Path)
+    parser.add_argument("--events", type=int, default=60)
+    parser.add_argument("settings", nargs="*")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    unbroken = options.unbroken or options.folder / "unbroken"
+    if not unbroken.exists():
+        result = tiny.train(unbroken, *options.settings)
+        assert result.returncode == 0, result.stdout + result.stderr
+    print(json.dumps(kill_again_and_again(options.folder, options.kills, options.seed, unbroken, options.settings,
+                                          options.events)))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:])
+    else:
+        main()

@@ -1,0 +1,43 @@
+"""Whether two finished runs ended alike, bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def tensors(run: Path) -> dict[str, np.ndarray]:
+    """Every saved tensor of a finished run."""
+    import tensorflow as tf
+
+    found = {}
+    for index in sorted(run.rglob("state.index")):
+        reader = tf.train.load_checkpoint(str(index.with_suffix("")))
+        for name in reader.get_variable_to_shape_map():
+            if name != "_CHECKPOINTABLE_OBJECT_GRAPH":
+                found[f"{index.parent.relative_to(run)}:{name}"] = reader.get_tensor(name)
+    return found
+
+
+def assert_same_run(one: Path, two: Path) -> int:
+    """Of the run ``tiny`` in the folders ``one`` and ``two``; returns how many bytes were compared."""
+    first, second = tensors(one / "runs/tiny"), tensors(two / "runs/tiny")
+    assert first.keys() == second.keys() and len(first) > 100
+    different = [name for name in first if not np.array_equal(first[name], second[name])]
+    assert not different, f"{len(different)} of {len(first)} tensors differ, e.g. {different[:3]}"
+    compared = sum(value.nbytes for value in first.values())
+    rounds = sorted(path.name for path in (one / "runs/tiny").glob("round_*"))
+    assert rounds and rounds == sorted(path.name for path in (two / "runs/tiny").glob("round_*"))
+    for name in ("history.jsonl", *(f"{number}/{file}" for number in rounds for file in ("metrics.json", "grid.png"))):
+        texts = [(run / "runs/tiny" / name).read_bytes() for run in (one, two)]
+        assert texts[0] == texts[1], name
+        compared += len(texts[0])
+    exports, judged = ([sorted(path.relative_to(run / "savedmodels/tiny").as_posix()
+                               for path in (run / "savedmodels/tiny").glob(pattern)) for run in (one, two)]
+                       for pattern in ("*/[0-9]*", "blessing/*/*/*.json"))
+    assert exports[0] == exports[1] and len(exports[0]) == 4 * len(rounds), exports
+    assert judged[0] == judged[1] and judged[0], judged
+    leftovers = [path for run in (one, two) for path in run.rglob(".*.partial")]
+    assert not leftovers, leftovers
+    return compared
