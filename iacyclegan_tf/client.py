@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,8 +79,10 @@ def connect(options: argparse.Namespace) -> Connection:
     host, colon, port = options.server.rpartition(":")
     if not colon:
         host, port = options.server, str(_PORTS[options.protocol])
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(f"--server is {options.server!r}; it must be HOST or HOST:PORT, e.g. localhost:8501.")
+    # no user, no path: what looks like a password is neither sent nor repeated
+    if not re.fullmatch(r"[\w.-]+|\[[\da-fA-F:.]+\]", host, re.ASCII) or not port.isdecimal() or not 0 < int(port) < 65536:
+        shown = repr(options.server) if "@" not in options.server else "not shown, since it holds @"
+        raise UserError(f"--server is {shown}; it must be HOST or HOST:PORT, e.g. localhost:8501.")
     if options.timeout <= 0 or options.retries < 0 or options.max_message_mb < 1:
         raise UserError(f"--timeout is {options.timeout:g}, --retries {options.retries}, --max-message-mb "
                         f"{options.max_message_mb}; they must be more than 0, 0 or more, and at least 1.")

@@ -11,14 +11,18 @@ which a clock alone would hardly ever hit. Each start also has a clock that is w
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+import numpy as np
 
 import tiny
 
@@ -27,8 +31,8 @@ WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os
 YEAR = 365 * 24 * 3600
 
 
-def child(number: int, delay: float, folder: str, arguments: list[str]) -> None:
-    """Runs the command in this process, which dies at its ``number``-th write."""
+def child(number: int, delay: float, folder: str, arguments: list[str], module: str = "iacyclegan_tf.train") -> None:
+    """Runs a command in this process, which dies at its ``number``-th write below ``folder``."""
     count, lock = 0, threading.Lock()
 
     def hook(event: str, details: tuple) -> None:
@@ -46,10 +50,8 @@ def child(number: int, delay: float, folder: str, arguments: list[str]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    sys.argv = ["iacyclegan_tf.train", *arguments]
-    from iacyclegan_tf.train import main
-
-    main()
+    sys.argv = [module, *arguments]
+    importlib.import_module(module).main()
 
 
 def wrong_clock(folder: Path) -> Path:
@@ -65,10 +67,10 @@ def clocked(library: Path, chance: random.Random) -> dict[str, str]:
                          "CLOCK_LATER": str(offset + chance.choice((-YEAR, -3600, -1, 3600)))}
 
 
-def strike(folder: Path, moment: int, delay: float, environment: dict, settings: list[str]) -> subprocess.CompletedProcess:
-    arguments = tiny.command(folder, *settings)[3:]
+def strike(folder: Path, moment: int, delay: float, environment: dict, arguments: list[str],
+           module: str = "iacyclegan_tf.train") -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, __file__, "--child", str(moment), str(delay), str(folder), *arguments],
-                          capture_output=True, text=True, timeout=900, env=environment)
+                          capture_output=True, text=True, timeout=900, env=environment | {"KILL_MODULE": module})
 
 
 def whereabouts(folder: Path) -> str:
@@ -94,7 +96,7 @@ def kill_again_and_again(base: Path, kills: int, seed: int, unbroken: Path, sett
     folder = base / "run_0"
     while killed < kills:
         moment, delay = chance.randint(1, events), chance.choice((0.0, chance.uniform(0.0, 1.0)))
-        result = strike(folder, moment, delay, clocked(library, chance), settings)
+        result = strike(folder, moment, delay, clocked(library, chance), tiny.command(folder, *settings)[3:])
         if result.returncode == -signal.SIGKILL:
             killed += 1
             places.append(whereabouts(folder))
@@ -111,13 +113,44 @@ def kill_again_and_again(base: Path, kills: int, seed: int, unbroken: Path, sett
             "bytes that differ": 0, "seed": seed}
 
 
+def kill_evaluations(base: Path, kills: int, seed: int, unbroken: Path, say=lambda line: print(line, flush=True)) -> dict:
+    """The same with ``evaluate``: after the kills the command is run to its end, and leaves what an undisturbed one leaves."""
+    chance, library, killed = random.Random(seed), wrong_clock(base), 0
+    for name in ("killed", "undisturbed"):
+        shutil.copytree(unbroken, base / name)
+
+    def arguments(name: str) -> list[str]:
+        return [str(base / name / "runs/tiny"), "--savedmodels", str(base / name / "savedmodels")]
+
+    while killed < kills:
+        moment, delay = chance.randint(1, 12), chance.choice((0.0, chance.uniform(0.0, 1.0)))
+        result = strike(base / "killed", moment, delay, clocked(library, chance), arguments("killed"), "iacyclegan_tf.evaluate")
+        killed += result.returncode == -signal.SIGKILL
+        assert result.returncode in (0, -signal.SIGKILL), result.stdout + result.stderr
+        say(f"evaluate: kill {killed}, write {moment}")
+    for name in ("killed", "undisturbed"):
+        done = subprocess.run([sys.executable, "-m", "iacyclegan_tf.evaluate", *arguments(name)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    compared = 0
+    for path in sorted((base / "undisturbed/runs/tiny").glob("round_*/*.*")):
+        twin = base / "killed" / path.relative_to(base / "undisturbed")
+        if path.suffix == ".npz":  # zip files hold the time
+            with np.load(path) as one, np.load(twin) as two:
+                assert one.files == two.files and all(np.array_equal(one[key], two[key]) for key in one.files), path
+        else:
+            assert path.read_bytes() == twin.read_bytes(), path
+        compared += path.stat().st_size
+    return {"kills of evaluate": killed, "bytes compared": compared, "bytes that differ": 0, "seed": seed}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--unbroken", type=Path)
-    parser.add_argument("--events", type=int, default=60)
+    parser.add_argument("--events", type=int, default=110, help="writes from one kill to the next at most; a run has about 575")
+    parser.add_argument("--evaluate", action="store_true", help="kill evaluate instead of train")
     parser.add_argument("settings", nargs="*")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -125,12 +158,15 @@ def main() -> None:
     if not unbroken.exists():
         result = tiny.train(unbroken, *options.settings)
         assert result.returncode == 0, result.stdout + result.stderr
+    if options.evaluate:
+        print(json.dumps(kill_evaluations(options.folder, options.kills, options.seed, unbroken)))
+        return
     print(json.dumps(kill_again_and_again(options.folder, options.kills, options.seed, unbroken, options.settings,
                                           options.events)))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:])
+        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:], os.environ.get("KILL_MODULE", "iacyclegan_tf.train"))
     else:
         main()

@@ -1,11 +1,13 @@
 """The decoder inside served graphs gives the pixels of the one door for image files, and refuses what is too large."""
 
+import io
 import struct
 
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from iacyclegan_tf.data.images import decode_image
 from iacyclegan_tf.serving.decoding import MAX_PIXELS, decode_bounded
@@ -36,9 +38,18 @@ def bmp_with_colours(image: np.ndarray) -> bytes:
             + table.tobytes() + padded)
 
 
+def paletted(image: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).quantize(7).save(file, "PNG", **options)
+    return file.getvalue()
+
+
 FILES = {
     "PNG": png(FACE),
     "grey PNG": png(FACE[..., 0]),
+    "PNG of 1 bit": cv2.imencode(".png", (FACE[..., 0] > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes(),
+    "PNG with a palette": paletted(FACE),
+    "PNG with a palette of which one is transparent": paletted(FACE, transparency=2),
     "PNG with transparency": png(np.concatenate([FACE, FACE[..., :1]], -1)),
     "JPEG": cv2.imencode(".jpg", FACE)[1].tobytes(),
     "grey JPEG": cv2.imencode(".jpg", FACE[..., 0])[1].tobytes(),

@@ -169,6 +169,9 @@ def _decode_png(data: bytes, header: Header) -> np.ndarray:
     dtype = tf.uint16 if header.depth == 16 else tf.uint8
     rgba = to_uint8(tf.io.decode_png(data, channels=4, dtype=dtype).numpy(), dtype.max)
     colour, alpha = rgba[..., :3].astype(np.uint16), rgba[..., 3:].astype(np.uint16)
+    # TensorFlow 2.15 fills in 2^depth − 1 where 1, 2 or 4 bits have no transparency: drawings would turn white.
+    if header.depth < 8 and (alpha == 2**header.depth - 1).all():
+        alpha[...] = 255
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 

@@ -57,6 +57,10 @@ def _png(encoded: tf.Tensor) -> tf.Tensor:
     size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
     rgba = tf.cast(tf.io.decode_png(_bounded(encoded, size[1], size[0]), channels=4), tf.int32)
     colour, alpha = rgba[..., :3], rgba[..., 3:]
+    # TensorFlow 2.15 fills in 2^depth − 1 where 1, 2 or 4 bits have no transparency: drawings would turn white.
+    depth = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8)[0], tf.int32)
+    filled = (depth < 8) & tf.reduce_all(alpha == tf.gather([2**bits - 1 for bits in range(9)], tf.minimum(depth, 8)))
+    alpha = tf.where(filled, 255, alpha)
     return tf.cast((colour * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
 

@@ -1,0 +1,124 @@
+"""Training, a server with a client, and evaluations side by side for MINUTES: memory, open files and threads must stay flat.
+
+    python long_run.py FOLDER MINUTES [--unbroken FOLDER]
+
+Every two seconds the training's and the server-and-client's resident memory, file descriptors and threads are read from /proc.
+The first quarter is warm-up; the last quarter must not exceed the second by more than ALLOWED. ``samples.csv`` holds all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import tiny
+
+ALLOWED = {"rss_mb": (1.05, 20.0), "fds": (1.0, 2.0), "threads": (1.0, 2.0)}  # times the second quarter, plus
+SAMPLE_SECONDS = 2.0
+
+
+def usage(pid: int) -> dict[str, float]:
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        status = dict(line.split(":", 1) for line in file)
+    return {"rss_mb": int(status["VmRSS"].split()[0]) / 1024, "fds": len(os.listdir(f"/proc/{pid}/fd")),
+            "threads": int(status["Threads"])}
+
+
+def serve_and_ask(exports: Path, folder: Path) -> None:
+    """Both front ends and clients of both, until SIGTERM; one line with the number of requests at the end."""
+    import cv2
+
+    from iacyclegan_tf.client import parse, run
+    from iacyclegan_tf.data.drawn_faces import draw_pair
+    from iacyclegan_tf.serving.contract import SERVABLES
+    from model_server import TWINS, load
+
+    going, asked = [True], 0
+    signal.signal(signal.SIGTERM, lambda *_: going.clear())
+    face = folder / "face.png"
+    cv2.imwrite(str(face), draw_pair(0, 0, seed=1, height=50, width=40)[0])
+    models = load({name: max((exports / name).iterdir(), key=lambda path: path.name) for name in SERVABLES}, version=2)
+    models.labels = {"stable": 2}
+    twins = {protocol: TWINS[protocol](models) for protocol in ("rest", "grpc")}
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    while going:
+        for protocol, twin in twins.items():
+            for words in (["translate", face, "--to", "sketch", "--out", folder], ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
+                          ["match", "--probes", face, "--gallery", face, "--of", "sketch"], ["status"]):
+                run(parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", f"--{protocol}", "--timeout", "120"]))
+                asked += 1
+        models.requests.clear()  # the twin's own memory of what it was asked
+    for twin in twins.values():
+        twin.stop()
+    print(asked, file=sys.__stdout__, flush=True)
+
+
+def judge(rows: list[dict]) -> dict[str, str]:
+    """For each process and measure its maximum in the second and in the last quarter; raises where it grew."""
+    found = {}
+    for who in ("training", "serving"):
+        own = [row for row in rows if row["process"] == who]
+        quarter = len(own) // 4
+        assert quarter >= 3, f"too few samples of {who}"
+        for measure, (times, plus) in ALLOWED.items():
+            early, late = (max(row[measure] for row in part) for part in (own[quarter:2 * quarter], own[-quarter:]))
+            found[f"{who} {measure}"] = f"{early:.0f} -> {late:.0f}"
+            assert late <= times * early + plus, f"{who}: {measure} grew from {early:.0f} to {late:.0f}"
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("minutes", type=float)
+    parser.add_argument("--unbroken", type=Path)
+    options = parser.parse_args()
+    base, unbroken = options.folder, options.unbroken or options.folder / "unbroken"
+    base.mkdir(parents=True, exist_ok=True)
+    if not unbroken.exists():
+        result = tiny.train(unbroken)
+        assert result.returncode == 0, result.stdout + result.stderr
+    training = subprocess.Popen(tiny.command(base / "long", "train.epochs=1000000", "train.checkpoint_steps=200", "train.log_steps=50",
+                                             "rounds.snapshot_epochs=100"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    serving = subprocess.Popen([sys.executable, __file__, "--serve", str(unbroken / "savedmodels/tiny"), str(base)],
+                               stdout=subprocess.PIPE, text=True)
+    began = base / "long/runs/tiny/checkpoints/round_1/synthesis"
+    while not began.exists():  # the long phase has begun
+        assert training.poll() is None and serving.poll() is None, "a process ended early"
+        time.sleep(1)
+    rows, evaluations, evaluating, end = [], 0, None, time.monotonic() + 60 * options.minutes
+    while time.monotonic() < end:
+        for who, process in (("training", training), ("serving", serving)):
+            assert process.poll() is None, f"{who} ended: {process.stderr.read() if process.stderr else ''}"
+            rows.append({"time": round(time.time()), "process": who, **usage(process.pid)})
+        if evaluating is None or evaluating.poll() is not None:
+            assert evaluating is None or evaluating.returncode == 0, "an evaluation failed"
+            evaluations += evaluating is not None
+            evaluating = subprocess.Popen([sys.executable, "-m", "iacyclegan_tf.evaluate", str(unbroken / "runs/tiny"), "--savedmodels",
+                                           str(unbroken / "savedmodels")], stdout=subprocess.DEVNULL)
+        time.sleep(SAMPLE_SECONDS)
+    for process in (training, serving, evaluating):
+        process.send_signal(signal.SIGTERM)
+    codes = [process.wait(300) for process in (training, serving, evaluating)]
+    with open(base / "samples.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    steps = json.loads(next(reversed(sorted(began.glob("0*/extra.json")))).read_text())["step"]
+    assert codes[0] == 143 and codes[1] == 0 and codes[2] in (0, 143), codes
+    print(json.dumps({"minutes": options.minutes, "training steps": steps, "requests": int(serving.stdout.read()),
+                      "evaluations": evaluations, **judge(rows)}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve_and_ask(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        main()
