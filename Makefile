@@ -1,16 +1,24 @@
 # make train: the quickstart, from a fresh clone.   make test: all tests.   Both make .venv first.
+# make soak: kills, full disks, fuzzing, within an hour on 2 cores.   make soak-long: half an hour side by side.
 PYTHON ?= python3.11
 VENV = .venv
 PY = $(VENV)/bin/python
 ARGS ?=
+SOAK ?= /tmp/iacyclegan_tf_soak
 
-.PHONY: train test clean
+.PHONY: train test soak soak-long clean
 
 train: $(VENV)/.installed
 	$(PY) -m iacyclegan_tf.train $(ARGS)
 
 test: $(VENV)/.installed
 	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+
+soak: $(VENV)/.installed
+	$(PY) tests/soak.py $(SOAK)/$$(date +%s) $(ARGS)
+
+soak-long: $(VENV)/.installed
+	$(PY) tests/long_run.py $(SOAK)/long_$$(date +%s) 30 $(ARGS)
 
 $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) was not found): TensorFlow 2.15 has no wheel for newer ones. Name yours with make PYTHON=/path/to/python3.11" >&2; exit 2; }

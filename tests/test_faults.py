@@ -33,26 +33,29 @@ def assert_unchanged(before: list, after: list) -> None:
         np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("root, finite", [(4.0, True), (0.0, False), (-1.0, False), (np.inf, False)])
+@pytest.mark.parametrize("root, more, finite", [(4.0, 0.0, True), (0.0, 0.0, False), (-1.0, 0.0, False), (4.0, np.inf, False)])
 @pytest.mark.parametrize("graph", [True, False])
-def test_all_optimizers_step_or_none(root, finite, graph):
-    """√(x w): at x = 0 the loss is finite and the gradient is not; below neither is. The other optimizer's numbers are sound."""
+def test_all_optimizers_step_or_none(root, more, finite, graph):
+    """√(x w): at x = 0 the loss is finite and the gradient is not; below neither is; with ∞ added the loss alone is not.
+
+    The other optimizer's numbers are sound.
+    """
     one, two = tf.Variable([1.0, 2.0]), tf.Variable(3.0)
     optimizers = [adam(0.1, ema=0.9), adam(0.1)]
     for optimizer, variable in zip(optimizers, (one, two)):
         optimizer.build([variable])
 
-    def step(x):
+    def step(x, y):
         with tf.GradientTape() as tape, tf.GradientTape() as other:
-            good, bad = tf.reduce_sum(one ** 2), tf.sqrt(x * two)
+            good, bad = tf.reduce_sum(one ** 2), tf.sqrt(x * two) + y
         steps = descent(tape, good, [one], optimizers[0]), descent(other, bad, [two], optimizers[1])
         take(*steps)
         return [each.norm for each in steps] + [each.loss for each in steps]
 
     step = tf.function(step) if graph else step
-    step(tf.constant(4.0))
+    step(tf.constant(4.0), tf.constant(0.0))
     before = everything(*optimizers, variables=(one, two))
-    logs = step(tf.constant(root))
+    logs = step(tf.constant(root), tf.constant(more))
     after = everything(*optimizers, variables=(one, two))
     assert np.isfinite(logs).all() == finite
     if finite:
@@ -60,7 +63,7 @@ def test_all_optimizers_step_or_none(root, finite, graph):
         assert not np.array_equal(before[0], after[0]) and before[1] != after[1]
     else:
         assert_unchanged(before, after)
-        step(tf.constant(4.0))  # and the next good step is taken as if nothing had been
+        step(tf.constant(4.0), tf.constant(0.0))  # and the next good step is taken as if nothing had been
         assert all(np.isfinite(v).all() for v in everything(*optimizers, variables=(one, two)))
         assert not np.array_equal(one, before[0])
 
