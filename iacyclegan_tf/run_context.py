@@ -63,8 +63,7 @@ def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False
 
     With ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16.
     """
-    optimizer = FusedAdam(Lowered(rate), beta_1=beta_1, jit_compile=False, use_ema=ema > 0,
-                          ema_momentum=ema if ema > 0 else 0.99)
+    optimizer = FusedAdam(Lowered(rate), beta_1=beta_1, jit_compile=False, use_ema=ema > 0, ema_momentum=ema if ema > 0 else 0.99)
     return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 

@@ -70,7 +70,7 @@ def clocked(library: Path, chance: random.Random) -> dict[str, str]:
 def strike(folder: Path, moment: int, delay: float, environment: dict, arguments: list[str],
            module: str = "iacyclegan_tf.train") -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, __file__, "--child", str(moment), str(delay), str(folder), *arguments],
-                          capture_output=True, text=True, timeout=900, env=environment | {"KILL_MODULE": module})
+                          capture_output=True, text=True, timeout=3600, env=environment | {"KILL_MODULE": module})
 
 
 def whereabouts(folder: Path) -> str:
