@@ -221,8 +221,9 @@ PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
 _AT_LEAST_ONE = (
     "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
     "generator.filters discriminator.filters discriminator.layers recognizer.pretrain.batch "
-    "recognizer.finetune.people recognizer.finetune.images recognizer.people.variants train.batch train.checkpoint_steps "
-    "train.log_steps rounds.count rounds.snapshots rounds.snapshot_epochs loss.perception_auto_steps "
+    "recognizer.finetune.people recognizer.finetune.images recognizer.people.people recognizer.people.photos "
+    "recognizer.people.variants train.batch train.checkpoint_steps train.log_steps rounds.count rounds.snapshots "
+    "rounds.snapshot_epochs loss.perception_auto_steps "
     "export.batching.max_batch_size export.batching.threads"
 ).split()
 _NOT_NEGATIVE = (
