@@ -35,6 +35,11 @@ def killed_when(command: list[str], there) -> str:
     return output
 
 
+def saved(checkpoints: Path) -> bool:
+    """Whether a state is complete: until it is, its folder's name is no number."""
+    return any(path.parent.name.isdigit() for path in checkpoints.glob("**/state.index"))
+
+
 @pytest.fixture(scope="module")
 def people(tmp_path_factory) -> Path:
     return write_people(tmp_path_factory.mktemp("people") / "faces", people=7, photos=4)
@@ -93,7 +98,7 @@ def test_the_recognizer_in_the_file_gives_the_measured_numbers(trained, people):
 def test_killed_it_goes_on_to_the_same_weights(trained, people, tmp_path):
     out = tmp_path / "mine.npz"
     arguments = (people, "--train", "s1-s4", "--test", "s5-s7", "--out", out)
-    killed_when(pretrain(*arguments), lambda: any((tmp_path / "mine.pretrain").glob("checkpoints/**/state.index")))
+    killed_when(pretrain(*arguments), lambda: saved(tmp_path / "mine.pretrain" / "checkpoints"))
     assert not out.exists()
     result = run(*arguments)
     assert result.returncode == 0 and "goes on from step" in result.stdout, result.stdout + result.stderr
@@ -211,7 +216,7 @@ def test_train_pretrains_on_the_folder_and_goes_on_after_a_kill(people, tmp_path
     made_from = json.loads((unbroken / "extra.json").read_text())
     assert made_from["people"]["photos"] == 20 and "kept" in made_from
     killed_when(tiny.command(tmp_path / "two", *more),
-                lambda: any((tmp_path / "two/runs/tiny/checkpoints/recognizer_0/people").glob("*/state.index")))
+                lambda: saved(tmp_path / "two/runs/tiny/checkpoints/recognizer_0/people"))
     said, resumed = until_the_first_recognizer(tmp_path / "two", *more)
     assert "recognizer_0/people: goes on from step" in said
     one, two = tensors(unbroken / "state"), tensors(resumed / "state")
