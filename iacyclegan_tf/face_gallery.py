@@ -21,7 +21,7 @@ from iacyclegan_tf.index.search import best, cosines, fused
 from iacyclegan_tf.index.store import FILE, GalleryStore
 from iacyclegan_tf.photo_files import find_photos, read_ahead
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
-from iacyclegan_tf.trained import MAX_PIXELS, Image, Trained, as_pixels, load
+from iacyclegan_tf.trained import Image, Trained, as_pixels, bounded, load
 
 WAYS = ("fusion", "photo", "sketch")
 LEAD = ("A ranked list is a lead, not an identification: the best match of a person who is not in the gallery is always "
@@ -252,10 +252,7 @@ def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray
     entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
     if known is not None and known.sha256 == entry.sha256:
         return entry
-    pixels = decode_image(data, str(path))
-    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
-        raise UserError(f"'{path}' has {pixels.shape[1]}x{pixels.shape[0]} pixels; at most {MAX_PIXELS} can be searched.")
-    return entry, pixels
+    return entry, bounded(decode_image(data, str(path)), f"'{path}'")
 
 
 def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:

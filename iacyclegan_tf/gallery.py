@@ -15,7 +15,8 @@ _WAYS = ("fusion", "photo", "sketch")
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.gallery",
-        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command goes on.")
+        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command "
+        "goes on.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     build = commands.add_parser("build", help="embed all photos below a folder, or those that are new or changed")
@@ -101,18 +102,21 @@ def _search(options: argparse.Namespace, console) -> None:
     console.print(f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
                   soft_wrap=True, markup=False)
     print_table(table(result), console)
-    if options.csv:
-        write_text(options.csv, as_csv(result))
-    if options.json:
-        write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
-    if options.strip:
-        from iacyclegan_tf.contact_strip import contact_strip
-        from iacyclegan_tf.data.images import write_png
+    try:
+        if options.csv:
+            write_text(options.csv, as_csv(result))
+        if options.json:
+            write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
+        if options.strip:
+            from iacyclegan_tf.contact_strip import contact_strip
+            from iacyclegan_tf.data.images import write_png
 
-        picture, missing = contact_strip(result, options.photos)
-        write_png(options.strip, picture)
-        for why in missing:
-            console.print(f"not shown: {why}", soft_wrap=True, markup=False)
+            picture, missing = contact_strip(result, options.photos)
+            write_png(options.strip, picture)
+            for why in missing:
+                console.print(f"not shown: {why}", soft_wrap=True, markup=False)
+    except OSError as error:
+        raise UserError(f"The candidates cannot be written: {error}.") from None
     for path in filter(None, (options.csv, options.json, options.strip)):
         console.print(f"written: {path}", soft_wrap=True, markup=False)
 

@@ -100,8 +100,8 @@ def test_the_class_is_one_of_the_public_names():
 def test_a_search_gives_what_evaluation_gives(gallery, models, by):
     """Scores of ``match`` for one probe; ranks by sorting all of them."""
     probe, pictures = picture(1000), [picture(number) for number in range(40)]
-    matcher = Matcher(models.to_sketch, models.to_photo, lambda images: models.embed(list(images)),
-                      lambda images: models.embed(list(images), of="photo"), lambda images: models.embed(list(images), of="sketch"))
+    of_photos, of_sketches = (lambda images, of=of: models.embed(list(images), of=of) for of in ("photo", "sketch"))
+    matcher = Matcher(models.to_sketch, models.to_photo, of_photos, of_photos, of_sketches)
     scores = match(matcher, [probe], pictures, models.to_photo([probe]), models.to_sketch(pictures))
     result = gallery.search(probe, top=7, by=by)
     order = sorted(range(40), key=lambda i: -scores[by][0, i])[:7]

@@ -58,13 +58,15 @@ def test_the_whole_way(work, tiny_run):
     assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
     assert read_image(work / "found.png").shape[1] > 6 * 160
 
+    with pytest.raises(UserError, match="candidates cannot be written: .*found.csv"):
+        gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "found.csv/x.csv")
     with pytest.raises(UserError, match="names are taken by other photos"):
         gallery("add", index, work / "sketches/2.png", "--model", exports)
     (work / "sketches/2.png").rename(work / "sketches/more.png")
     assert "1 added, 0 were there, 7 photos in all" in gallery("add", index, work / "sketches/more.png", "--model", exports)
     assert "2 removed, 5 photos in all" in gallery("remove", index, "more.png", "0.png")
     said = gallery("check", index, "--list").splitlines()
-    assert said[:5] == ["1.png", "2.png", "3.png", "4.png", "5.png"] and "5 photos, embeddings of photo 256, sketch 256" in said[5]
+    assert said[:5] == [f"{i}.png" for i in range(1, 6)] and "5 photos, embeddings of photo 128, sketch 128" in said[5]
     with pytest.raises(UserError, match="was built with tiny 2, and tiny 1 has another"):
         gallery("search", work / "sketches/1.png", index, "--model", exports, "--round", 1)
     vectors = next(index.glob("vectors-*.photo.f32"))
@@ -74,8 +76,8 @@ def test_the_whole_way(work, tiny_run):
 
 
 def test_mistakes_are_told_without_tensorflow(work, tmp_path):
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "iacyclegan_tf.gallery", "search", "x.png", str(tmp_path / "no")],
-                          cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-X", "importtime", "-m", "iacyclegan_tf.gallery", "search", "x.png", str(tmp_path / "no")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == 2 and done.stdout == "" and len(said) == 1 and said[0].startswith("error: There is no gallery in")
     assert not any(line.rpartition("|")[2].strip() == "tensorflow" for line in done.stderr.splitlines())

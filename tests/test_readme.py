@@ -72,12 +72,12 @@ def clone(tiny_run, tmp_path_factory):
     shutil.copy(ROOT / "docs/pictures/translated.py", here / "docs/pictures")
     for run in ("mine", "other", "quickstart"):  # their exports are those of the tiny run
         shutil.copytree(tiny_run / "runs/tiny", here / "runs" / run)
-    for folder in ("photos", "holiday", "source/photos", "source/sketches"):
+    for folder in ("photos", "source/photos", "source/sketches"):
         (here / folder).mkdir(parents=True)
     for person in range(3):
         photo, sketch = draw_pair(person, 0, seed=12, height=125, width=100)
-        for place, image in (("photos", photo), ("holiday", photo), ("source/photos", photo), ("source/sketches", sketch)):
-            write_png(here / place / f"{person}.{'jpg' if place == 'holiday' else 'png'}", image)
+        for place, image in (("photos", photo), ("source/photos", photo), ("source/sketches", sketch)):
+            write_png(here / place / f"{person}.png", image)
     write_png(here / "face.jpg", photo)
     write_png(here / "sketch.png", sketch)
     twin = RestTwin(load({name: tiny_run / f"savedmodels/tiny/{name}/2" for name in SERVABLES}, version=2))

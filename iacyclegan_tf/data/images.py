@@ -240,14 +240,18 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
     write_bytes(Path(path), encode_png(image))
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """A uint8 image [H, W, 1 or 3] as a PNG file; ``ValueError`` for another type or shape."""
+def encode_png(image: np.ndarray, compression: int = -1) -> bytes:
+    """A uint8 image [H, W, 1 or 3] as a PNG file, zlib's ``compression`` 0..9 (-1: its usual 6).
+
+    Raises:
+        ValueError: another type or shape.
+    """
     import tensorflow as tf
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
         raise ValueError(f"a PNG is made of uint8 [H, W, 1 or 3], not {image.dtype} {image.shape}")
     with tf.device("CPU:0"):
-        return tf.io.encode_png(image).numpy()
+        return tf.io.encode_png(image, compression=compression).numpy()
 
 
 def image_stem(path: str | Path) -> str:

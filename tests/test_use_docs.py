@@ -1,0 +1,59 @@
+"""docs/use.md and the README's translations run as they stand, on a trained run."""
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import cv2
+import pytest
+import skimage.data
+
+from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.data.drawn_faces import draw_pair
+from iacyclegan_tf.data.images import read_image
+from iacyclegan_tf.translate import parse, run
+
+ROOT = Path(__file__).parents[1]
+USE, README = (ROOT / name for name in ("docs/use.md", "README.md"))
+
+
+@pytest.fixture
+def place(tiny_run, tmp_path, monkeypatch) -> Path:
+    """A folder as after ``make train``, with the files that the examples name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "quickstart").symlink_to(tiny_run / "runs" / "tiny")
+    (tmp_path / "savedmodels").symlink_to(tiny_run / "savedmodels")
+    for number, path in enumerate(["face.jpg", "photos/a.jpg", "photos/b.jpg", "archive/1998/c.jpg"]):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(path, draw_pair(number, 0, seed=5, height=60, width=48)[0][..., ::-1])
+    cv2.imwrite("group.jpg", skimage.data.astronaut()[..., ::-1])
+    Path("eyes.csv").write_text("file,left_x,left_y,right_x,right_y\na.jpg,18,30,39,30\nb.jpg,18,30,39,30\n")
+    return tmp_path
+
+
+def commands(document: Path) -> list[str]:
+    return re.findall(r"^python -m iacyclegan_tf\.translate ([^#\n]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("document, least", [(USE, 7), (README, 2)])
+def test_every_command_does_its_work(place, document, least):
+    lines = commands(document)
+    assert len(lines) >= least
+    for line in lines:
+        options = parse(shlex.split(line))
+        assert run_command(lambda: run(options)) == 0, line
+        output = Path(options.output)
+        made = [output] if output.suffix else list(output.rglob("*.png"))
+        assert made and all(read_image(path).size for path in made), line
+
+
+def test_the_examples_for_python(place):
+    text = USE.read_text(encoding="utf-8")
+    test = doctest.DocTestParser().get_doctest(re.sub(r"^```.*$", "", text, flags=re.MULTILINE), {}, "use.md", str(USE), 0)
+    assert len(test.examples) >= 15
+    said = []
+    runner = doctest.DocTestRunner()
+    runner.run(test, out=said.append)
+    assert runner.failures == 0, "".join(said)
