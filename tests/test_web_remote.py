@@ -125,10 +125,10 @@ def test_about_tells_the_servers_versions(ask):
 
 def test_labels_and_what_goes_wrong(ask, models):
     with pytest.raises(UserError, match="refused a request to photo_to_sketch: Unrecognized servable version label: stable"):
-        ask("rest", "--label", "stable")
+        try_models(ask("rest", "--label", "stable"))
     models.labels["stable"] = 2
     remote = ask("rest", "--label", "stable")
     assert remote.to_sketch(np.zeros((9, 9, 3), np.uint8)).shape == (9, 9, 3)
     models.failures.append(Failure("INTERNAL", "out of luck"))
     with pytest.raises(UserError, match="failed: HTTP 500, out of luck"):
-        remote.to_photo(np.zeros((9, 9, 3), np.uint8))
+        try_models(remote)
