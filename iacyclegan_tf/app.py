@@ -46,17 +46,18 @@ def start(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from iacyclegan_tf.web.server import listening, page_folder, serve
+    from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    with listening(options.host, options.port) as port, page_folder() as folder, tempfile.TemporaryDirectory(
+    models = open_models(options)
+    with listening(options.host, options.port) as taken, page_folder() as folder, tempfile.TemporaryDirectory(
             prefix="iacyclegan-gallery-") as scratch:
         from iacyclegan_tf.web.page import build
-        from iacyclegan_tf.web.sources import about_html, open_gallery, open_models
 
-        models = open_models(options)
+        try_models(models)
         gallery = options.gallery and open_gallery(options.gallery, models, Path(scratch), console)
         page = build(models, gallery, about_html(models), folder)
-        serve(page, folder, port, lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True))
+        serve(page, folder, taken, lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True))
 
 
 def _end(*_) -> None:

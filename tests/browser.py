@@ -18,7 +18,7 @@ import pytest
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream",
          "--use-fake-device-for-media-stream")
-WAIT_S = 60
+WAIT_S = 120
 
 
 def required() -> tuple[str, str]:
@@ -94,6 +94,22 @@ class Browser:
         self.until(lambda: self.all(selector), selector)
         self.js("arguments[0].scrollIntoView({block: 'center'})", self.all(selector)[0])
         self.all(selector)[0].click()
+
+    def press(self, selector: str, words: str) -> None:
+        """Clicks the button with these words or this label."""
+        find = ("return [...document.querySelectorAll(arguments[0] + ' button')].find(e => [e.innerText.trim(), "
+                "e.getAttribute('aria-label')].includes(arguments[1]))")
+        self.until(lambda: self.js(find, selector, words), f"the button {words!r}")
+        self.js(find, selector, words).click()
+
+    def download(self, selector: str, folder: Path) -> bytes:
+        """Clicks, and gives the file that then comes."""
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        before = set(folder.iterdir())
+        self.click(selector)
+        new = self.until(lambda: [path for path in set(folder.iterdir()) - before if path.suffix in (".png", ".csv")],
+                         f"the file of {selector}")
+        return new[0].read_bytes()
 
     def tab(self, name: str) -> None:
         self.js("[...document.querySelectorAll('[role=tab]')].find(e => e.innerText.trim() === arguments[0]).click()", name)

@@ -26,6 +26,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     """An address of this machine, taken before anything long begins; port 0 is one that is free. ``UserError``: it cannot be
     had."""
     try:
+        if not 0 <= port < 2**16:  # the system would take what is left of it
+            raise OverflowError("ports go from 0 to 65535")
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, protocol)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -21,14 +21,16 @@ _BLANK = np.full((64, 64, 3), 128, np.uint8)
 
 
 def open_models(options: Namespace) -> Models:
-    """Tried at once, so that a page which comes up can answer, and answers its first visitor as fast as the next."""
+    """Those that the command line names; mistakes are told before anything heavy is loaded."""
     if options.server:
-        models = RemoteModel(connected(options.server, options.protocol), options.label)
-    else:
-        models = load(options.model, options.round, options.savedmodels)
+        return RemoteModel(connected(options.server, options.protocol), options.label)
+    return load(options.model, options.round, options.savedmodels)
+
+
+def try_models(models: Models) -> None:
+    """So that a page which comes up can answer, and answers its first visitor as fast as the next."""
     models.to_sketch(_BLANK)
     models.to_photo(_BLANK)
-    return models
 
 
 def about_html(models: Models) -> str:
