@@ -8,10 +8,10 @@ from iacyclegan_tf.run_folder import RunFolder
 
 def start(config: Config, console) -> None:
     """Trains ``config``'s run, or goes on with it, or says that it is finished."""
+    folder = RunFolder(config)  # its mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.finished_run import finished_rounds
     from iacyclegan_tf.publish import published
 
-    folder = RunFolder(config)
     done = finished_rounds(folder, config)
     if len(done) == config.rounds.count and published(folder, config, done):
         console.print(f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}.",

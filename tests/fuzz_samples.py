@@ -274,7 +274,7 @@ def shard_index(folder: Path) -> Reader:
     from iacyclegan_tf.data.shard_entry import Shard
     from iacyclegan_tf.data.shard_index import index_text, parse_index
 
-    shard = Shard(**{"file": "train-00000-of-00001.tfrecord", "split": "train", "bytes": 300, "sha256": "0" * 64,
+    shard = Shard(**{"file": "train-00000-of-00001.tfrecord", "split": "train", "bytes": 300, "sha256": "0" * 64, "source_sha256": "1" * 64,
                      "identities": ["a", "b"], "photos": ["a", "b"], "sketches": ["a", "b"], "sizes": [[4, 4, 4, 4]] * 2, "offsets": [0, 150]})
     text = index_text("iacyclegan_tf 0.1.0", (shard,)).encode()
     return Reader((text,), _written(folder / "index.json", parse_index), JSON + TEXT + NUMBERS)
