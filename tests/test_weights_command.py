@@ -80,7 +80,6 @@ def test_writing_over_the_file_that_is_read(tiny_npz):
     (["tiny.npz", "--write", "out.h5"], "must end in .npz"),
     (["tiny.npz", "--write", "nowhere/out.npz"], "in a folder that exists"),
     (["tiny.npz", "--write", "folder"], "folder, which exists"),
-    (["tiny.npz", "--write", "thin"], "recognizer.width=1.0"),
     (["junk"], "none of the known kinds"),
     (["m"], "architecture"),
 ])
