@@ -29,7 +29,7 @@ class Convolution(tf.keras.layers.Conv2D):
         if on_gpu() or self.padding != "valid" or self.strides != (1, 1) or None in size:
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
-        few_out = self.filters <= _FEW and _even(size, self.kernel_size)
+        few_out = self.filters <= _FEW and _even_results(size, self.kernel_size)
         few_in = kernel.shape[2] <= _FEW and not any(side % 2 for side in size)
         bfloat16 = kernel.dtype == tf.bfloat16 and min(kernel.shape[2:]) >= _MANY
         if few_out:
@@ -85,5 +85,6 @@ def _with_gradients(inputs, kernel, own_input_gradient: bool, own_kernel_gradien
     return convolution(inputs, kernel)
 
 
-def _even(size, kernel_size) -> bool:
-    return all((side - kernel + 1) % 2 == 0 for side, kernel in zip(size, kernel_size))
+def _even_results(size, kernel_size) -> bool:
+    """Images smaller than the kernel are left to TensorFlow's own refusal."""
+    return all(side >= kernel and (side - kernel + 1) % 2 == 0 for side, kernel in zip(size, kernel_size))
