@@ -29,7 +29,7 @@ def main(folder: Path, unbroken: Path, percents: list[int]) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={whole * percent // 100}", "none", folder], check=True)
         full = tiny.train(folder)
         said = [line for line in full.stderr.splitlines() if not line.startswith("WARNING:tensorflow")]
-        assert full.returncode == 2 and "Traceback" not in full.stderr, f"{percent} %: {full.returncode} {full.stdout} {full.stderr}"
+        assert full.returncode == 2 and "Traceback" not in full.stderr, f"{percent} %: {full.returncode} {full.stderr}"
         assert said[-1].startswith("error: ") and "No space left on device" in said[-1], said
         sentences.append(f"{percent} %: {said[-1]}")
         print(sentences[-1], flush=True)

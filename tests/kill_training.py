@@ -56,7 +56,8 @@ def child(number: int, delay: float, folder: str, arguments: list[str], module: 
 
 def wrong_clock(folder: Path) -> Path:
     library = folder / "wrong_clock.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, HERE / "wrong_clock.c", "-ldl"], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, HERE / "wrong_clock.c", "-ldl"],
+                   check=True)
     return library
 
 
@@ -76,7 +77,8 @@ def strike(folder: Path, moment: int, delay: float, environment: dict, arguments
 def whereabouts(folder: Path) -> str:
     """Which phase a killed run was in."""
     run = folder / "runs/tiny"
-    states = sorted(path.parent.relative_to(run / "checkpoints").as_posix() for path in (run / "checkpoints").rglob("state.index"))
+    states = sorted(path.parent.relative_to(run / "checkpoints").as_posix()
+                    for path in (run / "checkpoints").rglob("state.index"))
     if states:
         return states[-1].rpartition("/")[0]
     done = sorted(path.relative_to(run).as_posix() for path in run.glob("r*_*/*") if not path.name.startswith("."))
@@ -167,6 +169,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:], os.environ.get("KILL_MODULE", "iacyclegan_tf.train"))
+        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:],
+              os.environ.get("KILL_MODULE", "iacyclegan_tf.train"))
     else:
         main()

@@ -21,7 +21,8 @@ from iacyclegan_tf.data.images import named_in_utf8
 from iacyclegan_tf.errors import UserError
 
 # What zipfile and its decompressors raise on damaged bytes, found by editing small archives at random.
-DAMAGE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError, struct.error, zlib.error, lzma.LZMAError)
+DAMAGE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError, struct.error, zlib.error,
+          lzma.LZMAError)
 MAX_FILES = 200_000
 MAX_TOTAL_BYTES = 64 * 1024**3
 
