@@ -84,7 +84,7 @@ def main() -> None:
     base, unbroken = options.folder, options.unbroken or options.folder / "unbroken"
     base.mkdir(parents=True, exist_ok=True)
     if not unbroken.exists():
-        result = tiny.train(unbroken)
+        result = tiny.train(unbroken, timeout=3600)
         assert result.returncode == 0, result.stdout + result.stderr
     training = subprocess.Popen(tiny.command(base / "long", "train.epochs=1000000", "train.checkpoint_steps=200",
                                              "train.log_steps=50", "rounds.snapshot_epochs=100"), stdout=subprocess.DEVNULL,

@@ -30,7 +30,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}", flush=True)
     unbroken = options.folder / "unbroken"
-    result = tiny.train(unbroken)
+    result = tiny.train(unbroken, timeout=3600)
     assert result.returncode == 0, result.stdout + result.stderr
     half = options.kills // 2
     kill = ["kill_training.py", "--unbroken", unbroken]
