@@ -30,7 +30,8 @@ def run_command(main: Callable[[], None]) -> int:
     """Runs ``main`` and returns the exit code for ``sys.exit``.
 
     ``UserError`` becomes ``error: <sentence>`` on standard error and code 2, as does a file that the disk
-    does not take (full, read-only, no permission, a name too long); Ctrl-C code 130, SIGTERM 143. Any other exception is a defect of ours and keeps its stack trace.
+    does not take (full, read-only, no permission, a name too long); Ctrl-C code 130, SIGTERM 143. Any other exception is a
+    defect of ours and keeps its stack trace.
     """
     _raise_on_sigterm()
     if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to stop
@@ -50,7 +51,8 @@ def run_command(main: Callable[[], None]) -> int:
         refusal = _refusal(error)
         if refusal is None:
             raise
-        print(f"error: {refusal}. What was saved before is whole; once this is mended, the same command goes on.", file=sys.stderr)
+        print(f"error: {refusal}. What was saved before is whole; once this is mended, the same command goes on.",
+              file=sys.stderr)
         return EXIT_USER_ERROR
     return 0
 

@@ -161,8 +161,8 @@ class DiscriminatorAtZero(PhaseCallback):
             if mean < self.LIMIT and name not in self.warned:
                 self.warned.add(name)
                 self.say(f"Warning: {self.phase_name}, step {self.first_step + self.steps}: the {name} discriminator's loss is "
-                         f"{mean:.2g} on average over {self.every} steps, below {self.LIMIT:g}: the generators learn nothing from "
-                         "it. Try fewer discriminator.filters or a larger discriminator.pool_size.")
+                         f"{mean:.2g} on average over {self.every} steps, below {self.LIMIT:g}: the generators learn nothing "
+                         "from it. Try fewer discriminator.filters or a larger discriminator.pool_size.")
             self.sums[name] = 0.0
 
 

@@ -82,7 +82,7 @@ class RunFolder:
 
 
 def _locked(path: Path, folder: Path) -> TextIO:
-    """The open lock file, which holds who has it. A POSIX lock: no child has it, and it goes with the process, also by SIGKILL."""
+    """The open lock file, which holds who has it. A POSIX lock: no child has it, and it goes with its process, however that ends."""
     file = open(path, "a+", encoding="utf-8")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -55,8 +55,8 @@ def train_phase(phase: Phase, store: CheckpointStore, history: History, callback
                 raise UserError(f"{what}. train.non_finite=lower_rate goes on from there with half the learning rate; or try a "
                                 "lower train.learning_rate or train.precision=float32.") from None
             if returns > settings.non_finite_tries:
-                raise UserError(f"{what}. It has been returned to {returns - 1} times, at last with {LOWER ** (returns - 1):g} times "
-                                "the learning rate: train.non_finite_tries allows no more.") from None
+                raise UserError(f"{what}. It has been returned to {returns - 1} times, at last with {LOWER ** (returns - 1):g} "
+                                "times the learning rate: train.non_finite_tries allows no more.") from None
             say(f"{what}; training returns to it with {LOWER ** returns:g} times the learning rate "
                 f"(try {returns} of {settings.non_finite_tries}).")
 

@@ -4,7 +4,7 @@
 
 Hypothesis draws the damage, so that what fails is shrunk to little and printed. A reader runs in a process of its own: a
 crash, a hang (10 s of processor time, or 120 s of waiting; a signal ends it, also inside C code) or more than 500 MB of
-growth is a failure too; the file that caused it stays in FOLDER. ``test_fuzz.py`` does the same with few inputs that are always the same.
+growth is a failure too; the file that caused it stays in FOLDER. ``test_fuzz.py`` does the same with few inputs, always the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from fuzz_samples import READERS, Reader
 from iacyclegan_tf.errors import UserError
 
 HANG_SECONDS, WAIT_SECONDS, MAX_GROWTH_MB, CHUNK = 10, 120, 500, 1000
-INTEGERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
+INTEGERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**63,
+            2**64 - 1)
 
 
 @st.composite
@@ -137,7 +138,8 @@ def main() -> None:
     def run(name: str) -> bool:
         with tempfile.TemporaryDirectory(dir=_fast()) as folder:
             current, begun = Path(folder) / "input", time.perf_counter()
-            command = [sys.executable, __file__, str(options.count), "--seed", str(options.seed), "--reader", name, "--here", str(current)]
+            command = [sys.executable, __file__, str(options.count), "--seed", str(options.seed), "--reader", name, "--here",
+                       str(current)]
             done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
             if done.returncode:
                 options.keep.mkdir(parents=True, exist_ok=True)

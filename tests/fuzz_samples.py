@@ -21,8 +21,10 @@ import numpy as np
 from iacyclegan_tf.errors import UserError
 
 NUMBERS = (b"0", b"-1", b"1e999", b"nan", b"inf", b"0x10", b"9" * 400, b"1_0", "٣".encode(), b"\0")
-TEXT = (b"\xef\xbb\xbf", b"\r\n", b"\r", b"\t", b'"', b"'", b",", b"\xff", "\u2028".encode(), b"\\", b"../", b"/etc/passwd", b"C:\\x")
-YAML = (b"&a ", b"*a", b"!!python/object/apply:os.system [x]", b"!!binary x", b"? ", b"- ", b"<<: ", b"{", b"[" * 2000, b": ", b"|\n",
+TEXT = (b"\xef\xbb\xbf", b"\r\n", b"\r", b"\t", b'"', b"'", b",", b"\xff", "\u2028".encode(), b"\\", b"../", b"/etc/passwd",
+        b"C:\\x")
+YAML = (b"&a ", b"*a", b"!!python/object/apply:os.system [x]", b"!!binary x", b"? ", b"- ", b"<<: ", b"{", b"[" * 2000, b": ",
+        b"|\n",
         b"#", b"---\n", b"%YAML 9.9\n", b"1:30", b"yes", b"~", b".inf", b"2001-01-01", b"\x07")
 JSON = (b"{", b"[" * 2000, b"]", b"null", b"true", b'"\\ud800"', b"1e999", b"-0", b":", b"NaN", b'"shards"')
 
@@ -47,7 +49,8 @@ def _written(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], ob
 def images(folder: Path) -> Reader:
     from iacyclegan_tf.data.images import decode_image
 
-    return Reader(tuple(_pictures()), lambda data: _checked(decode_image(data, "x")), (b"IDAT", b"\xff\xd9", b"\xff\xda", b"acTL"))
+    return Reader(tuple(_pictures()), lambda data: _checked(decode_image(data, "x")),
+                  (b"IDAT", b"\xff\xd9", b"\xff\xda", b"acTL"))
 
 
 def _checked(image: np.ndarray) -> None:
@@ -65,7 +68,8 @@ def _pictures() -> list[bytes]:
     made = [cv2.imencode(suffix, image, options)[1].tobytes() for suffix, image, options in (
         (".jpg", smooth, []), (".jpg", smooth, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]), (".jpg", grey, []), (".png", smooth, []),
         (".png", rgba, []), (".png", deep, []), (".png", (grey > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]),
-        (".bmp", smooth, []), (".bmp", grey, []), (".ppm", smooth, []), (".pgm", grey, [cv2.IMWRITE_PXM_BINARY, 0]), (".pgm", deep, []),
+        (".bmp", smooth, []), (".bmp", grey, []), (".ppm", smooth, []), (".pgm", grey, [cv2.IMWRITE_PXM_BINARY, 0]),
+        (".pgm", deep, []),
         (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 1]), (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 5]),
         (".tif", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 8]))]
     exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
@@ -95,7 +99,8 @@ def served_images(folder: Path) -> Reader:
 def fiducials(folder: Path) -> Reader:
     from iacyclegan_tf.data.fiducials import read_points
 
-    kinds = {".dat": b"".join(b"%d %d.5\n" % (i, 2 * i) for i in range(35)), ".3pts": b"75 125\n125 125\n100 180\n", ".pos": b"10 20 30 40\n"}
+    kinds = {".dat": b"".join(b"%d %d.5\n" % (i, 2 * i) for i in range(35)), ".3pts": b"75 125\n125 125\n100 180\n",
+             ".pos": b"10 20 30 40\n"}
     paths = {suffix: folder / f"points{suffix}" for suffix in kinds}
 
     def read(data: bytes):
@@ -140,7 +145,8 @@ def manifest(folder: Path) -> Reader:
 def split_file(folder: Path) -> Reader:
     from iacyclegan_tf.data.splits import read_split_file
 
-    return Reader((b"train: [m-001, 000_1_1]\ntest:\n  - w-002\n  - 'x y'\n",), _written(folder / "split.yaml", read_split_file), YAML + TEXT)
+    return Reader((b"train: [m-001, 000_1_1]\ntest:\n  - w-002\n  - 'x y'\n",), _written(folder / "split.yaml", read_split_file),
+                  YAML + TEXT)
 
 
 def people_file(folder: Path) -> Reader:
@@ -148,7 +154,8 @@ def people_file(folder: Path) -> Reader:
 
     names = [*(f"s{i}" for i in range(1, 40)), "anna"]
     return Reader((b"s1-s20, anna # both\ns30\n", b"\xef\xbb\xbfs3-s7\r\n"),
-                  _written(folder / "people.txt", lambda path: select_people(names, str(path), folder)), TEXT + NUMBERS + (b"s1-s", b"-"))
+                  _written(folder / "people.txt", lambda path: select_people(names, str(path), folder)),
+                  TEXT + NUMBERS + (b"s1-s", b"-"))
 
 
 def config(folder: Path) -> Reader:
@@ -167,7 +174,8 @@ def config(folder: Path) -> Reader:
 def overrides(folder: Path) -> Reader:
     from iacyclegan_tf.config_file import load_config
 
-    return Reader((b"train.epochs=4", b"data.root=/x y", b"loss.perception_layer=pool1,fc7", b"export.thresholds.photo_recognizer=[]",
+    return Reader((b"train.epochs=4", b"data.root=/x y", b"loss.perception_layer=pool1,fc7",
+                   b"export.thresholds.photo_recognizer=[]",
                    b"train.learning_rate=2e-4", b"data.drawn={seed: 3}"),
                   lambda data: load_config(None, [data.decode("utf-8", "surrogateescape")]), YAML + TEXT + NUMBERS)
 
@@ -261,7 +269,8 @@ def archive(folder: Path) -> Reader:
         try:
             extract(path, target)
         finally:
-            outside = {path.name for path in folder.iterdir()} - {"deep", "a.zip"} | {p.name for p in (folder / "deep").iterdir()} - {"target"}
+            outside = {path.name for path in folder.iterdir()} - {"deep", "a.zip"}
+            outside |= {path.name for path in (folder / "deep").iterdir()} - {"target"}
             links = [path for path in target.rglob("*") if path.is_symlink()]
             shutil.rmtree(folder / "deep")
             assert not outside and not links, (outside, links)
@@ -274,8 +283,9 @@ def shard_index(folder: Path) -> Reader:
     from iacyclegan_tf.data.shard_entry import Shard
     from iacyclegan_tf.data.shard_index import index_text, parse_index
 
-    shard = Shard(**{"file": "train-00000-of-00001.tfrecord", "split": "train", "bytes": 300, "sha256": "0" * 64, "source_sha256": "1" * 64,
-                     "identities": ["a", "b"], "photos": ["a", "b"], "sketches": ["a", "b"], "sizes": [[4, 4, 4, 4]] * 2, "offsets": [0, 150]})
+    shard = Shard(**{"file": "train-00000-of-00001.tfrecord", "split": "train", "bytes": 300, "sha256": "0" * 64,
+                     "source_sha256": "1" * 64, "identities": ["a", "b"], "photos": ["a", "b"], "sketches": ["a", "b"],
+                     "sizes": [[4, 4, 4, 4]] * 2, "offsets": [0, 150]})
     text = index_text("iacyclegan_tf 0.1.0", (shard,)).encode()
     return Reader((text,), _written(folder / "index.json", parse_index), JSON + TEXT + NUMBERS)
 
@@ -285,7 +295,8 @@ def annotations(folder: Path) -> Reader:
     from iacyclegan_tf.data.archives import Tree, list_tree
     from iacyclegan_tf.data.layouts import LAYOUTS
 
-    names = ("photo/photo1/image0001.jpg", "photo/photo2/image0001.png", "sketch/sketch1/sketch0001.png", "sketch/sketch2/sketch0001.jpg")
+    names = ("photo/photo1/image0001.jpg", "photo/photo2/image0001.png", "sketch/sketch1/sketch0001.png",
+             "sketch/sketch2/sketch0001.jpg")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
@@ -326,7 +337,8 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "images": images, "served images": served_images, "fiducials": fiducials, "table of eyes": eyes, "manifest": manifest,
     "split file": split_file, "people file": people_file, "config": config, "overrides": overrides,
     "caffe": _weights(_caffe, lambda path: _caffe(path, legacy=False)),
-    "matconvnet": _weights(_matconvnet, lambda path: _matconvnet(path, compress=True), lambda path: _matconvnet(path, wrapped=True)),
+    "matconvnet": _weights(_matconvnet, lambda path: _matconvnet(path, compress=True),
+                           lambda path: _matconvnet(path, wrapped=True)),
     "keras-vggface": _weights(_keras, lambda path: _keras(path, keras1=True, whole_model=True)),
     "deepface": _weights(_deepface), "own npz": _weights(_npz), "recognizer": recognizer,
     "archive": archive, "shard index": shard_index, "annotations": annotations, "saved state": saved_state,

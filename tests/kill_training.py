@@ -28,7 +28,8 @@ import tiny
 
 HERE = Path(__file__).parent
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.chmod")
-YEAR = 365 * 24 * 3600
+HOUR = 3600  # of waiting for a run, on a machine that has other work
+YEAR = 365 * 24 * HOUR
 
 
 def child(number: int, delay: float, folder: str, arguments: list[str], module: str = "iacyclegan_tf.train") -> None:
@@ -56,7 +57,8 @@ def child(number: int, delay: float, folder: str, arguments: list[str], module: 
 
 def wrong_clock(folder: Path) -> Path:
     library = folder / "wrong_clock.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, HERE / "wrong_clock.c", "-ldl"], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, HERE / "wrong_clock.c", "-ldl"],
+                   check=True)
     return library
 
 
@@ -70,13 +72,14 @@ def clocked(library: Path, chance: random.Random) -> dict[str, str]:
 def strike(folder: Path, moment: int, delay: float, environment: dict, arguments: list[str],
            module: str = "iacyclegan_tf.train") -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, __file__, "--child", str(moment), str(delay), str(folder), *arguments],
-                          capture_output=True, text=True, timeout=3600, env=environment | {"KILL_MODULE": module})
+                          capture_output=True, text=True, timeout=HOUR, env=environment | {"KILL_MODULE": module})
 
 
 def whereabouts(folder: Path) -> str:
     """Which phase a killed run was in."""
     run = folder / "runs/tiny"
-    states = sorted(path.parent.relative_to(run / "checkpoints").as_posix() for path in (run / "checkpoints").rglob("state.index"))
+    states = sorted(path.parent.relative_to(run / "checkpoints").as_posix()
+                    for path in (run / "checkpoints").rglob("state.index"))
     if states:
         return states[-1].rpartition("/")[0]
     done = sorted(path.relative_to(run).as_posix() for path in run.glob("r*_*/*") if not path.name.startswith("."))
@@ -106,7 +109,7 @@ def kill_again_and_again(base: Path, kills: int, seed: int, unbroken: Path, sett
         finished, compared = finished + 1, compared + assert_same_run(unbroken, folder)
         folder = base / f"run_{finished}"
     if folder.exists():
-        result = tiny.train(folder, *settings)
+        result = tiny.train(folder, *settings, timeout=HOUR)
         assert result.returncode == 0, result.stdout + result.stderr
         finished, compared = finished + 1, compared + assert_same_run(unbroken, folder)
     return {"kills": killed, "runs finished": finished, "places": sorted(set(places)), "bytes compared": compared,
@@ -156,7 +159,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     unbroken = options.unbroken or options.folder / "unbroken"
     if not unbroken.exists():
-        result = tiny.train(unbroken, *options.settings)
+        result = tiny.train(unbroken, *options.settings, timeout=HOUR)
         assert result.returncode == 0, result.stdout + result.stderr
     if options.evaluate:
         print(json.dumps(kill_evaluations(options.folder, options.kills, options.seed, unbroken)))
@@ -167,6 +170,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:], os.environ.get("KILL_MODULE", "iacyclegan_tf.train"))
+        child(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4], sys.argv[5:],
+              os.environ.get("KILL_MODULE", "iacyclegan_tf.train"))
     else:
         main()

@@ -50,7 +50,8 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
     sys.stdout = open(os.devnull, "w", encoding="utf-8")
     while going:
         for protocol, twin in twins.items():
-            for words in (["translate", face, "--to", "sketch", "--out", folder], ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
+            for words in (["translate", face, "--to", "sketch", "--out", folder],
+                          ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
                           ["match", "--probes", face, "--gallery", face, "--of", "sketch"], ["status"]):
                 run(parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", f"--{protocol}", "--timeout", "120"]))
                 asked += 1
@@ -83,10 +84,11 @@ def main() -> None:
     base, unbroken = options.folder, options.unbroken or options.folder / "unbroken"
     base.mkdir(parents=True, exist_ok=True)
     if not unbroken.exists():
-        result = tiny.train(unbroken)
+        result = tiny.train(unbroken, timeout=3600)
         assert result.returncode == 0, result.stdout + result.stderr
-    training = subprocess.Popen(tiny.command(base / "long", "train.epochs=1000000", "train.checkpoint_steps=200", "train.log_steps=50",
-                                             "rounds.snapshot_epochs=100"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    training = subprocess.Popen(tiny.command(base / "long", "train.epochs=1000000", "train.checkpoint_steps=200",
+                                             "train.log_steps=50", "rounds.snapshot_epochs=100"), stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True)
     serving = subprocess.Popen([sys.executable, __file__, "--serve", str(unbroken / "savedmodels/tiny"), str(base)],
                                stdout=subprocess.PIPE, text=True)
     began = base / "long/runs/tiny/checkpoints/round_1/synthesis"
@@ -101,7 +103,8 @@ def main() -> None:
         if evaluating is None or evaluating.poll() is not None:
             assert evaluating is None or evaluating.returncode == 0, "an evaluation failed"
             evaluations += evaluating is not None
-            evaluating = subprocess.Popen([sys.executable, "-m", "iacyclegan_tf.evaluate", str(unbroken / "runs/tiny"), "--savedmodels",
+            evaluating = subprocess.Popen([sys.executable, "-m", "iacyclegan_tf.evaluate", str(unbroken / "runs/tiny"),
+                                           "--savedmodels",
                                            str(unbroken / "savedmodels")], stdout=subprocess.DEVNULL)
         time.sleep(SAMPLE_SECONDS)
     for process in (training, serving, evaluating):

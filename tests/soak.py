@@ -30,7 +30,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}", flush=True)
     unbroken = options.folder / "unbroken"
-    result = tiny.train(unbroken)
+    result = tiny.train(unbroken, timeout=3600)
     assert result.returncode == 0, result.stdout + result.stderr
     half = options.kills // 2
     kill = ["kill_training.py", "--unbroken", unbroken]
@@ -53,7 +53,8 @@ def main() -> None:
         script, *arguments = map(str, entry)
         namespace = ["unshare", "-rm"] if script == "fill_disk.py" else []
         done = subprocess.run([*namespace, sys.executable, HERE / script, *arguments], capture_output=True, text=True)
-        print(f"== {script} {' '.join(arguments)}: {'passed' if not done.returncode else 'FAILED'} in {time.monotonic() - begun:.0f} s\n"
+        print(f"== {script} {' '.join(arguments)}: {'FAILED' if done.returncode else 'passed'} in "
+              f"{time.monotonic() - begun:.0f} s\n"
               f"{done.stdout}{done.stderr[-4000:] if done.returncode else ''}", flush=True)
         return not done.returncode
 

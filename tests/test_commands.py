@@ -27,7 +27,8 @@ def raising(error):
     (OSError(errno.ENOSPC, "No space left on device", "runs/a/history.jsonl"), 2,
      "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once this is mended, "
      "the same command goes on.\n"),
-    (OSError(errno.EROFS, "Read-only file system"), 2, "error: a file cannot be used: Read-only file system. What was saved before "
+    (OSError(errno.EROFS, "Read-only file system"), 2,
+     "error: a file cannot be used: Read-only file system. What was saved before "
      "is whole; once this is mended, the same command goes on.\n"),
     (Terminated("saved at step 3"), 143, "terminated: saved at step 3\n"),
 ])

@@ -22,7 +22,8 @@ HOLD = ("import sys, time; from iacyclegan_tf.config_file import load_config; fr
 
 
 def python(script: str, *arguments: str, **more) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), *arguments], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE,
                             text=True, cwd=ROOT, **more)
 
 
@@ -34,7 +35,8 @@ def test_a_second_process_is_refused_until_the_first_is_gone_even_by_sigkill(tmp
         assert first.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"shared is in use by another process .process {first.pid} on .*"):
             RunFolder(load_config(None, settings))
-        command = subprocess.run([sys.executable, "-m", "iacyclegan_tf.train", *settings, "seed=1"], capture_output=True, text=True,
+        command = subprocess.run([sys.executable, "-m", "iacyclegan_tf.train", *settings, "seed=1"], capture_output=True,
+                                 text=True,
                                  cwd=ROOT)
         assert command.returncode == 2 and command.stderr.startswith("error: ") and "in use by another process" in command.stderr
         first.send_signal(signal.SIGKILL)
@@ -142,7 +144,8 @@ def test_a_full_disk_ends_in_a_sentence_and_every_earlier_state_is_whole(tmp_pat
 
 def test_a_read_only_run_folder_is_a_sentence_before_anything_is_loaded(tmp_path):
     disk = tmp_path / "disk"
-    done = small_disk([sys.executable, "-X", "importtime", "-m", "iacyclegan_tf.train", f"runs_dir={disk / 'runs'}", "name=x"], disk, "1m",
+    done = small_disk([sys.executable, "-X", "importtime", "-m", "iacyclegan_tf.train", f"runs_dir={disk / 'runs'}", "name=x"],
+                      disk, "1m",
                       'mkdir "$0/runs" && mount -o remount,ro "$0"')
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == 2 and len(said) == 1 and said[0].startswith("error: The run folder"), said
@@ -180,5 +183,6 @@ def test_every_changed_byte_of_a_saved_state_is_noticed(tmp_path):
             flips += 1
         path.write_bytes(content)
     assert flips > 100 and read_folder(tmp_path / "state", objects)["step"] == 20
-    check = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path / "state", capture_output=True, text=True)
+    check = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path / "state", capture_output=True,
+                           text=True)
     assert check.returncode == 0, check.stdout + check.stderr  # anybody can look

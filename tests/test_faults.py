@@ -211,13 +211,16 @@ def test_a_discriminator_at_zero_is_warned_of_once_with_the_figure():
     watch = DiscriminatorAtZero(said.append, every=4)
     watch.enter("round_1/synthesis", 100, 200)
     for step in range(12):
-        watch.on_train_batch_end(step, {"loss/photo_discriminator": 0.002, "loss/sketch_discriminator": 0.02 if step % 4 else 0.0})
+        watch.on_train_batch_end(step,
+                                 {"loss/photo_discriminator": 0.002, "loss/sketch_discriminator": 0.02 if step % 4 else 0.0})
     assert len(said) == 1
-    for words in ("round_1/synthesis, step 104", "the photo discriminator's loss is 0.002 on average over 4 steps", "below 0.005"):
+    for words in ("round_1/synthesis, step 104", "the photo discriminator's loss is 0.002 on average over 4 steps",
+                  "below 0.005"):
         assert words in said[0]
 
 
-@pytest.mark.parametrize("generator, collapsed", [(lambda x: x, False), (lambda x: 0.0 * x + 0.3, True), (lambda x: 0.05 * x, True)])
+@pytest.mark.parametrize("generator, collapsed", [(lambda x: x, False), (lambda x: 0.0 * x + 0.3, True),
+                                                  (lambda x: 0.05 * x, True)])
 def test_a_collapsed_generator_is_warned_of_with_both_figures(tmp_path, generator, collapsed):
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 12, 3)).astype(np.uint8)
     gan = types.SimpleNamespace(photo_to_sketch=generator, sketch_to_photo=lambda y: y)

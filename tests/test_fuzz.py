@@ -1,4 +1,4 @@
-"""Each reader on a few hundred damaged files that are always the same; ``make soak`` tries 50,000 others (docs/reliability.md)."""
+"""Each reader on 200 damaged files that are always the same; ``make soak`` tries 50,000 others (docs/reliability.md)."""
 
 import time
 

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import struct
 import zipfile
 from pathlib import Path
 
@@ -163,6 +164,19 @@ def test_paths_that_lead_out_are_refused_before_anything_is_written(name, tmp_pa
     with pytest.raises(UserError, match="bad.zip' holds the path .* leads out"):
         extract(packed, tmp_path / "inside")
     assert os.listdir(tmp_path / "inside") == [] and not (tmp_path / "evil.jpg").exists()
+
+
+def test_an_entry_without_a_name_is_refused(tmp_path):
+    """zipfile itself ends in an IndexError there."""
+    packed = make_zip(tmp_path / "bad.zip", **{"q.jpg": b"1"})
+    data = bytearray(packed.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at + 28:at + 34] = struct.pack("<HHH", 0, 0, 5)  # the name becomes a comment
+    packed.write_bytes(data)
+    (tmp_path / "inside").mkdir()
+    with pytest.raises(UserError, match="bad.zip' holds the path '', which leads out"):
+        extract(packed, tmp_path / "inside")
+    assert os.listdir(tmp_path / "inside") == []
 
 
 def test_links_in_archives_are_refused(tmp_path):

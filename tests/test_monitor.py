@@ -7,7 +7,16 @@ import pytest
 import tensorflow as tf
 
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.monitor import History, NonFinite, PeakMemory, PerceptionLimit, Progress, StopOnNonFinite, clock, peak_memory_gb
+from iacyclegan_tf.monitor import (
+    History,
+    NonFinite,
+    PeakMemory,
+    PerceptionLimit,
+    Progress,
+    StopOnNonFinite,
+    clock,
+    peak_memory_gb,
+)
 from iacyclegan_tf.schedules import ConstantThenLinear
 
 

@@ -36,8 +36,8 @@ def command(folder: Path, *more: str) -> list[str]:
             f"savedmodels_dir={folder / 'savedmodels'}", *more]
 
 
-def train(folder: Path, *more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=400)
+def train(folder: Path, *more: str, timeout: float = 400) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=timeout)
 
 
 def gan(settings: LossConfig | None = None, perception: bool = True, pool: int = 2, dtype: str = "float32",

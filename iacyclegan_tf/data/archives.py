@@ -4,11 +4,14 @@ Archives come from elsewhere, so nothing in them is trusted: no path may leave t
 unpacked to, links are refused, and the number and total size of the files are bounded.
 """
 
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +20,9 @@ from pathlib import Path
 from iacyclegan_tf.data.images import named_in_utf8
 from iacyclegan_tf.errors import UserError
 
+# What zipfile and its decompressors raise on damaged bytes, found by editing small archives at random.
+DAMAGE = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError, struct.error, zlib.error,
+          lzma.LZMAError)
 MAX_FILES = 200_000
 MAX_TOTAL_BYTES = 64 * 1024**3
 
@@ -94,7 +100,8 @@ def extract(archive: Path, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(archive) as packed:
-            entries = [entry for entry in packed.infolist() if not entry.is_dir()]
+            # not is_dir(), which ends in an IndexError where a name is empty
+            entries = [entry for entry in packed.infolist() if not entry.filename.endswith("/")]
             _check_bounds(archive, entries)
             # All names are checked before the first byte is written.
             targets = [folder / _safe_name(archive, entry) for entry in entries]
@@ -102,7 +109,7 @@ def extract(archive: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with packed.open(entry) as content, open(target, "wb") as file:
                     shutil.copyfileobj(content, file)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    except DAMAGE as error:
         raise UserError(f"Archive '{archive}' cannot be unpacked: {error}.") from error
 
 
