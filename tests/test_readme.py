@@ -1,6 +1,7 @@
 """The README and docs: their commands run as they stand, on a tiny run; what cannot is named here with its reason."""
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from iacyclegan_tf.data.drawn_faces import draw_pair
-from iacyclegan_tf.data.images import write_png
+from iacyclegan_tf.data.images import read_image, write_png
 from iacyclegan_tf.serving.contract import SERVABLES
 from model_server import RestTwin, load
 
@@ -30,13 +31,19 @@ NOT_RUN = {
     "python -m iacyclegan_tf.app ": "serves until it is stopped; test_app.py drives it in a browser",
     "python -m iacyclegan_tf.train --config configs/cufs_student_128.yaml data.root=PATH/TO/PAIRS name=mine":
         "trains for most of an hour; the same line with --dry-run is run, and test_train.py trains a tiny run",
+    "python -m iacyclegan_tf.evaluate ": "takes as long as all other lines; test_evaluate.py runs it on a tiny run",
+    "python -m iacyclegan_tf.compare ": "reads what evaluate writes; test_compare.py runs it",
+    "python -m iacyclegan_tf.export ": "validates four exports in a process of its own; test_export_command.py runs it",
 }
+PEOPLE, PAIRS = 3, 12  # photos of the gallery; pairs to train on and to test with
 # Placeholders and names of the README, and what stands for them here.
 STANDS_FOR = {"PATH/TO/PAIRS": "pairs", "SOURCE": "source", "localhost:8501": None}
 
 
 def blocks(text: str, kind: str = "") -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.M | re.S)
+    """Of fences with this word behind them; fences are taken in pairs."""
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [content for word, content in fences if word == kind]
 
 
 def commands(text: str) -> list[str]:
@@ -68,18 +75,21 @@ def clone(tiny_run, tmp_path_factory):
     """The folder in which the README's reader stands after ``make train``, with some pictures of their own."""
     here = tmp_path_factory.mktemp("clone")
     (here / "configs").symlink_to(ROOT / "configs")
-    (here / "docs/pictures").mkdir(parents=True)
-    shutil.copy(ROOT / "docs/pictures/translated.py", here / "docs/pictures")
-    for run in ("mine", "other", "quickstart"):  # their exports are those of the tiny run
+    for run in ("mine", "other", "quickstart"):
         shutil.copytree(tiny_run / "runs/tiny", here / "runs" / run)
-    for folder in ("photos", "source/photos", "source/sketches"):
-        (here / folder).mkdir(parents=True)
-    for person in range(3):
-        photo, sketch = draw_pair(person, 0, seed=12, height=125, width=100)
-        for place, image in (("photos", photo), ("source/photos", photo), ("source/sketches", sketch)):
+        shutil.copytree(tiny_run / "savedmodels/tiny", here / "savedmodels" / run)
+        config = here / "runs" / run / "config.yaml"
+        settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+        settings |= {"name": run, "runs_dir": "runs", "savedmodels_dir": "savedmodels"}
+        config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    for person in range(PAIRS):
+        photo, sketch = draw_pair(person, 0, seed=12, height=50, width=40)
+        split = "train" if person < PAIRS - 2 else "test"
+        for place, image in ((f"source/{split}/photos", photo), (f"source/{split}/sketches", sketch),
+                             *([("photos", photo)] if person < PEOPLE else ())):
+            (here / place).mkdir(parents=True, exist_ok=True)
             write_png(here / place / f"{person}.png", image)
     write_png(here / "face.jpg", photo)
-    write_png(here / "sketch.png", sketch)
     twin = RestTwin(load({name: tiny_run / f"savedmodels/tiny/{name}/2" for name in SERVABLES}, version=2))
     STANDS_FOR["localhost:8501"] = f"127.0.0.1:{twin.port}"
     before = Path.cwd(), sys.path[:]
@@ -91,20 +101,16 @@ def clone(tiny_run, tmp_path_factory):
 
 
 def run(line: str) -> tuple[int, str]:
-    """Exit code and output of ``python -m MODULE ...`` or ``python FILE ...``, in this process, whose TensorFlow is loaded."""
+    """Exit code and output of ``python -m MODULE ...``, in this process, whose TensorFlow is loaded."""
     for word, stand_in in STANDS_FOR.items():
         line = line.replace(word, stand_in)
     words, before, output = shlex.split(line), sys.argv, io.StringIO()
-    assert words[0] == "python", f"this test does not know how to run {line!r}; teach it, or name the line in NOT_RUN"
-    module = words[1] == "-m"
-    sys.argv = words[2 if module else 1:]
+    assert words[:2] == ["python", "-m"], f"this test does not know how to run {line!r}; teach it, or name the line in NOT_RUN"
+    sys.argv = words[2:]
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            if module:
-                sys.modules.pop(words[2], None)  # runpy warns where a command was imported before
-                runpy.run_module(words[2], run_name="__main__", alter_sys=True)
-            else:
-                runpy.run_path(words[1], run_name="__main__")
+            sys.modules.pop(words[2], None)  # runpy warns where a command was imported before
+            runpy.run_module(words[2], run_name="__main__", alter_sys=True)
         return 0, output.getvalue()
     except SystemExit as end:
         return end.code or 0, output.getvalue()
@@ -122,13 +128,20 @@ def test_the_commands_of_the_readme_run(clone, line):
 def test_they_left_what_they_promise(clone):
     assert (clone / "sketch.png").is_file() and len(list((clone / "sketches").glob("*.png"))) >= 3
     assert (clone / "index/gallery.sqlite").is_file() and (clone / "candidates.png").is_file()
-    assert (clone / "runs/mine/report.html").is_file() and (clone / "docs/pictures/translated.png").is_file()
+    assert len(list((clone / "pairs/photos").glob("*.png"))) == PAIRS
 
 
 def test_the_python_of_the_readme_runs(clone, capsys):
     block, = blocks(README, "python")
     exec(compile(block, "README.md", "exec"), {})
-    assert capsys.readouterr().out.count("\n") == 3  # three people are in the gallery
+    assert capsys.readouterr().out.count("\n") == PEOPLE
+
+
+def test_the_picture_can_be_made(clone, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["translated.py", "--out", "picture.png"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "docs/pictures/translated.py"), run_name="__main__")
+    assert end.value.code == 0 and read_image(clone / "picture.png").shape == (4 * 32 + 3 * 4, 4 * 32 + 3 * 4, 3)  # four people
 
 
 def test_tensorboard_finds_its_folder(clone):
@@ -136,16 +149,19 @@ def test_tensorboard_finds_its_folder(clone):
     assert list((clone / line.partition("--logdir ")[2]).rglob("events.out.tfevents.*"))
 
 
-@pytest.mark.parametrize("line", [line for path in DOCS[1:] for line in commands(path.read_text(encoding="utf-8"))
-                                  if line.startswith("python -m iacyclegan_tf.")])
+PARSED = [*(line for line in LINES if reason(line)), *(line for path in DOCS[1:] for line in commands(path.read_text("utf-8")))]
+
+
+@pytest.mark.parametrize("line", [line.replace("LAYOUT", "pairs") for line in PARSED if line.startswith("python -m iacyclegan_tf.")])
 def test_the_commands_of_the_docs_are_understood(line):
-    """As far as their parser goes: options that are gone or misspelled are found."""
+    """And those of the README that are not run: as far as their parser goes, so that no option is gone or misspelled."""
     words = shlex.split(re.split(r" \|| > ", line)[0])
     name = words[2].removeprefix("iacyclegan_tf.")
-    module = __import__(words[2], fromlist=["parse"])
+    module = importlib.import_module(words[2])
+    parse = getattr(module, "parse", None) or getattr(module, "parser", getattr(module, "_parser", None))().parse_args
     with contextlib.redirect_stderr(io.StringIO()) as said:
         try:
-            module.parse(words[3:])
+            parse(words[3:])
         except SystemExit as end:
             assert end.code == 0, f"{name}: {said.getvalue()}"
 

@@ -15,7 +15,7 @@ from iacyclegan_tf.index.store import GalleryStore
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.trained import load
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
-from iacyclegan_tf.web.sources import about_html, open_gallery, open_models
+from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 from model_server import TWINS, Failure
 from model_server import load as serve
 
