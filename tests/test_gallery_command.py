@@ -4,10 +4,13 @@ import contextlib
 import csv
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 from iacyclegan_tf.data.drawn_faces import draw_pair
@@ -81,3 +84,24 @@ def test_mistakes_are_told_without_tensorflow(work, tmp_path):
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert done.returncode == 2 and done.stdout == "" and len(said) == 1 and said[0].startswith("error: There is no gallery in")
     assert not any(line.rpartition("|")[2].strip() == "tensorflow" for line in done.stderr.splitlines())
+
+
+def test_the_lines_of_the_readme_and_of_the_docs_run_as_they_stand(work, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/quickstart").symlink_to(tiny_run / "runs/tiny")
+    Path("savedmodels").symlink_to(tiny_run / "savedmodels")
+    for number, path in enumerate(["sketch.png", "photos/a.jpg", "photos/b.jpg", "more/two.jpg", "one.jpg"]):
+        Path(path).parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(path, draw_pair(number, 0, seed=5, height=40, width=32)[0 if number else 1][..., ::-1])
+    docs = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
+    for text, least in ((ROOT / "README.md").read_text(encoding="utf-8"), 2), (docs, 6):
+        lines = re.findall(r"^python -m iacyclegan_tf\.gallery ([^#\n]*)", text, re.MULTILINE)
+        assert len(lines) >= least
+        for line in lines:
+            gallery(*shlex.split(line))
+    assert all(Path(f"found.{suffix}").stat().st_size for suffix in ("csv", "json", "png"))
+    example, = re.findall(r"```python\n(.*?)```", docs, re.DOTALL)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(compile(example, "docs/gallery.md", "exec"), {})
+    assert LEAD in said.getvalue() and said.getvalue().startswith(("1 a.jpg", "1 b.jpg"))
