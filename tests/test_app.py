@@ -66,7 +66,8 @@ def page(tiny_run, tmp_path_factory):
         written(folder / "sketches" / name(person), sketch)
     (folder / "tmp").mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "iacyclegan_tf.app", "--model", tiny_run / "runs/tiny", "--gallery", folder / "photos", "--port", "0"],
+        [sys.executable, "-m", "iacyclegan_tf.app", "--model", tiny_run / "runs/tiny", "--gallery", folder / "photos",
+         "--port", "0"],
         cwd=folder, stdout=subprocess.PIPE, stderr=(folder / "errors.txt").open("w"), text=True,
         env=os.environ | {"TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(ROOT)})
     line = process.stdout.readline()
@@ -238,8 +239,8 @@ def test_by_keyboard_alone(page, opened):
     reached = []
     for _ in range(12):
         opened.driver.switch_to.active_element.send_keys(Keys.TAB)
-        here, outline = opened.js("const e = document.activeElement; return [(e.getAttribute('aria-label') || e.innerText || e.value || "
-                                  "'').split('\\n')[0], getComputedStyle(e).outline]")
+        here, outline = opened.js("const e = document.activeElement; return [(e.getAttribute('aria-label') || e.innerText || "
+                                  "e.value || '').split('\\n')[0], getComputedStyle(e).outline]")
         if here in reached or opened.js("return document.activeElement === document.body"):
             break
         assert SOLID.search(outline), f"{here} does not show that it has the focus"
@@ -267,7 +268,8 @@ def test_what_others_may_not(page):
     api = f"{page.address}/gradio_api"
     for name in ("/etc/passwd", f"{page.folder}/photos/person01.png", f"{page.run}/config.yaml", "http://127.0.0.1:1/a"):
         assert requests.get(f"{api}/file={name}", timeout=10).status_code == 403
-        message = {"data": [{"path": name, "meta": {"_type": "gradio.FileData"}}, "Photo → sketch"], "fn_index": 0, "session_hash": "a"}
+        message = {"data": [{"path": name, "meta": {"_type": "gradio.FileData"}}, "Photo → sketch"], "fn_index": 0,
+                   "session_hash": "a"}
         assert requests.post(f"{api}/queue/join", json=message, timeout=10).status_code == 403
     assert requests.post(f"{api}/run/predict", json={"data": []}, timeout=10).status_code == 404
     assert requests.get(page.address, headers={"Host": "evil.example"}, timeout=10).status_code == 403

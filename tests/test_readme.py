@@ -152,7 +152,8 @@ def test_tensorboard_finds_its_folder(clone):
 PARSED = [*(line for line in LINES if reason(line)), *(line for path in DOCS[1:] for line in commands(path.read_text("utf-8")))]
 
 
-@pytest.mark.parametrize("line", [line.replace("LAYOUT", "pairs") for line in PARSED if line.startswith("python -m iacyclegan_tf.")])
+@pytest.mark.parametrize("line", [line.replace("LAYOUT", "pairs") for line in PARSED
+                                  if line.startswith("python -m iacyclegan_tf.")])
 def test_the_commands_of_the_docs_are_understood(line):
     """And those of the README that are not run: as far as their parser goes, so that no option is gone or misspelled."""
     words = shlex.split(re.split(r" \|| > ", line)[0])

@@ -49,7 +49,8 @@ def test_the_pages_own_requests_get_through(page, path):
     ("GET", "/gradio_api/vibe-code"), ("POST", "/gradio_api/vibe-edit"), ("POST", "/gradio_api/run/predict"),
     ("POST", "/gradio_api/call/translate"), ("POST", "/gradio_api/run-history/connect"), ("GET", "/login_check"),
     ("GET", "/gradio_api/deep_link"), ("GET", "/gradio_api/custom_component/a/b/c/d"), ("POST", "/gradio_api/process_recording"),
-    ("PUT", "/"), ("DELETE", "/config"), ("POST", "/"), ("GET", "/assets/%2e%2e/%2e%2e/etc/passwd"), ("GET", "/static/.hidden"), ("GET", "/nowhere"),
+    ("PUT", "/"), ("DELETE", "/config"), ("POST", "/"), ("GET", "/assets/%2e%2e/%2e%2e/etc/passwd"), ("GET", "/nowhere"),
+    ("GET", "/static/.hidden"),
 ])
 def test_all_else_does_not(page, method, path):
     answer = page.request(method, path)
@@ -62,15 +63,17 @@ def test_files_of_its_own_folder_are_given_out_and_kept_in_no_cache(page):
 
 
 @pytest.mark.parametrize("name", [
-    "/etc/passwd", "{own}/../secret.txt", "{own}/%2e%2e/secret.txt", "{own}/%252e%252e/secret.txt", "{own}/link.png", "secret.txt",
-    "../secret.txt", "http://example.org/a.png", "https://127.0.0.1:1/", "file:///etc/passwd", "//etc/passwd", "{own}x/a.png",
+    "/etc/passwd", "{own}/../secret.txt", "{own}/%2e%2e/secret.txt", "{own}/%252e%252e/secret.txt", "{own}/link.png",
+    "secret.txt", "../secret.txt", "http://example.org/a.png", "https://127.0.0.1:1/", "file:///etc/passwd",
+    "//etc/passwd", "{own}x/a.png",
     "\\\\host\\share", "{own}/a%00.png", "~/.bashrc", "/proc/self/environ",
 ])
 def test_no_other_file_is_given_out_or_read(page, name):
     name = name.format(own=page.folder)
     answer = page.get(f"/gradio_api/file={name}")
     assert answer.status_code == 403 and answer.text == "That file is not given out."
-    for data in ([{"path": name}], [{"a": [{"path": name, "meta": {"_type": "gradio.FileData"}}]}], ["a", {"value": {"path": name}}]):
+    for data in ([{"path": name}], [{"a": [{"path": name, "meta": {"_type": "gradio.FileData"}}]}],
+                 ["a", {"value": {"path": name}}]):
         page.tick(100)
         answer = page.post(JOIN, json={"data": data, "fn_index": 0})
         assert answer.status_code == 403 and answer.text == "That file is not given out."
@@ -110,8 +113,8 @@ def test_a_full_folder_takes_no_more(page):
     assert answer.status_code == 507 and "too many pictures" in answer.text
 
 
-@pytest.mark.parametrize("host, status", [("localhost:7860", 200), ("LOCALHOST", 200), ("127.0.0.1:1", 200), ("evil.example", 403),
-                                          ("127.0.0.1.evil.example:7860", 403), ("", 403)])
+@pytest.mark.parametrize("host, status", [("localhost:7860", 200), ("LOCALHOST", 200), ("127.0.0.1:1", 200),
+                                          ("evil.example", 403), ("127.0.0.1.evil.example:7860", 403), ("", 403)])
 def test_only_names_of_this_machine(page, host, status):
     assert page.get("/", headers={"host": host}).status_code == status
 

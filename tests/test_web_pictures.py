@@ -42,7 +42,8 @@ def test_wrong_files_get_a_sentence_without_a_path(data, words):
 
 
 @pytest.mark.parametrize("name, plain", [
-    ("face.png", "face.png"), ("/etc/passwd", "passwd"), ("..\\..\\windows\\face.bmp", "face.bmp"), ("../..", "picture"), (".", "picture"),
+    ("face.png", "face.png"), ("/etc/passwd", "passwd"), ("..\\..\\windows\\face.bmp", "face.bmp"), ("../..", "picture"),
+    (".", "picture"),
     ("a\x00b\x1b[31m.png", "ab[31m.png"), ("\u202egnp.exe", "gnp.exe"), ("", "picture"), ("/", "picture"), ("x" * 99, "x" * 60),
 ])
 def test_plain_name(name, plain):

@@ -66,7 +66,8 @@ class RemoteModel:
                 raise UserError(f"The server at {self.connection.server.name} refused a request to {servable}: {error}") from None
             values = next(iter(outputs.values()), [])
             if len(values) != len(batch):
-                raise UserError(f"The server at {self.connection.server.name} gave {len(values)} results for {len(batch)} images.")
+                raise UserError(f"The server at {self.connection.server.name} gave {len(values)} results for {len(batch)} "
+                                "images.")
             answers += values
         return answers
 
@@ -98,15 +99,15 @@ class RemoteGallery(Gallery):
                 again = self.model.embed(image, of=of)
                 if again.shape != (self.store.lengths[of],) or float(again @ snapshot.vectors[of][row]) < _ALIKE:
                     raise UserError(f"The gallery {self.store.folder} was built with {self.store.models['name']} "
-                                    f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: their "
-                                    "embeddings cannot be compared. Serve the models that it was built with, or give the folder "
-                                    "of photos itself.")
+                                    f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: "
+                                    "their embeddings cannot be compared. Serve the models that it was built with, or give the "
+                                    "folder of photos itself.")
             tried += 1
             if tried == _TRIED:
                 return
         if len(snapshot) and not tried:
-            raise UserError(f"None of the photos of the gallery {self.store.folder} is at its place, so that nothing shows whether "
-                            f"the models of {self.model.name} made its embeddings. Give the folder of photos itself.")
+            raise UserError(f"None of the photos of the gallery {self.store.folder} is at its place, so that nothing shows "
+                            f"whether the models of {self.model.name} made its embeddings. Give the folder of photos itself.")
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD

@@ -28,8 +28,10 @@ def _card(one: Candidate) -> str:
         picture = _image(thumbnail(stored_photo(one)), f"Photo {one.name}")
     except UserError:  # its words name a path
         picture = "<div class=none>The photo that was added is no longer at its place.</div>"
-    scores = "".join(f"<dt>{way}</dt><dd{' class=strong' if way == 'fusion' else ''}>{getattr(one, way):.3f}</dd>" for way in WAYS)
-    marks = "".join(f"<span class=mark>{way}: above FAR {100 * far:g} %</span>" for way, far in one.far.items() if far is not None)
+    scores = "".join(f"<dt>{way}</dt><dd{' class=strong' if way == 'fusion' else ''}>{getattr(one, way):.3f}</dd>"
+                     for way in WAYS)
+    marks = "".join(f"<span class=mark>{way}: above FAR {100 * far:g} %</span>"
+                    for way, far in one.far.items() if far is not None)
     return (f"<li data-name='{name}'><figure>{picture}<figcaption><div class=who><span class=rank>{one.rank}</span>"
             f"<span>{name}</span></div><dl>{scores}</dl>{marks}</figcaption></figure></li>")
 

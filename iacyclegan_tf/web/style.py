@@ -19,7 +19,7 @@ CSS = """
 .picture { min-width: min(100%, 260px) !important; }
 .picture img, .picture video { object-fit: contain; width: 100%; }
 .probe { display: flex; gap: 1rem; align-items: flex-start; }
-.probe figure { margin: 0; flex: none; } .probe img { height: 120px; width: auto; border-radius: 8px; }
+.probe figure { margin: 0; flex: none; } .probe img { height: 120px; width: auto; margin: 0 auto; border-radius: 8px; }
 .probe figcaption { font-size: .82rem; color: var(--body-text-color-subdued); text-align: center; max-width: 9.5em; }
 .probe ul { margin: 0; padding-left: 1.1rem; font-size: .92rem; min-width: 0; } .probe li { margin: 0 0 .3rem; }
 .candidates { list-style: none; margin: .6rem 0 0; padding: 0; display: grid; gap: .9rem;

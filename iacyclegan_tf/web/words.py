@@ -8,7 +8,8 @@ from iacyclegan_tf.serving.model_card import DANGER, LIMITS
 
 TITLE = "Photos and sketches of faces"
 WHAT = "Turns a face photo into a sketch and back, and looks for a sketched face in a gallery of photos."
-HOW_TO_SEARCH = ("{count} photos are in the gallery. <b>photo</b>: the sketch is turned into a photo and compared with the photos. "
+HOW_TO_SEARCH = ("{count} photos are in the gallery. <b>photo</b>: the sketch is turned into a photo and compared with the "
+                 "photos. "
                  "<b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together; the list is "
                  "sorted by it. Only values of one list can be compared.")
 NO_GALLERY = ("No gallery was given. Start the page with <code>--gallery</code> and the index that "
@@ -42,7 +43,8 @@ def card_html(cards: list[dict]) -> str:
 def server_html(name: str, versions: dict[str, str]) -> str:
     """A server tells its versions; what they were trained on stands in the card beside each export."""
     rows = "".join(f"<tr><th>{escape(servable)}</th><td>{escape(state)}</td></tr>" for servable, state in versions.items())
-    return (f"<h2>The models</h2><p>{escape(name[0].upper() + name[1:])}. Its versions:</p><div class=wide><table>{rows}</table></div>"
+    return (f"<h2>The models</h2><p>{escape(name[0].upper() + name[1:])}. Its versions:</p>"
+            f"<div class=wide><table>{rows}</table></div>"
             "<p>What they were trained on and how good they are stands in <code>assets.extra/model_card.json</code> of each "
             f"version.</p><h2>False matches</h2><p>{escape(DANGER)}</p>"
             f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in LIMITS)}</ul>"
