@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=110, help="writes from one kill to the next at most; a run has about 575")
     parser.add_argument("--evaluate", action="store_true", help="kill evaluate instead of train")
     parser.add_argument("settings", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     unbroken = options.unbroken or options.folder / "unbroken"
     if not unbroken.exists():

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,16 @@ HOLD = ("import sys, time; from iacyclegan_tf.config_file import load_config; fr
         "folder = RunFolder(load_config(None, sys.argv[1:])); print('held', flush=True); time.sleep(600)")
 
 
-def python(script: str, *arguments: str, **more) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), *arguments], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE,
-                            text=True, cwd=ROOT, **more)
+@contextmanager
+def python(script: str, *arguments: str, **more) -> Iterator[subprocess.Popen]:
+    """A process that is gone at the end, whatever the test found."""
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, cwd=ROOT, **more)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 # ---------------------------------------------------------------- two processes
@@ -36,8 +44,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone_even_by_sigkill(tmp
         with pytest.raises(UserError, match=f"shared is in use by another process .process {first.pid} on .*"):
             RunFolder(load_config(None, settings))
         command = subprocess.run([sys.executable, "-m", "iacyclegan_tf.train", *settings, "seed=1"], capture_output=True,
-                                 text=True,
-                                 cwd=ROOT)
+                                 text=True, cwd=ROOT)
         assert command.returncode == 2 and command.stderr.startswith("error: ") and "in use by another process" in command.stderr
         first.send_signal(signal.SIGKILL)
         first.wait()
@@ -62,7 +69,7 @@ def test_a_child_does_not_hold_the_lock(tmp_path):
                     assert time.monotonic() < deadline, "the lock outlived its process"
                     time.sleep(0.02)
         finally:
-            os.killpg(first.pid, signal.SIGKILL)
+            os.killpg(first.pid, signal.SIGKILL)  # also the child, which keeps the pipes open
 
 
 # ---------------------------------------------------------------- asked to stop outside a phase of training
