@@ -10,6 +10,7 @@ import tensorflow as tf
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people_folder import PeoplePhotos, read_people
+from iacyclegan_tf.data.streams import Worker
 from iacyclegan_tf.data.virtual_people import Portrait, virtual_people_stream
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.recognition import IdentityContrast
@@ -26,7 +27,7 @@ def pretrain_on_people(context: RunContext, recognizer: Recognizer) -> dict:
     people = read_training_people(context.config, people_fit(context.config, context.faces.image_shape))
     for line in people.notes:
         context.say(line)
-    context.train(people_phase(context.config, people, recognizer, context.strategy, context.phase_seed(203)), WATCHED)
+    context.train(people_phase(context.config, people, recognizer, context.strategy, context.phase_seed(203), context.worker), WATCHED)
     return origin(context.config, people)
 
 
@@ -43,7 +44,7 @@ def read_training_people(config: Config, fit: Fit, progress: Callable = lambda i
 
 
 def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, strategy: tf.distribute.Strategy,
-                 seed: int) -> Phase:
+                 seed: int, worker: Worker = Worker()) -> Phase:
     """``recognizer.people.steps`` steps of ``IdentityContrast`` on batches of real and virtual people."""
     settings, images, labels = config.recognizer.people, np.stack(people.photos), people.labels
     portrait = Portrait(settings.rotation, settings.zoom, settings.shift, settings.warp, config.data.flip)
@@ -54,7 +55,8 @@ def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, s
     batch = min(settings.people, people.people) * settings.variants * settings.photos
     return Phase(PHASE, model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
                  lambda start: virtual_people_stream(images, labels, people=settings.people, variants=settings.variants,
-                                                     photos=settings.photos, seed=seed, portrait=portrait, start_step=start),
+                                                     photos=settings.photos, seed=seed, portrait=portrait, start_step=start,
+                                                     worker=worker),
                  settings.steps, settings.steps, batch)
 
 

@@ -32,7 +32,8 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
         model.optimizer.build(model.trained_variables)
     phase = Phase("recognizer_0/classification", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
                   lambda start: labelled_stream(images, labels, batch=batch, seed=seed,
-                                                augmentation=context.augmentation, start_step=start), steps, epoch_steps, batch)
+                                                augmentation=context.augmentation, start_step=start, worker=context.worker),
+                  steps, epoch_steps, batch)
     context.train(phase, _WATCHED)
 
 
@@ -55,7 +56,8 @@ class TripletTraining:
         self._restart()
         phase = Phase(name, self.trainer, tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer),
                       lambda start: identity_stream(sources, people=settings.people, images=settings.images, seed=seed,
-                                                    augmentation=context.augmentation, start_step=start), steps, steps,
+                                                    augmentation=context.augmentation, start_step=start,
+                                                    worker=context.worker), steps, steps,
                       min(settings.people, int(sources[0][1].max()) + 1) * settings.images)
         context.train(phase, _WATCHED)
 

@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.commands import Terminated
+from iacyclegan_tf.image_pool import ImagePool
 from iacyclegan_tf.monitor import History, StopOnNonFinite
+from iacyclegan_tf.workers import Workers
 
 
 @dataclass
@@ -19,6 +21,7 @@ class Phase:
     """What ``train_phase`` has to do: ``steps`` steps of ``model`` on ``stream(start_step)``.
 
     ``state`` holds every TensorFlow object that a resume needs: networks, optimizers, pools, weights of losses.
+    ``pools`` are those of its objects of which each worker knows only its own part.
     """
 
     name: str
@@ -28,22 +31,28 @@ class Phase:
     steps: int
     epoch_steps: int
     images_per_step: int  # of both modalities together, over all replicas
+    pools: tuple[ImagePool, ...] = ()
 
 
 def train_phase(phase: Phase, store: CheckpointStore, history: History, callbacks: list[tf.keras.callbacks.Callback],
-                checkpoint_steps: int, say: Callable[[str], None]) -> None:
-    """Runs the phase to its end, from its newest checkpoint if there is one. Checkpoints stay until ``store.clear()``."""
-    saved = store.restore(phase.state, say)
+                checkpoint_steps: int, say: Callable[[str], None], workers: Workers = Workers()) -> None:
+    """Runs the phase to its end, from its newest checkpoint if there is one. Checkpoints stay until ``store.clear()``.
+
+    Of several ``workers`` the chief reads the checkpoint, and all write one, each to its own ``store``: reading the mean of
+    what each replica keeps for itself needs them all.
+    """
+    saved = workers.agree(store.restore(phase.state, say) if workers.chief else None)
     start = saved["step"] if saved else 0
     if saved:
+        workers.share(phase.state)
         say(f"{phase.name}: goes on from step {start} of {phase.steps}")
     history.begin(phase.name, start, saved.get("window") if saved else None, phase.images_per_step)
-    keeper = KeepCheckpoints(phase, store, history, start, checkpoint_steps)
+    keeper = KeepCheckpoints(phase, store, history, start if saved else None, checkpoint_steps, workers)
     # The check first, so that nothing wrong is written or saved; the keeper last, since a state holds history's window.
     everything = [StopOnNonFinite(), history, *callbacks, keeper]
     for callback in everything:
         callback.phase_name, callback.first_step, callback.total_steps = phase.name, start, phase.steps
-    stream = phase.stream(start)
+    stream = workers.fed(phase.stream(start))
     while start < phase.steps:  # first what is left of an epoch, then whole epochs
         epoch, done = divmod(start, phase.epoch_steps)
         whole = (phase.steps - start) // phase.epoch_steps if done == 0 else 0
@@ -52,8 +61,8 @@ def train_phase(phase: Phase, store: CheckpointStore, history: History, callback
                         callbacks=everything, verbose=0)
         start += steps * max(whole, 1)
         if start < phase.steps:
-            stream = phase.stream(start)
-    if store.steps()[-1:] != [phase.steps]:
+            stream = workers.fed(phase.stream(start))
+    if keeper.saved != phase.steps:
         keeper.save()
     history.flush()
 
@@ -61,12 +70,15 @@ def train_phase(phase: Phase, store: CheckpointStore, history: History, callback
 class KeepCheckpoints(tf.keras.callbacks.Callback):
     """Saves every ``every`` steps, and once more when SIGTERM or Ctrl-C asks the program to stop."""
 
-    def __init__(self, phase: Phase, store: CheckpointStore, history: History, start: int, every: int):
+    def __init__(self, phase: Phase, store: CheckpointStore, history: History, saved: int | None, every: int, workers: Workers):
         super().__init__()
-        self.phase, self.store, self.history, self.every = phase, store, history, every
-        self.step, self.stop_signal, self.previous = start, None, {}
+        self.phase, self.store, self.history, self.every, self.workers = phase, store, history, every, workers
+        self.saved, self.step, self.stop_signal, self.previous = saved, saved or 0, 0, {}
 
     def save(self) -> None:
+        self.workers.gather_pools(self.phase.pools)
+        self.workers.settle(self.phase.state)
+        self.saved = self.step
         self.store.save(self.step, self.phase.state, {"window": self.history.window(), "time": time.time()})
 
     def on_train_begin(self, logs=None):
@@ -88,10 +100,11 @@ class KeepCheckpoints(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        if self.stop_signal is not None:
+        stop = self.workers.largest(self.stop_signal)  # one that is asked to stop stops all
+        if stop:
             self.save()
             self._restore_handlers()
-            if self.stop_signal == signal.SIGINT:
+            if stop == signal.SIGINT:
                 raise KeyboardInterrupt
             raise Terminated(f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; "
                              "the same command goes on from there")
