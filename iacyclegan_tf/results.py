@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.checkpoint import read_folder, write_folder
 from iacyclegan_tf.run_context import RunContext
+from iacyclegan_tf.workers import fingerprint
 
 
 class Results:
@@ -23,6 +24,7 @@ class Results:
             if self.workers.chief:
                 read_folder(place, objects)
             self.workers.share(objects)
+            self._remember(objects)
         return there
 
     def write(self, place: Path, objects: tf.train.Checkpoint, extra: dict) -> None:
@@ -33,3 +35,8 @@ class Results:
             self.context.say(f"{place.name}: the workers' networks are not equal to the last bit; the chief's are taken.")
             self.workers.share(objects)
         write_folder(place, objects, extra)
+        self._remember(objects)
+
+    def _remember(self, objects: tf.train.Checkpoint) -> None:
+        if not self.workers.alone:
+            self.workers.kept.update(fingerprint(objects).encode())

@@ -35,6 +35,7 @@ class Workers:
     def __init__(self, strategy: tf.distribute.Strategy | None = None, cluster: Cluster | None = None):
         self.strategy, self.cluster = strategy, cluster
         self.number, self.count = (cluster.number, cluster.count) if cluster else (0, 1)
+        self.kept = hashlib.sha256()  # over all networks that the run has left
         self._sums = {dtype: tf.function(self._sum_over_workers, input_signature=[tf.TensorSpec([None], dtype)])
                       for dtype in (tf.float32, tf.float64)}
 
@@ -85,7 +86,7 @@ class Workers:
     def share(self, objects: tf.train.Checkpoint) -> None:
         """Gives every variable under ``objects`` the chief's value on all workers."""
         for variable in [] if self.alone else _variables(objects):
-            value = variable.numpy()
+            value = _own_value(variable)
             # exactly: whole numbers as double precision, which holds them up to 2^53
             sent = value if value.dtype in (np.float32, np.float64) else value.astype(np.float64)
             variable.assign(self._sum(sent if self.chief else np.zeros_like(sent)).astype(value.dtype))
@@ -102,9 +103,10 @@ class Workers:
     def settle(self, objects: tf.train.Checkpoint) -> None:
         """Statistics that each replica keeps for itself (batch normalisation) become their mean, which is what is saved.
 
-        So a run that goes on from a checkpoint is the run that was never stopped.
+        So a run that goes on from a checkpoint is the run that was never stopped. Also for several devices of one process.
         """
-        for variable in [] if self.alone else _variables(objects):
+        replicas = self.strategy.num_replicas_in_sync if self.strategy else 1
+        for variable in _variables(objects) if replicas > 1 else []:
             if variable.synchronization == tf.VariableSynchronization.ON_READ:
                 variable.assign(variable.numpy())
 
@@ -112,8 +114,8 @@ class Workers:
         """Whether every variable under ``objects`` holds the same bits on all workers."""
         if self.alone:
             return True
-        rows = np.zeros([self.count, 32], np.float32)
-        rows[self.number] = np.frombuffer(bytes.fromhex(fingerprint(objects)), np.uint8)
+        rows, own = np.zeros([self.count, 32], np.float32), bytes.fromhex(fingerprint(objects))
+        rows[self.number] = np.frombuffer(own, np.uint8)
         rows = self._sum(rows)
         return bool((rows == rows[0]).all())
 
@@ -151,13 +153,19 @@ def fingerprint(objects: tf.train.Checkpoint) -> str:
     """SHA-256 (hex) over the values of all variables under ``objects``."""
     digest = hashlib.sha256()
     for variable in _variables(objects):
-        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+        digest.update(np.ascontiguousarray(_own_value(variable)).tobytes())
     return digest.hexdigest()
 
 
 def _variables(objects: tf.train.Checkpoint) -> list[tf.Variable]:
     """In the order in which they are reached, which is the same on all workers."""
     return [one for one in tf.train.TrackableView(objects).descendants() if isinstance(one, tf.Variable)]
+
+
+def _own_value(variable: tf.Variable) -> np.ndarray:
+    """On this worker's first device. Plain reading takes the mean over all workers where each keeps its own."""
+    local = getattr(variable, "values", None)  # of a distributed variable, one for each device of this worker
+    return (local[0] if local else variable).numpy()
 
 
 def _lost_worker(message: str, cluster: Cluster) -> str:
