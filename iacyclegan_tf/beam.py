@@ -53,6 +53,8 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
         more = [*more, *local(options.workers)]
     elif options.workers > 1:
         raise UserError("--workers counts processes on this machine; with --runner give the runner's own option.")
+    if not any(word.startswith("--default_sdk_harness_log_level") for word in more):
+        more = [*more, "--default_sdk_harness_log_level=WARNING"]
     try:
         import apache_beam  # noqa: F401
     except ImportError as error:

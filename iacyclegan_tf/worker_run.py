@@ -31,7 +31,7 @@ def train_as_worker(config: Config, cluster: Cluster, console) -> None:
         _same_settings(config, workers)
         with _own_folders(config, cluster, console) as (own, speaking):
             start(own, speaking, workers)
-            workers.agree(None)  # the chief has kept everything
+            workers.part()
     console.print(f"{cluster.name} is done; SHA-256 of all its networks {workers.kept.hexdigest()[:16]}", soft_wrap=True, markup=False)
 
 

@@ -119,6 +119,14 @@ class Workers:
         rows = self._sum(rows)
         return bool((rows == rows[0]).all())
 
+    def part(self) -> None:
+        """Waits until all workers are done."""
+        self.agree(None)
+        try:
+            self.agree(None)  # stays until all have heard the first
+        except _LOST:
+            pass  # who hears the second first may be gone already; everything was done before it
+
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Around everything that all workers do together: one that is lost ends it with a sentence on the others.
@@ -131,8 +139,8 @@ class Workers:
             if self.alone:
                 raise
             raise WorkerLost(
-                f"{self.cluster.name} has lost {_lost_worker(str(error), self.cluster)} and stops. The reason may be in that "
-                "worker's output. Start the same command again on all workers: they go on from the last checkpoint."
+                f"{self.cluster.name} has lost {_lost_worker(str(error), self.cluster)} and stops "
+                f"({_reason(str(error))}). The reason may be in that worker's output. Start the same command again on all workers: they go on from the last checkpoint."
             ) from error
 
     def _sum(self, value: np.ndarray) -> np.ndarray:
@@ -166,6 +174,13 @@ def _own_value(variable: tf.Variable) -> np.ndarray:
     """On this worker's first device. Plain reading takes the mean over all workers where each keeps its own."""
     local = getattr(variable, "values", None)  # of a distributed variable, one for each device of this worker
     return (local[0] if local else variable).numpy()
+
+
+def _reason(message: str) -> str:
+    """What the network said, out of TensorFlow's account of it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"(?i)socket|connect|is down|restarted|deadline|timed? ?out|cancel", line)]
+    return (telling or lines or ["no reason given"])[0][:200]
 
 
 def _lost_worker(message: str, cluster: Cluster) -> str:
