@@ -17,21 +17,7 @@ from iacyclegan_tf.config import Config
 from iacyclegan_tf.config_file import dump_config
 from iacyclegan_tf.data.face_pairs import Faces
 from iacyclegan_tf.errors import UserError
-
-_CLASSIFICATION, _SYNTHESIS, _TRIPLETS = "classification", "synthesis", "triplets"
-SECONDS, FEWEST, MOST = 6.0, 4, 40  # of timed steps: as many as these allow
-_JUDGED = 8  # people who go through evaluation, whose memory counts too
-
-
-@dataclass(frozen=True)
-class PhaseCost:
-    """``seconds`` a step; ``steps`` of the whole phase, ``epoch_steps`` of an epoch."""
-
-    name: str
-    seconds: float
-    steps: int
-    epoch_steps: int
-
+from iacyclegan_tf.rehearsal import CLASSIFICATION, SYNTHESIS, TRIPLETS, PhaseCost, rehearse
 
 @dataclass(frozen=True)
 class Calibration:
@@ -41,15 +27,15 @@ class Calibration:
     @property
     def epoch_seconds(self) -> float:
         """Of synthesis."""
-        return next(phase.epoch_steps * phase.seconds for phase in self.phases if phase.name == _SYNTHESIS)
+        return next(phase.epoch_steps * phase.seconds for phase in self.phases if phase.name == SYNTHESIS)
 
     def total(self, config: Config) -> float:
         """Seconds of all training: before the first round, and in every round."""
         cost = {phase.name: phase.steps * phase.seconds for phase in self.phases}
-        step = next((phase.seconds for phase in self.phases if phase.name == _TRIPLETS), 0.0)
+        step = next((phase.seconds for phase in self.phases if phase.name == TRIPLETS), 0.0)
         tuned = 2 if config.rounds.finetune else 0
-        return (cost.get(_CLASSIFICATION, 0.0) + step * config.recognizer.pretrain.triplet_steps
-                + config.rounds.count * (cost[_SYNTHESIS] + tuned * cost.get(_TRIPLETS, 0.0)))
+        return (cost.get(CLASSIFICATION, 0.0) + step * config.recognizer.pretrain.triplet_steps
+                + config.rounds.count * (cost[SYNTHESIS] + tuned * cost.get(TRIPLETS, 0.0)))
 
 
 def calibrated(config: Config, faces: Faces) -> Calibration:
@@ -111,7 +97,6 @@ def _calibrate(place: Path) -> None:
     from iacyclegan_tf.config_file import load_config
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.monitor import peak_memory_gb
-    from iacyclegan_tf.rehearsal import rehearse
     from iacyclegan_tf.start import alone
 
     config = load_config(place / "config.yaml")
@@ -120,5 +105,5 @@ def _calibrate(place: Path) -> None:
     streamed = config.data.format == "tfrecord"
     wanted = json.loads((place / "sizes.json").read_text(encoding="utf-8"))
     faces = load_faces(config.data, config.seed) if streamed else noise(wanted)
-    found = {"phases": [asdict(phase) for phase in rehearse(config, faces, workers, _JUDGED)], "memory_gb": peak_memory_gb()}
+    found = {"phases": [asdict(phase) for phase in rehearse(config, faces, workers)], "memory_gb": peak_memory_gb()}
     (place / "found.json").write_text(json.dumps(found), encoding="utf-8")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from iacyclegan_tf.calibration import FEWEST, MOST, SECONDS, PhaseCost
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation import evaluate_round
@@ -22,7 +21,20 @@ from iacyclegan_tf.run_folder import RunFolder
 from iacyclegan_tf.training import Phase
 from iacyclegan_tf.workers import Workers
 
-_WARM_UP = 3  # steps before the timed ones: tracing, first buffers
+CLASSIFICATION, SYNTHESIS, TRIPLETS = "classification", "synthesis", "triplets"
+SECONDS, FEWEST, MOST = 6.0, 4, 40  # of timed steps: as many as these allow
+_WARM_UP = 3  # steps before them: tracing, first buffers
+_JUDGED = 8  # people who go through evaluation, whose memory counts too
+
+
+@dataclass(frozen=True)
+class PhaseCost:
+    """``seconds`` a step; ``steps`` of the whole phase, ``epoch_steps`` of an epoch."""
+
+    name: str
+    seconds: float
+    steps: int
+    epoch_steps: int
 
 
 class RehearsalContext(RunContext):
@@ -57,27 +69,27 @@ class StepTimes(tf.keras.callbacks.Callback):
         self.times.append(time.perf_counter())
 
 
-def rehearse(config: Config, faces: Faces, workers: Workers, judged: int) -> list[PhaseCost]:
-    """Classification where Φ0 is trained from nothing, synthesis, triplets; then ``judged`` people through evaluation."""
+def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
+    """Classification where Φ0 is trained from nothing, synthesis, triplets; then a few people through evaluation."""
     folder = RunFolder(config)
     context = RehearsalContext(config, folder, faces, workers.strategy, History(folder.history, folder.tensorboard, 1),
                                Console(quiet=True), workers)
     rounds = Rounds(context)
     names = []
     if not config.recognizer.weights and config.recognizer.pretrain.epochs:
-        names.append("classification")
+        names.append(CLASSIFICATION)
         classify_identities(context, rounds.initial)
-    names.append("synthesis")
+    names.append(SYNTHESIS)
     rounds.synthesis.train(1)
     if config.recognizer.finetune.steps:
-        names.append("triplets")
+        names.append(TRIPLETS)
         fitting = faces.fitting
-        rounds.tuning["photo"].train("triplets", [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
+        rounds.tuning["photo"].train(TRIPLETS, [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
                                      config.recognizer.finetune.steps, seed=0)
     modules = rounds._modules()
     matcher = from_servables(*(modules[name] for name in ("photo_to_sketch", "sketch_to_photo", "initial_recognizer",
                                                           "photo_recognizer", "sketch_recognizer")))
-    evaluate_round(1, replace(faces, test=_first(faces.test, judged)), matcher, {})
+    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), matcher, {})
     return [replace(cost, name=name) for name, cost in zip(names, context.costs, strict=True)]
 
 

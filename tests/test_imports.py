@@ -33,17 +33,18 @@ FLOORS = (
      "finished_run": "a run, opened for reading", "full_evaluation": "every measure of a round",
      "evaluation_files": "what it leaves behind", "people_evaluation": "one photo each in the gallery"},
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
-    {"results": "what a step leaves", "synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
+    {"pipeline": "Apache Beam", "results": "what a step leaves", "synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
      "comparison": "runs side by side"},
     {"rounds": "mutual optimisation"},
-    {"start": "from settings to a finished run"},
-    {"worker_run": "a run of several processes", "dry_run": "what a run would be", "run_evaluation": "from a run to its report",
+    {"start": "from settings to a finished run", "rehearsal": "a few steps of it"},
+    {"worker_run": "a run of several processes", "calibration": "what it will cost", "run_evaluation": "from a run to its report",
      "run_pretraining": "from a folder of people to a recognizer"},
-    {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
+    {"dry_run": "what a run would be"},
+    {"beam": "command", "train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
      "export": "command", "client": "command", "pretrain": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PACKAGES = ("metrics", "data", "models", "serving", "report")  # rooms with modules of their own
+PACKAGES = ("metrics", "data", "models", "serving", "report", "pipeline")  # rooms with modules of their own
 
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
            for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
@@ -128,7 +129,7 @@ def has_main(tree: ast.Module) -> bool:
 
 
 COMMANDS = [name for name, tree in TREES.items() if has_main(tree)]
-HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich")
+HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich", "apache_beam")
 
 
 def help_of(name: str, *options: str) -> tuple[subprocess.CompletedProcess, float]:
