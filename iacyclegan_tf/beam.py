@@ -64,8 +64,8 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
 
     servable, output, kind = ((PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, "images", options.to)
                               if options.command == "translate" else (f"{options.of}_recognizer", "embedding", "embedding"))
-    job = Job(model_folder(options, servable), output, kind, options.out, options.form, options.images or "", options.records or "",
-              options.image_feature, options.name_feature, options.batch)
+    job = Job(model_folder(options, servable), output, kind, options.out, options.form, options.images or "",
+              options.records or "", options.image_feature, options.name_feature, options.batch)
     if job.images and "://" not in job.images and not Path(job.images).is_dir():
         raise UserError(f"--images is {job.images!r}, which is no folder.")
     counters = run_job(job, more)
@@ -73,8 +73,8 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
     print(f"{counters['written']} results in {job.out}{there}, {counters['failed']} failures")
     if counters["failed"]:
         named = failures(job)
-        raise UserError(f"{len(named)} images could not be used; the others are done, and {job.out}/failures.jsonl names them all:\n"
-                        + "\n".join(f"  {one['name']}: {one['reason']}" for one in named[:_SHOWN])
+        raise UserError(f"{len(named)} images could not be used; the others are done, and {job.out}/failures.jsonl names them "
+                        "all:\n" + "\n".join(f"  {one['name']}: {one['reason']}" for one in named[:_SHOWN])
                         + (f"\n  ... and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""))
 
 

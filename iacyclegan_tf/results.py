@@ -40,3 +40,4 @@ class Results:
     def _remember(self, objects: tf.train.Checkpoint) -> None:
         if not self.workers.alone:
             self.workers.kept.update(fingerprint(objects).encode())
+            self.workers.kept_any = True

@@ -32,7 +32,8 @@ def train_as_worker(config: Config, cluster: Cluster, console) -> None:
         with _own_folders(config, cluster, console) as (own, speaking):
             start(own, speaking, workers)
             workers.part()
-    console.print(f"{cluster.name} is done; SHA-256 of all its networks {workers.kept.hexdigest()[:16]}", soft_wrap=True, markup=False)
+    networks = f"; SHA-256 of all its networks {workers.kept.hexdigest()[:16]}" if workers.kept_any else ""
+    console.print(f"{cluster.name} is done{networks}", soft_wrap=True, markup=False)
 
 
 def _same_settings(config: Config, workers) -> None:

@@ -35,7 +35,7 @@ class Workers:
     def __init__(self, strategy: tf.distribute.Strategy | None = None, cluster: Cluster | None = None):
         self.strategy, self.cluster = strategy, cluster
         self.number, self.count = (cluster.number, cluster.count) if cluster else (0, 1)
-        self.kept = hashlib.sha256()  # over all networks that the run has left
+        self.kept, self.kept_any = hashlib.sha256(), False  # over all networks that the run has left
         self._sums = {dtype: tf.function(self._sum_over_workers, input_signature=[tf.TensorSpec([None], dtype)])
                       for dtype in (tf.float32, tf.float64)}
 
@@ -72,8 +72,8 @@ class Workers:
         """``UserError`` on the workers that have read other people than the chief."""
         chiefs = self.agree(split_hash)
         if chiefs != split_hash:
-            raise UserError(f"{self.cluster.name} has read other data than the chief: the split's SHA-256 is {split_hash[:12]} here "
-                            f"and {chiefs[:12]} there. Every worker needs the same files under data.root.")
+            raise UserError(f"{self.cluster.name} has read other data than the chief: the split's SHA-256 is {split_hash[:12]} "
+                            f"here and {chiefs[:12]} there. Every worker needs the same files under data.root.")
 
     def largest(self, number: int) -> int:
         """Of the small whole numbers that the workers give; cheap, since it is called after every step."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from iacyclegan_tf.data.images import decode_image
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.serving.decoding import MAX_PIXELS
 
 FAILED = "failed"  # the side output for elements that could not be done
 GROUP = "iacyclegan_tf"  # of the counters
@@ -55,6 +54,8 @@ class Decode(beam.DoFn):
     """``Encoded`` -> ``Pixels``, by the one door for images, and no larger than a network may take."""
 
     def process(self, element: Encoded):
+        from iacyclegan_tf.serving.decoding import MAX_PIXELS  # TensorFlow: in the workers alone
+
         try:
             image = decode_image(element.data, element.name)
         except UserError as error:

@@ -99,7 +99,8 @@ class _Parse(beam.DoFn):
         values = [list(features[key].bytes_list.value) if key in features else [] for key in (self.name, self.image)]
         if [len(some) for some in values] != [1, 1]:
             yield failure(values[0][0].decode(errors="replace") if values[0] else "a record",
-                          f"it does not hold one {self.name!r} and one {self.image!r} as bytes; it has {', '.join(sorted(features)[:20])}")
+                          f"it does not hold one {self.name!r} and one {self.image!r} as bytes; it has "
+                          f"{', '.join(sorted(features)[:20]) or 'nothing'}")
             return
         name = values[0][0].decode(errors="replace")
         if not plain_name(name):
