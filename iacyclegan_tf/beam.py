@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
         raise UserError("--workers counts processes on this machine; with --runner give the runner's own option.")
     if not any(word.startswith("--default_sdk_harness_log_level") for word in more):
         more = [*more, "--default_sdk_harness_log_level=WARNING"]
+    logging.getLogger().setLevel(logging.ERROR)  # Beam warns of clients that nobody asked for, and of files that it replaces
     try:
         import apache_beam  # noqa: F401
     except ImportError as error:

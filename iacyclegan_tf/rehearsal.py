@@ -22,7 +22,7 @@ from iacyclegan_tf.training import Phase
 from iacyclegan_tf.workers import Workers
 
 CLASSIFICATION, SYNTHESIS, TRIPLETS = "classification", "synthesis", "triplets"
-SECONDS, FEWEST, MOST = 6.0, 4, 40  # of timed steps: as many as these allow
+SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
 _JUDGED = 8  # people who go through evaluation, whose memory counts too
 
