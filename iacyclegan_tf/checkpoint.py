@@ -23,6 +23,8 @@ def write_folder(folder: Path, objects: tf.train.Checkpoint, extra: dict | None 
             objects.write(str(aside / _STATE))
             (aside / _EXTRA).write_text(json.dumps(extra or {}), encoding="utf-8")
             (aside / _SUMS).write_text(_sums(aside), encoding="utf-8")
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError):
+        raise  # of no disk: another worker is lost, with which a value was to be averaged
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"{folder} could not be written: {error}. Everything saved before is still there.") from None
 

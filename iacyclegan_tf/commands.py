@@ -11,6 +11,7 @@ from collections.abc import Callable
 from iacyclegan_tf.errors import UserError
 
 EXIT_USER_ERROR = 2
+EXIT_WORKER_LOST = 75  # the shell's EX_TEMPFAIL: the same command may be tried again
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shell's convention
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
@@ -22,6 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 DISK_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 
 
+class WorkerLost(Exception):
+    """Another process of the same run is gone; started again, all go on from the last checkpoint."""
+
+
 class Terminated(BaseException):
     """SIGTERM asked the program to stop; finished work has been saved. Like ``KeyboardInterrupt`` no ``Exception``."""
 
@@ -30,8 +35,8 @@ def run_command(main: Callable[[], None]) -> int:
     """Runs ``main`` and returns the exit code for ``sys.exit``.
 
     ``UserError`` becomes ``error: <sentence>`` on standard error and code 2, as does a file that the disk
-    does not take (full, read-only, no permission, a name too long); Ctrl-C code 130, SIGTERM 143. Any other exception is a
-    defect of ours and keeps its stack trace.
+    does not take (full, read-only, no permission, a name too long); a lost worker code 75, Ctrl-C 130, SIGTERM 143.
+    Any other exception is a defect of ours and keeps its stack trace.
     """
     _raise_on_sigterm()
     if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to stop
@@ -41,6 +46,9 @@ def run_command(main: Callable[[], None]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
+    except WorkerLost as loss:
+        print(f"error: {loss}", file=sys.stderr)
+        return EXIT_WORKER_LOST
     except KeyboardInterrupt as stop:
         print(f"interrupted: {stop}" if str(stop) else "interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from iacyclegan_tf.cost_model import RunCost, measured
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.config_file import dump_config
 
 
-def dry_run(config: Config, console) -> None:
-    """Prints settings, pairs per split, parameters per network, steps and the memory estimate."""
+def dry_run(config: Config, console, timing: bool = True) -> None:
+    """Prints settings, pairs per split, parameters per network, steps and the memory estimate.
+
+    ``timing``: also how long the run will take here and how much memory it will need, from a few steps of each phase.
+    """
     from rich.table import Table
 
     from iacyclegan_tf.data.faces import load_faces
@@ -35,3 +39,23 @@ def dry_run(config: Config, console) -> None:
     steps = -(-len(faces.fitting) // config.train.batch) * epochs
     console.print(f"{config.rounds.count} rounds of {epochs} epochs = {steps} steps of synthesis each, images "
                   f"{faces.image_shape[1]}×{faces.image_shape[0]}; estimated peak memory {needed:.1f} GB", soft_wrap=True)
+    if timing:
+        console.print("Timing: a few steps of each phase, in a process of its own")
+        show_cost(measured(config, faces), config, console)
+
+
+def show_cost(found: RunCost, config: Config, console) -> None:
+    """A row a phase, and the two sums that a user plans with."""
+    from rich.table import Table
+
+    from iacyclegan_tf.monitor import clock
+
+    table = Table(title="Predicted for this machine as busy as it is now", title_justify="left")
+    for column in ("phase", "steps", "ms a step", "an epoch", "all of it"):
+        table.add_column(column, justify="right" if table.columns else "left")
+    for phase in found.phases:
+        table.add_row(phase.name, f"{phase.steps:,}", f"{1000 * phase.seconds:.1f}", clock(phase.epoch_steps * phase.seconds),
+                      clock(phase.steps * phase.seconds))
+    console.print(table)
+    console.print(f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all training "
+                  f"of the run, evaluation and export aside; peak memory {found.memory_gb:.1f} GB", soft_wrap=True)

@@ -56,7 +56,7 @@ class History(PhaseCallback):
         if self.step % self.every == 0 or self.step == self.total_steps:
             optimizer = getattr(self.model, "generator_optimizer", None) or self.model.optimizer
             means = {name: total / self.count for name, total in self.sums.items()}
-            self._write(means | {"learning_rate": float(optimizer.learning_rate)})
+            self._write(means | {"learning_rate": float(tf.convert_to_tensor(optimizer.learning_rate))})
 
     def _write(self, means: dict[str, float]) -> None:
         seconds = time.perf_counter() - self.since

@@ -12,7 +12,7 @@ import tensorflow as tf
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people_folder import PeoplePhotos, read_people
-from iacyclegan_tf.data.streams import batch_labels
+from iacyclegan_tf.data.streams import Worker, batch_labels
 from iacyclegan_tf.data.virtual_people import Portrait, virtual_people_stream
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -34,7 +34,9 @@ def pretrain_on_people(context: RunContext, recognizer: Recognizer) -> dict:
         context.say(line)
     made_from = origin(context.config, people, fit)
     same_photos(context.folder, made_from)
-    context.train(people_phase(context.config, people, recognizer, context.strategy, context.phase_seed(203)), WATCHED)
+    context.workers.agree_on_people(made_from)
+    phase = people_phase(context.config, people, recognizer, context.strategy, context.phase_seed(203), context.worker)
+    context.train(phase, WATCHED)
     return made_from
 
 
@@ -59,7 +61,7 @@ def read_training_people(config: Config, fit: Fit, progress: Callable = lambda i
 
 
 def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, strategy: tf.distribute.Strategy,
-                 seed: int) -> Phase:
+                 seed: int, worker: Worker = Worker()) -> Phase:
     """``recognizer.people.steps`` steps of ``IdentityContrast`` on batches of real and virtual people."""
     settings, images, labels = config.recognizer.people, np.stack(people.photos), people.labels
     portrait = Portrait(settings.rotation, settings.zoom, settings.shift, settings.warp, config.data.flip)
@@ -70,13 +72,13 @@ def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, s
     batch = min(settings.people, people.people) * settings.variants * settings.photos
     names = sorted(set(people.identities))  # labels number the people in this order
 
-    def stream(start: int):
+    def stream(start: int, worker: Worker):
         return virtual_people_stream(images, labels, people=settings.people, variants=settings.variants, photos=settings.photos,
-                                     seed=seed, portrait=portrait, start_step=start)
+                                     seed=seed, portrait=portrait, start_step=start, worker=worker)
 
-    return Phase(PHASE, model, tf.train.Checkpoint(model=model, optimizer=model.optimizer), stream,
+    return Phase(PHASE, model, tf.train.Checkpoint(model=model, optimizer=model.optimizer), lambda start: stream(start, worker),
                  settings.steps, settings.steps, batch,
-                 lambda step: [f"photos of {names[label // settings.variants]}" for label in batch_labels(stream(step))])
+                 lambda step: [f"photos of {names[label // settings.variants]}" for label in batch_labels(stream(step, Worker()))])
 
 
 def origin(config: Config, people: PeoplePhotos, fit: Fit) -> dict:

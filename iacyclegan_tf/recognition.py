@@ -176,6 +176,11 @@ def _mean(values, weights):
 
 def _gather(values: tf.Tensor) -> tf.Tensor:
     """All replicas' values, in replica order; the gradient of each replica's part comes back to it from all."""
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1:
         return values
-    return tf.distribute.get_replica_context().all_gather(values, axis=0)
+    # a sum, since all_gather fails in workers of one device each: it wants a device's name where the graph has none
+    context = tf.distribute.get_replica_context()
+    own = tf.one_hot(context.replica_id_in_sync_group, replicas, dtype=values.dtype)
+    spread = tf.reshape(own, [replicas] + [1] * values.shape.rank) * values[None]
+    return tf.reshape(context.all_reduce(tf.distribute.ReduceOp.SUM, spread), [-1, *values.shape[1:]])

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.data.image_sources import ImageSource, joined
-from iacyclegan_tf.data.streams import batch_labels, batch_places, identity_stream, labelled_stream
+from iacyclegan_tf.data.streams import Worker, batch_labels, batch_places, identity_stream, labelled_stream
 from iacyclegan_tf.evaluation import Separation, separation
 from iacyclegan_tf.matching import embed
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -32,7 +32,8 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
         model.optimizer.build(model.trained_variables)
     phase = Phase("recognizer_0/classification", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
                   lambda start: labelled_stream(images, labels, batch=batch, seed=seed,
-                                                augmentation=context.augmentation, start_step=start), steps, epoch_steps, batch,
+                                                augmentation=context.augmentation, start_step=start, worker=context.worker),
+                  steps, epoch_steps, batch,
                   lambda step: [_named(fitting, place) for place in batch_places(step, batch, len(labels), seed)])
     context.train(phase, _WATCHED)
 
@@ -61,14 +62,14 @@ class TripletTraining:
         self._restart()
         names = sorted(set(context.faces.fitting.identities))  # labels number the people in this order
 
-        def stream(start: int):
+        def stream(start: int, worker: Worker):
             return identity_stream(sources, people=settings.people, images=settings.images, seed=seed,
-                                   augmentation=context.augmentation, start_step=start)
+                                   augmentation=context.augmentation, start_step=start, worker=worker)
 
         phase = Phase(name, self.trainer, tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer),
-                      stream, steps, steps,
+                      lambda start: stream(start, context.worker), steps, steps,
                       min(settings.people, int(sources[0][1].max()) + 1) * settings.images,
-                      lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step))])
+                      lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))])
         context.train(phase, _WATCHED)
 
 

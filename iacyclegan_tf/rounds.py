@@ -9,18 +9,20 @@ step leaves its result in the run folder, so that the same command goes on from 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import tensorflow as tf
 
 from iacyclegan_tf.calibration import FILE as CALIBRATION
 from iacyclegan_tf.calibration import calibrate
-from iacyclegan_tf.checkpoint import CheckpointStore, read_folder, write_folder
+from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.evaluation import evaluate_round, trivial_baselines
 from iacyclegan_tf.matching import from_servables
 from iacyclegan_tf.networks import build_recognizer, copy_weights, load_weights
 from iacyclegan_tf.people_training import pretrain_on_people
 from iacyclegan_tf.publish import Version, publish
 from iacyclegan_tf.recognizer_training import TripletTraining, classify_identities, train_if_better
+from iacyclegan_tf.results import Results
 from iacyclegan_tf.run_context import RunContext
 from iacyclegan_tf.served_networks import ServedNetworks
 from iacyclegan_tf.synthesised import synthesised, synthesised_partners
@@ -40,6 +42,7 @@ class Rounds:
         self.synthesis = SynthesisTraining(context, self.photo_recognizer, self.sketch_recognizer)
         self.tuning = {"photo": TripletTraining(context, self.photo_recognizer),
                        "sketch": TripletTraining(context, self.sketch_recognizer)}
+        self.results, self.workers = Results(context), context.workers
         self.servables = ServedNetworks(self.config, self.faces.image_shape, self.faces.fit)
 
     def run(self) -> list[dict]:
@@ -58,10 +61,8 @@ class Rounds:
     def prepare_recognizer(self) -> None:
         """Φ0, and Φp = Φs = Φ0."""
         place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
-        if place.exists():
-            read_folder(place, checkpoint)
-        else:
-            write_folder(place, checkpoint, self._first_recognizer())
+        if not self.results.read(place, checkpoint):
+            self.results.write(place, checkpoint, self._first_recognizer())
         self._clear("recognizer_0/people", "recognizer_0/classification", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
@@ -85,21 +86,17 @@ class Rounds:
 
     def synthesise(self, number: int) -> None:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
-        if place.exists():
-            read_folder(place, networks)
-        else:
+        if not self.results.read(place, networks):
             self.synthesis.train(number)
-            write_folder(place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
+            self.results.write(place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
         self._clear(f"round_{number}/synthesis")
 
     def fine_tune(self, number: int, side: str) -> None:
         """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesised."""
         place = self.folder.round(number) / f"{side}_recognizer"
         checkpoint = tf.train.Checkpoint(recognizer=self.tuning[side].recognizer)
-        if place.exists():
-            read_folder(place, checkpoint)
-        else:
-            write_folder(place, checkpoint, self._fine_tuned(number, side))
+        if not self.results.read(place, checkpoint):
+            self.results.write(place, checkpoint, self._fine_tuned(number, side))
         self._clear(f"round_{number}/{side}_recognizer")
 
     def _fine_tuned(self, number: int, side: str) -> dict:
@@ -121,9 +118,13 @@ class Rounds:
 
     def evaluate(self, number: int) -> dict:
         path = self.folder.round(number) / "metrics.json"
-        if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
+        done = self.workers.agree(json.loads(path.read_text(encoding="utf-8")) if path.exists() else None)
+        if done:
+            return done
         modules = self._modules()
+        return self.workers.agree(self._measured(number, modules, path) if self.workers.chief else None)
+
+    def _measured(self, number: int, modules: dict[str, tf.Module], path: Path) -> dict:
         matcher = from_servables(modules["photo_to_sketch"], modules["sketch_to_photo"], modules["initial_recognizer"],
                                  modules["photo_recognizer"], modules["sketch_recognizer"])
         metrics = evaluate_round(number, self.faces, matcher, {"precision": self.config.train.precision,
@@ -136,10 +137,13 @@ class Rounds:
         return metrics
 
     def publish(self, number: int, metrics: dict) -> None:
-        """Exports all four servables, judges each, and pushes what is blessed."""
+        """Exports all four servables, judges each, and pushes what is blessed: the chief alone."""
         data = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
         version = Version(self.config, self.folder.savedmodels, number, data, metrics, self.folder.round(number) / CALIBRATION)
-        publish(version, self._modules, self.context.say)
+        # reading the networks needs all workers
+        modules = {} if self.workers.agree(version.exported()) else self._modules()
+        if self.workers.chief:
+            publish(version, lambda: modules, self.context.say)
 
     def _modules(self) -> dict[str, tf.Module]:
         generators = self.synthesis.networks

@@ -10,11 +10,12 @@ from iacyclegan_tf.adam import FusedAdam
 from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.config import Config, TrainConfig
 from iacyclegan_tf.data.faces import Faces
-from iacyclegan_tf.data.streams import Augmentation
+from iacyclegan_tf.data.streams import Augmentation, Worker
 from iacyclegan_tf.monitor import History, PeakMemory, Progress
 from iacyclegan_tf.run_folder import RunFolder
 from iacyclegan_tf.schedules import Lowered
 from iacyclegan_tf.training import Phase, train_phase
+from iacyclegan_tf.workers import Workers
 
 
 @dataclass
@@ -25,9 +26,14 @@ class RunContext:
     strategy: tf.distribute.Strategy
     history: History
     console: object  # rich.console.Console
+    workers: Workers = Workers()
 
     def say(self, sentence: str) -> None:
         self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    @property
+    def worker(self) -> Worker:
+        return self.workers.stream_worker
 
     @property
     def augmentation(self) -> Augmentation:
@@ -41,19 +47,19 @@ class RunContext:
         """Trains ``phase`` to its end, resuming; returns its checkpoints, to be cleared once the result is saved."""
         store = CheckpointStore(self.folder.checkpoints(phase.name))
         with self.faces.fitting.reading():
-            train_watched(phase, store, self.history, watched, self.console, self.config.train, callbacks)
+            train_watched(phase, store, self.history, watched, self.console, self.config.train, callbacks, self.workers)
         return store
 
 
 def train_watched(phase: Phase, store: CheckpointStore, history: History, watched: tuple[str, ...], console,
-                  settings: TrainConfig, callbacks: list | None = None) -> None:
+                  settings: TrainConfig, callbacks: list | None = None, workers: Workers = Workers()) -> None:
     """``train_phase`` with a bar that shows the ``watched`` numbers, and the peak memory."""
     def say(sentence: str) -> None:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     progress = Progress(console, watched)
     try:
-        train_phase(phase, store, history, [progress, PeakMemory(say), *(callbacks or [])], settings, say)
+        train_phase(phase, store, history, [progress, PeakMemory(say), *(callbacks or [])], settings, say, workers)
     finally:
         progress.close()
 

@@ -79,6 +79,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     from iacyclegan_tf.people_training import WATCHED, people_phase, same_photos
     from iacyclegan_tf.run_context import train_watched
     from iacyclegan_tf.strategy import make_strategy
+    from iacyclegan_tf.workers import Workers
 
     config, strategy = wanted.config, make_strategy(wanted.config.distribute.devices)
     with strategy.scope():
@@ -92,7 +93,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     phase = people_phase(config, people, recognizer, strategy, config.seed)
     store = CheckpointStore(folder.checkpoints(phase.name))
     train_watched(phase, store, History(folder.history, folder.tensorboard, config.train.log_steps), WATCHED, console,
-                  config.train)
+                  config.train, workers=Workers(strategy))
     fingerprint = write_recognizer(recognizer, wanted.out, made_from)
     store.clear()
     return recognizer, fingerprint

@@ -6,14 +6,20 @@ from iacyclegan_tf.config import Config
 from iacyclegan_tf.run_folder import RunFolder
 
 
-def start(config: Config, console) -> None:
-    """Trains ``config``'s run, or goes on with it, or says that it is finished."""
+def start(config: Config, console, workers=None) -> None:
+    """Trains ``config``'s run, or goes on with it, or says that it is finished.
+
+    ``workers``: ``workers.Workers`` where several processes train it (``worker_run.py``); by default this one alone.
+    """
     folder = RunFolder(config)  # its mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.finished_run import finished_rounds
     from iacyclegan_tf.publish import published
 
     done = finished_rounds(folder, config)
-    if len(done) == config.rounds.count and published(folder, config, done):
+    finished = len(done) == config.rounds.count and published(folder, config, done)
+    if workers is not None:
+        done, finished = workers.agree([done, finished])
+    if finished:
         console.print(f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}.",
                       soft_wrap=True)
         show(done, console)
@@ -22,31 +28,45 @@ def start(config: Config, console) -> None:
                   + (f", {len(done)} of {config.rounds.count} rounds done" if done else ""), soft_wrap=True)
     from iacyclegan_tf.rounds import Rounds
 
-    show(Rounds(prepare(config, folder, console)).run(), console)
+    show(Rounds(prepare(config, folder, console, workers)).run(), console)
     console.print(f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}",
                   soft_wrap=True)
 
 
-def prepare(config: Config, folder: RunFolder, console):
+def prepare(config: Config, folder: RunFolder, console, workers=None):
     """Seeds, data, memory check and strategy: everything that training needs, checked before it starts."""
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.memory import check_memory
     from iacyclegan_tf.monitor import History
     from iacyclegan_tf.run_context import RunContext
-    from iacyclegan_tf.strategy import make_strategy
 
-    settle(config)
+    workers = workers or alone(config)
     faces = load_faces(config.data, config.seed, progress_bar(console))
     for line in [*faces.notes, *faces.counts()]:
         console.print(line, soft_wrap=True, markup=False)
+    workers.agree_on_data(faces.split_hash)
     check_memory(config, faces.image_shape)
-    strategy = make_strategy(config.distribute.devices)
-    replicas = strategy.num_replicas_in_sync
-    console.print(f"{replicas} device{'s' if replicas > 1 else ''}, batch {config.train.batch} "
-                  f"({config.train.batch / replicas:g} each), {config.train.precision}")
+    console.print(devices(config, workers), soft_wrap=True)
     folder.write_json(folder.path / "data.json", {"counts": faces.counts(), "split_sha256": faces.split_hash})
     history = History(folder.history, folder.tensorboard, config.train.log_steps)
-    return RunContext(config, folder, faces, strategy, history, console)
+    return RunContext(config, folder, faces, workers.strategy, history, console, workers)
+
+
+def alone(config: Config):
+    """The one process of a run, on its one device or several."""
+    settle(config)
+    from iacyclegan_tf.strategy import make_strategy
+    from iacyclegan_tf.workers import Workers
+
+    return Workers(make_strategy(config.distribute.devices))
+
+
+def devices(config: Config, workers) -> str:
+    """What trains, and how the batch is divided."""
+    replicas = workers.strategy.num_replicas_in_sync
+    of = f" of {workers.count} workers" if workers.count > 1 else ""
+    return (f"{replicas} device{'s' if replicas > 1 else ''}{of}, global batch {config.train.batch}, "
+            f"{config.train.batch / replicas:g} per device, {config.train.precision}")
 
 
 def settle(config: Config) -> None:

@@ -27,7 +27,8 @@ class SynthesisTraining:
         self.steps = self.epoch_steps * (config.train.epochs + config.train.decay_epochs)
         replicas = context.strategy.num_replicas_in_sync
         # Outside the scope: one plain variable for all replicas, see ImagePool.
-        pools = [ImagePool(config.discriminator.pool_size, shape, replicas, seed=context.phase_seed(i)) for i in (100, 500)]
+        self.pools = pools = tuple(ImagePool(config.discriminator.pool_size, shape, replicas, seed=context.phase_seed(i))
+                                   for i in (100, 500))
         with context.strategy.scope():
             self.networks = build_synthesis(config, shape, context.phase_seed(1), config.train.precision)
             use = config.rounds.perception
@@ -59,10 +60,10 @@ class SynthesisTraining:
             f"round_{number}/synthesis", self.gan, self.state,
             lambda start: paired_stream(faces.fitting.photos, faces.fitting.sketches, batch=config.train.batch, seed=seed,
                                         augmentation=self.context.augmentation, start_step=start,
-                                        together=config.data.augment == "together"),
+                                        together=config.data.augment == "together", worker=self.context.worker),
             self.steps, self.epoch_steps, 2 * config.train.batch,
             lambda step: [faces.fitting.identities[place] for place in
-                          batch_places(step, config.train.batch, len(faces.fitting), seed)])
+                          batch_places(step, config.train.batch, len(faces.fitting), seed)], self.pools)
         self.store = self.context.train(phase, ("loss/cycle", "loss/adversarial", "loss/identity_perception"), [
             PerceptionLimit(config.loss.perception_limit), DiscriminatorAtZero(self.context.say),
             Snapshots(self.gan, faces.test, self.context.history, self.context.folder.round(number) / "grid.png",

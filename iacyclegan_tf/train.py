@@ -16,7 +16,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "it trains the quickstart on drawn faces. The same command goes on where it stopped.")
     parser.add_argument("--config", metavar="FILE", help="a YAML file, e.g. configs/cufs.yaml")
     parser.add_argument("--dry-run", action="store_true",
-                        help="print the resolved settings, data, parameters and memory, and stop")
+                        help="print the resolved settings, data, parameters, time and memory, and stop")
+    parser.add_argument("--no-timing", action="store_true",
+                        help="with --dry-run: time nothing, estimate memory by formula")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("overrides", nargs="*", metavar="setting=value", help="e.g. train.epochs=4 data.root=PATH")
     return parser.parse_intermixed_args(arguments)  # settings may stand before and after options
@@ -25,6 +27,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def train(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from iacyclegan_tf.cluster import read_cluster
     from iacyclegan_tf.config_file import load_config
 
     config = load_config(arguments.config, arguments.overrides)
@@ -33,10 +36,16 @@ def train(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         from iacyclegan_tf.dry_run import dry_run
 
-        return dry_run(config, console)
-    from iacyclegan_tf.start import start
+        return dry_run(config, console, timing=not arguments.no_timing)
+    cluster = read_cluster()
+    if cluster is None:
+        from iacyclegan_tf.start import start
 
-    start(config, console)
+        start(config, console)
+    else:
+        from iacyclegan_tf.worker_run import train_as_worker
+
+        train_as_worker(config, cluster, console)
 
 
 def main() -> None:

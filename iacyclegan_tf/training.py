@@ -12,8 +12,10 @@ from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.commands import Terminated
 from iacyclegan_tf.config import TrainConfig
 from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.image_pool import ImagePool
 from iacyclegan_tf.monitor import History, NonFinite, PhaseCallback, StopOnNonFinite
 from iacyclegan_tf.schedules import Lowered
+from iacyclegan_tf.workers import Workers
 
 LOWER = 0.5  # the learning rate after a fault, where train.non_finite is lower_rate
 
@@ -23,7 +25,8 @@ class Phase:
     """What ``train_phase`` has to do: ``steps`` steps of ``model`` on ``stream(start_step)``.
 
     ``state`` holds every TensorFlow object that a resume needs: networks, optimizers, pools, weights of losses.
-    ``images`` names those of step 0, 1, …, to be told when something is wrong with them.
+    ``images`` names those of step 0, 1, …, over all workers, to be told when something is wrong with them.
+    ``pools`` are those of its objects of which each worker knows only its own part.
     """
 
     name: str
@@ -34,21 +37,26 @@ class Phase:
     epoch_steps: int
     images_per_step: int  # of both modalities together, over all replicas
     images: Callable[[int], list[str]]
+    pools: tuple[ImagePool, ...] = ()
 
 
 def train_phase(phase: Phase, store: CheckpointStore, history: History, callbacks: list[tf.keras.callbacks.Callback],
-                settings: TrainConfig, say: Callable[[str], None]) -> None:
+                settings: TrainConfig, say: Callable[[str], None], workers: Workers = Workers()) -> None:
     """Runs the phase to its end, from its newest checkpoint if there is one. Checkpoints stay until ``store.clear()``.
 
     A loss or gradient that is not finite ends the run with a ``UserError``, or takes it back to the newest checkpoint
     with half the learning rate, ``settings.non_finite_tries`` times at most.
+
+    Of several ``workers`` the chief reads the checkpoint, and all write one, each to its own ``store``: reading the mean of
+    what each replica keeps for itself needs them all. What is logged is summed over all, so a fault is one on all of them.
     """
     returns = 0
     while True:
         try:
-            return _go_on(phase, store, history, callbacks, settings, returns, say)
+            return _go_on(phase, store, history, callbacks, settings, returns, say, workers)
         except NonFinite as fault:
-            last = f"The last checkpoint is of step {store.steps()[-1]}" if store.steps() else "There is no checkpoint yet"
+            steps = workers.agree(store.steps())
+            last = f"The last checkpoint is of step {steps[-1]}" if steps else "There is no checkpoint yet"
             what = f"{fault} {_images(phase, fault.step)} The step was not taken; the weights are finite. {last}"
             returns = max(returns, fault.returns) + 1
             if settings.non_finite == "stop":
@@ -62,17 +70,18 @@ def train_phase(phase: Phase, store: CheckpointStore, history: History, callback
 
 
 def _go_on(phase: Phase, store: CheckpointStore, history: History, callbacks: list, settings: TrainConfig, returns: int,
-           say: Callable[[str], None]) -> None:
+           say: Callable[[str], None], workers: Workers) -> None:
     """From the newest checkpoint to the end, or to a ``NonFinite``."""
-    saved = store.restore(phase.state, say)
+    saved = workers.agree(store.restore(phase.state, say) if workers.chief else None)
     start = saved["step"] if saved else 0
     returns = max(returns, saved.get("returns", 0) if saved else 0)
     for rate in _rates(phase.model):
         rate.factor.assign(LOWER ** returns)
     if saved:
+        workers.share(phase.state)
         say(f"{phase.name}: goes on from step {start} of {phase.steps}")
     history.begin(phase.name, start, saved.get("window") if saved else None, phase.images_per_step)
-    keeper = KeepCheckpoints(phase, store, history, start, settings.checkpoint_steps, returns)
+    keeper = KeepCheckpoints(phase, store, history, start if saved else None, settings.checkpoint_steps, workers, returns)
     if not saved and settings.non_finite == "lower_rate":
         keeper.save()  # there must be something to return to
     # The check first, so that nothing wrong is written or saved; the keeper last, since a state holds history's window.
@@ -80,16 +89,16 @@ def _go_on(phase: Phase, store: CheckpointStore, history: History, callbacks: li
     for callback in everything:
         callback.enter(phase.name, start, phase.steps)
     try:
-        _fit(phase, start, everything)
+        _fit(phase, start, everything, workers)
     finally:
         keeper.restore_handlers()
-    if store.steps()[-1:] != [phase.steps]:
+    if keeper.saved != phase.steps:
         keeper.save()
     history.flush()
 
 
-def _fit(phase: Phase, start: int, callbacks: list) -> None:
-    stream = phase.stream(start)
+def _fit(phase: Phase, start: int, callbacks: list, workers: Workers) -> None:
+    stream = workers.fed(phase.stream(start))
     while start < phase.steps:  # first what is left of an epoch, then whole epochs
         epoch, done = divmod(start, phase.epoch_steps)
         whole = (phase.steps - start) // phase.epoch_steps if done == 0 else 0
@@ -98,7 +107,7 @@ def _fit(phase: Phase, start: int, callbacks: list) -> None:
                         callbacks=callbacks, verbose=0)
         start += steps * max(whole, 1)
         if start < phase.steps:
-            stream = phase.stream(start)
+            stream = workers.fed(phase.stream(start))
 
 
 def _rates(model: tf.keras.Model) -> list[Lowered]:
@@ -119,12 +128,17 @@ def _images(phase: Phase, step: int, most: int = 8) -> str:
 class KeepCheckpoints(PhaseCallback):
     """Saves every ``every`` steps, and once more when SIGTERM or Ctrl-C asks the program to stop."""
 
-    def __init__(self, phase: Phase, store: CheckpointStore, history: History, start: int, every: int, returns: int = 0):
+    def __init__(self, phase: Phase, store: CheckpointStore, history: History, saved: int | None, every: int, workers: Workers,
+                 returns: int = 0):
         super().__init__()
-        self.phase, self.store, self.history, self.every, self.returns = phase, store, history, every, returns
-        self.step, self.stop_signal, self.previous = start, None, {}
+        self.phase, self.store, self.history, self.every, self.workers = phase, store, history, every, workers
+        self.saved, self.step, self.returns = saved, saved or 0, returns
+        self.stop_signal, self.previous = 0, {}
 
     def save(self) -> None:
+        self.workers.gather_pools(self.phase.pools)
+        self.workers.settle(self.phase.state)
+        self.saved = self.step
         self.store.save(self.step, self.phase.state, {"window": self.history.window(), "returns": self.returns})
 
     def on_train_begin(self, logs=None):
@@ -146,10 +160,11 @@ class KeepCheckpoints(PhaseCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        if self.stop_signal is not None:
+        stop = self.workers.largest(self.stop_signal)  # one that is asked to stop stops all
+        if stop:
             self.save()
             self.restore_handlers()
-            raise (KeyboardInterrupt if self.stop_signal == signal.SIGINT else Terminated)(
+            raise (KeyboardInterrupt if stop == signal.SIGINT else Terminated)(
                 f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; the same command goes on from there")
         if self.step % self.every == 0:
             self.save()

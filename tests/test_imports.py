@@ -16,7 +16,8 @@ PACKAGE = ROOT / NAME
 FLOORS = (
     {"errors": "the one error that a user sees"},
     {"thresholds": "rules of the evaluator"},
-    {"atomic_files": "files whole or not there", "config": "all settings", "commands": "how a command ends"},
+    {"atomic_files": "files whole or not there", "cluster": "which worker this is", "config": "all settings",
+     "commands": "how a command ends"},
     {"config_file": "settings from YAML"},
     {"metrics": "what is measured, on arrays alone"},
     {"data": "images, pairs, streams", "index": "a gallery of vectors"},
@@ -27,6 +28,7 @@ FLOORS = (
      "memory": "what a run will need"},
     {"servables": "networks as they are served", "matching": "four ways to compare"},
     {"evaluation": "a round's numbers", "calibration": "what a score means", "synthesised": "training images through a generator"},
+    {"workers": "what they tell each other"},
     {"checkpoint": "states", "run_folder": "where things lie", "monitor": "what a run tells", "publish": "SavedModels",
      "image_measures": "what is measured on images", "recognition_measures": "on scores", "distractors": "a bigger gallery"},
     {"served_networks": "networks to be served", "training": "one phase through fit", "snapshots": "the picture grid",
@@ -37,18 +39,20 @@ FLOORS = (
     {"run_context": "what all phases share", "served": "exports, called as a server does", "report": "an evaluation to read"},
     {"synthesis_training": "a phase", "recognizer_training": "a phase", "people_training": "a phase",
      "comparison": "runs side by side", "trained": "exports, for whoever uses them",
-     "translation_jobs": "which pictures go where"},
+     "translation_jobs": "which pictures go where", "pipeline": "Apache Beam", "results": "what a step leaves"},
     {"rounds": "mutual optimisation", "face_gallery": "photos, searched with a sketch",
      "translation": "pictures through a generator"},
-    {"start": "from settings to a finished run", "ranked_list": "candidates in text"},
-    {"dry_run": "what a run would be", "contact_strip": "candidates in a picture", "run_evaluation": "from a run to its report",
-     "run_pretraining": "from a folder of people to a recognizer", "web": "the page in a browser"},
+    {"start": "from settings to a finished run", "ranked_list": "candidates in text", "rehearsal": "a few steps of it"},
+    {"worker_run": "a run of several processes", "cost_model": "what it will cost", "contact_strip": "candidates in a picture",
+     "run_evaluation": "from a run to its report", "run_pretraining": "from a folder of people to a recognizer",
+     "web": "the page in a browser"},
+    {"dry_run": "what a run would be"},
     {"train": "command", "prepare": "command", "weights": "command", "evaluate": "command", "compare": "command",
      "export": "command", "client": "command", "pretrain": "command",
-     "translate": "command", "gallery": "command", "app": "command"},
+     "translate": "command", "gallery": "command", "app": "command", "beam": "command"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PACKAGES = ("metrics", "data", "index", "models", "serving", "report", "web")  # rooms with modules of their own
+PACKAGES = ("metrics", "data", "index", "models", "serving", "report", "web", "pipeline")  # rooms with modules of their own
 
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
            for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
@@ -134,7 +138,7 @@ def has_main(tree: ast.Module) -> bool:
 
 COMMANDS = [name for name, tree in TREES.items() if has_main(tree)]
 HEAVY = ("tensorflow", "keras", "tensorflow_addons", "tensorflow_io", "cv2", "matplotlib", "scipy", "skimage", "h5py", "rich",
-         "gradio", "fastapi", "uvicorn")
+         "gradio", "fastapi", "uvicorn", "apache_beam")
 
 
 def help_of(name: str, *options: str) -> tuple[subprocess.CompletedProcess, float]:

@@ -67,7 +67,7 @@ def test_run_folder_that_cannot_be_written(tmp_path):
 def test_unreadable_images_are_listed_and_can_be_left_out(pairs, tmp_path):
     (pairs / "train/photos/p03.png").write_bytes((pairs / "train/photos/p03.png").read_bytes()[:200])
     (pairs / "dev/sketches/p21.png").write_bytes(b"")
-    arguments = ["data.source=pairs", f"data.root={pairs}", "data.height=32", "data.width=32", "--dry-run"]
+    arguments = ["data.source=pairs", f"data.root={pairs}", "data.height=32", "data.width=32", "--dry-run", "--no-timing"]
     result = train(tmp_path, *arguments)
     refused(result, "2 of 28", "p03.png", "p21.png", "data.skip_bad=true")
     result = train(tmp_path, *arguments, "data.skip_bad=true")
@@ -77,13 +77,13 @@ def test_unreadable_images_are_listed_and_can_be_left_out(pairs, tmp_path):
 
 def test_orphans_are_listed_and_nothing_is_mispaired(pairs, tmp_path):
     (pairs / "train/sketches/p05.png").unlink()
-    result = train(tmp_path, "data.source=pairs", f"data.root={pairs}", "data.height=32", "data.width=32", "--dry-run")
+    result = train(tmp_path, "data.source=pairs", f"data.root={pairs}", "data.height=32", "data.width=32", "--dry-run", "--no-timing")
     assert result.returncode == 0 and "photo without a sketch" in result.stdout and "p05.png" in result.stdout
     assert "train 9 = 7 fit + 2 validation" in result.stdout
 
 
 def test_dry_run_prints_everything_and_writes_nothing(tmp_path):
-    result = train(tmp_path, *tiny.RUN, "--dry-run")
+    result = train(tmp_path, *tiny.RUN, "--dry-run", "--no-timing")
     assert result.returncode == 0, result.stderr
     for words in ("perception_layer", "train 8 = 6 fit + 2 validation", "test 4", "photo_to_sketch", "sketch_discriminator",
                   "recognizer", "estimated peak memory", "12 steps of synthesis"):

@@ -47,11 +47,13 @@ class Augmentation:
 class Worker:
     """Number ``number`` of ``count`` workers, each of which takes its own ``batch / count`` samples of every batch.
 
-    Within an epoch no two workers see one sample, and together they see all.
+    Within an epoch no two workers see one sample, and together they see all. A worker with several devices
+    (``replicas``) gets its samples of a batch in as many parts, one after the other.
     """
 
     number: int = 0
     count: int = 1
+    replicas: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.number < self.count:
@@ -59,8 +61,9 @@ class Worker:
 
     def share(self, batch: int) -> int:
         """This worker's samples of a batch over all workers; ``UserError`` where it does not divide."""
-        if batch % self.count:
-            raise UserError(f"A batch of {batch} cannot be divided among {self.count} workers; make it divisible.")
+        if batch % (self.count * self.replicas):
+            each = f" with {self.replicas} devices each" if self.replicas > 1 else ""
+            raise UserError(f"A batch of {batch} cannot be divided among {self.count} workers{each}; make it divisible.")
         return batch // self.count
 
 
@@ -186,4 +189,6 @@ def endless(sample, start_step: int, batch: int, parallel: int, worker: Worker) 
         return sample(n // own * batch + worker.number * own + n % own if worker.count > 1 else n)
 
     numbers = tf.data.Dataset.range(start_step * own, np.iinfo(np.int64).max)
-    return plain(numbers.map(number, parallel, deterministic=True).batch(own, drop_remainder=True).prefetch(2))
+    batches = numbers.map(number, parallel, deterministic=True).batch(own // worker.replicas, drop_remainder=True)
+    # to strategies a stream with an end has a last batch of unknown size, and networks want to know it
+    return plain(batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)).prefetch(2))
