@@ -42,8 +42,9 @@ def test_images_are_those_of_the_served_signature(model, servable, images):
     truths, answers = served(model, servable, images), translate(list(images))
     assert [one.shape for one in answers] == [image.shape for image in images] and answers[0].dtype == np.uint8
     for image, truth, answer in zip(images, truths, answers):
-        assert np.array_equal(translate(image), truth)
-        assert np.abs(answer.astype(int) - truth).max() <= 1  # together: another order of summing
+        alone = np.abs(translate(image).astype(int) - truth)
+        assert alone.max() <= 1 and (alone > 0).mean() < 0.01  # another graph may sum in another order
+        assert np.abs(answer.astype(int) - truth).max() <= 1
     assert np.ptp(truths[0]) > 5
 
 
