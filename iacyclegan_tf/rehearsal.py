@@ -46,7 +46,10 @@ class RehearsalContext(RunContext):
 
 
 def timed(phase: Phase, workers: Workers) -> PhaseCost:
-    """The median of as many steps as ``SECONDS`` allow, after some to warm up."""
+    """The mean of as many steps as ``SECONDS`` allow, after some to warm up.
+
+    Not the median: on a machine that others use too, the slow steps are part of what a run will take.
+    """
     stream, clock = workers.fed(phase.stream(0)), StepTimes()
 
     def fit(steps: int) -> np.ndarray:
@@ -55,7 +58,7 @@ def timed(phase: Phase, workers: Workers) -> PhaseCost:
 
     fit(_WARM_UP)
     guess = float(np.median(fit(_WARM_UP)))
-    seconds = float(np.median(fit(int(np.clip(SECONDS / max(guess, 1e-6), FEWEST, MOST)))))
+    seconds = float(np.mean(fit(int(np.clip(SECONDS / max(guess, 1e-6), FEWEST, MOST)))))
     return PhaseCost(phase.name, seconds, phase.steps, phase.epoch_steps)
 
 
