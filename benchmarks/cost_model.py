@@ -1,8 +1,9 @@
 """Prediction against truth: what ``--dry-run`` says of a run's time and memory, and what the run then needs.
 
 Run from the repository root on a quiet machine: python -m benchmarks.cost_model [setting=value ...]
-Without settings: the quickstart's networks at two sizes, one round each. Time is that of an epoch of synthesis, memory the
-largest resident size of the whole run's process, evaluation and export included.
+Without settings: the quickstart's networks at two sizes, one round each. Time is that of an epoch of synthesis, taken from the
+end of the first log window to that of the last (so without tracing, with checkpoints and pictures); memory is the largest
+resident size of the whole run's process, evaluation and export included.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 SETTINGS = (
     "rounds.count=1 data.drawn.train_people=80",
@@ -20,11 +22,14 @@ SETTINGS = (
 )
 
 
-def seconds(clock: str) -> float:
-    total = 0
-    for part in clock.split(":"):
-        total = 60 * total + int(part)
-    return float(total)
+def seconds_a_step(folder: Path) -> float:
+    """From the wall-clock times of the log windows."""
+    import tensorflow as tf
+
+    ends = {event.step: event.wall_time for file in sorted(folder.glob("events*"))
+            for event in tf.compat.v1.train.summary_iterator(str(file)) for value in event.summary.value
+            if value.tag == "loss/generators"}
+    return (ends[max(ends)] - ends[min(ends)]) / (max(ends) - min(ends))
 
 
 def run(*arguments: str) -> tuple[str, float]:
@@ -40,16 +45,16 @@ def run(*arguments: str) -> tuple[str, float]:
 
 def compare(settings: list[str]) -> None:
     foreseen, _ = run("--dry-run", *settings)
-    found = re.search(r"Predicted: ([\d:]+) for an epoch of synthesis.*peak memory ([\d.]+) GB", foreseen)
+    found = re.search(r"Predicted: [\d:]+ for an epoch of synthesis.*peak memory ([\d.]+) GB", foreseen)
     steps = re.search(r"rounds of (\d+) epochs = (\d+) steps", foreseen)
     epochs, total = int(steps[1]), int(steps[2])
     milliseconds = float(re.search(r"synthesis\D+[\d,]+\D+([\d.]+)", foreseen[foreseen.index("Predicted for"):])[1])
     with tempfile.TemporaryDirectory() as folder:
-        output, memory = run(*settings, f"runs_dir={folder}/runs", f"savedmodels_dir={folder}/savedmodels")
-    true = seconds(re.search(r"round_1/synthesis: step \d+/\d+, ([\d:]+) spent", output)[1]) / epochs
+        _, memory = run(*settings, "name=measured", f"runs_dir={folder}/runs", f"savedmodels_dir={folder}/savedmodels")
+        true = seconds_a_step(Path(folder) / "runs/measured/tensorboard/round_1/synthesis") * total / epochs
     said = milliseconds / 1000 * total / epochs
-    print(f"{' '.join(settings)}\n  epoch: {said:.1f} s predicted, {true:.1f} s true ({said / true - 1:+.0%}); peak memory: {found[2]} GB "
-          f"predicted, {memory:.2f} GB true ({float(found[2]) / memory - 1:+.0%})", flush=True)
+    print(f"{' '.join(settings)}\n  epoch: {said:.1f} s predicted, {true:.1f} s true ({said / true - 1:+.0%}); peak memory: {found[1]} GB "
+          f"predicted, {memory:.2f} GB true ({float(found[1]) / memory - 1:+.0%})", flush=True)
 
 
 def main() -> None:
