@@ -14,7 +14,7 @@ class FusedAdam(tf.keras.optimizers.Adam):
     >>> weight = tf.Variable([1.0, 1.0])
     >>> optimizer = FusedAdam(0.1, jit_compile=False)
     >>> count = optimizer.apply_gradients([(tf.constant([2.0, -2.0]), weight)])
-    >>> weight.numpy().round(4).tolist()
+    >>> [round(float(value), 4) for value in weight.numpy()]
     [0.9, 1.1]
     """
 
