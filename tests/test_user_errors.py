@@ -13,7 +13,7 @@ import tiny
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "iacyclegan_tf.train", f"runs_dir={folder / 'runs'}", "name=wrong",
-                           f"savedmodels_dir={folder / 'savedmodels'}", *arguments], capture_output=True, text=True, timeout=200)
+                           f"savedmodels_dir={folder / 'savedmodels'}", *arguments], capture_output=True, text=True, timeout=400)
 
 
 def refused(result: subprocess.CompletedProcess, *words: str) -> None:
