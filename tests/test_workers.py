@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import tiny
-from test_train import tensors
+from same_run import tensors
 
 TESTS = Path(__file__).parent
 # One round of everything that trains, as short as it can be.
