@@ -37,7 +37,8 @@ NOT_RUN = {
 }
 PEOPLE, PAIRS = 3, 12  # photos of the gallery; pairs to train on and to test with
 # Placeholders and names of the README, and what stands for them here.
-STANDS_FOR = {"PATH/TO/PAIRS": "pairs", "SOURCE": "source", "localhost:8501": None}
+STANDS_FOR = {"PATH/TO/PAIRS": "pairs", "SOURCE": "source", "localhost:8501": None,
+              "--dry-run": "--dry-run --no-timing"}  # at full size a minute; test_cost_model.py times a tiny run
 
 
 def blocks(text: str, kind: str = "") -> list[str]:

@@ -190,9 +190,86 @@ def test_what_workers_tell_each_other():
     assert [finished(process) for process in processes] == ["all held\n"] * 2
 
 
-def test_a_worker_with_other_settings_is_refused(tmp_path):
-    processes = [subprocess.Popen(tiny.command(tmp_path, *SHORT, f"seed={seed}"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  text=True, env=env) for seed, env in enumerate(cluster())]
+# Only worker 1's loss overflows: steepness 2 and w doubled at every step, while the gradient of the mean is finite.
+FAULTS = r'''
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+from iacyclegan_tf.checkpoint import CheckpointStore
+from iacyclegan_tf.cluster import read_cluster
+from iacyclegan_tf.config import TrainConfig
+from iacyclegan_tf.descent import descent, take
+from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.monitor import History
+from iacyclegan_tf.schedules import Lowered
+from iacyclegan_tf.strategy import make_strategy, replica_share
+from iacyclegan_tf.training import Phase, train_phase
+from iacyclegan_tf.workers import Workers
+
+cluster = read_cluster()
+workers = Workers(make_strategy((), cluster), cluster)
+me = workers.number
+folder = Path(sys.argv[1], str(me))
+folder.mkdir()
+
+class Bowl(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable([1.0])
+        self.compile(tf.keras.optimizers.SGD(Lowered(3.0), jit_compile=False))
+        self.optimizer.build([self.w])
+
+    def train_step(self, steepness):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(self.w * (steepness * self.w)) / 2
+        step = descent(tape, loss, [self.w], self.optimizer)
+        take(step)
+        return replica_share({"loss": loss, "gradient": step.norm})
+
+def train(name, steepness, policy, factor=1.0):
+    with workers.strategy.scope():
+        model = Bowl()
+    said, values = [], np.full([100, 1], steepness, np.float32)
+    phase = Phase(name, model, tf.train.Checkpoint(w=model.w, optimizer=model.optimizer),
+                  lambda start: tf.data.Dataset.from_tensor_slices(values).skip(start), 100, 100, 2,
+                  lambda step: [f"image {step}"])
+    history = History(folder / f"{name}.jsonl", lambda phase: folder / "tensorboard", 10)
+    try:
+        train_phase(phase, CheckpointStore(folder / name), history, [], TrainConfig(checkpoint_steps=10, non_finite=policy), said.append,
+                    workers)
+    except UserError as error:
+        said.append(str(error))
+    assert workers.same(phase.state)
+    return said, float(model.w.numpy()[0]), float(model.optimizer._learning_rate.factor.numpy())
+
+own = [0.001, 1.999][me]
+(fault, resumed), w, factor = train("lowered", own, "lower_rate")
+assert "lowered, step 65: loss became inf" in fault and "The last checkpoint is of step 60" in fault and "try 1 of 3" in fault, fault
+assert resumed == "lowered: goes on from step 60 of 100" and factor == 0.5
+assert abs(w / 2.0 ** 20 - 1) < 1e-3, w  # 60 times doubled, 40 times halved
+_, w_again, factor = train("lowered", own, "lower_rate")  # the chief alone knows that a fault was before
+assert (w_again, factor) == (w, 0.5)
+(stopped,), w, _ = train("stopped", [1.0, np.nan][me], "stop")
+assert "stopped, step 1: loss became nan" in stopped and "There is no checkpoint yet" in stopped and w == 1.0, stopped
+workers.part()
+print("all held")
+'''
+
+
+def test_a_fault_on_one_worker_is_one_on_all(tmp_path):
+    """They return to the chief's checkpoint together, with the same learning rate, or stop with the same sentence."""
+    processes = [subprocess.Popen([sys.executable, "-c", FAULTS, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env=env) for env in cluster()]
+    assert [finished(process) for process in processes] == ["all held\n"] * 2
+
+
+@pytest.mark.parametrize("name, values", [("seed", (0, 1)), ("train.non_finite", ("stop", "lower_rate"))])
+def test_a_worker_with_other_settings_is_refused(tmp_path, name, values):
+    """Also those that may change between a run and its resumption, where all must do the same."""
+    processes = [subprocess.Popen(tiny.command(tmp_path, *SHORT, f"{name}={value}"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, env=env) for value, env in zip(values, cluster())]
     (_, lost), (_, refused) = (process.communicate(timeout=200) for process in processes)
-    assert processes[1].returncode == 2 and "worker 1 of 2" in refused and "seed: 0 there, 1 here" in refused
+    assert processes[1].returncode == 2 and "worker 1 of 2" in refused
+    assert f"{name}: {values[0]!r} there, {values[1]!r} here" in refused
     assert processes[0].returncode == 75 and "has lost worker 1" in lost
