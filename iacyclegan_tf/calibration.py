@@ -19,6 +19,7 @@ from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.matching import Matcher, recognizer_scores
 from iacyclegan_tf.metrics import threshold_at_far
 from iacyclegan_tf.metrics.verification import genuine_and_impostor_scores
+from iacyclegan_tf.serving.contract import EXTRA
 
 FILE = "calibration.json"
 WAYS = ("photo", "sketch", "fusion")
@@ -99,7 +100,7 @@ class Calibration:
 
 def read_calibration(export: Path) -> Calibration | None:
     """That of an exported recognizer; None for one that was exported before there were any. ``UserError``: not sound."""
-    path = export / "assets.extra" / FILE
+    path = export / EXTRA / FILE
     if not path.exists():
         return None
     try:

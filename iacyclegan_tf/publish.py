@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from iacyclegan_tf.calibration import FILE as CALIBRATION
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.serving import evaluator, infra_validator
-from iacyclegan_tf.serving.contract import SERVABLES, is_recognizer
+from iacyclegan_tf.serving.contract import EXTRA, SERVABLES, is_recognizer
 from iacyclegan_tf.serving.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.model_card import model_card
 from iacyclegan_tf.serving.pusher import push
@@ -115,20 +116,86 @@ def export(module: tf.Module, servable: str, version: Version) -> Path:
     folder = version.export(servable)
     if folder.exists():
         return folder
+    with new_export(module, servable, folder) as aside:
+        extra = aside / EXTRA
+        card = model_card(servable, version.config, version.data, version.metrics) | {"version": version.number}
+        (extra / MODEL_CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if is_recognizer(servable) and version.calibration is not None and version.calibration.exists():
+            shutil.copyfile(version.calibration, extra / CALIBRATION)
+        if not is_recognizer(servable):  # a server that batches would mix up the scores of match
+            (aside / PER_MODEL_BATCHING).write_text(batching(version.config.export.batching))
+    return folder
+
+
+@contextmanager
+def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]:
+    """``module`` with its signatures and warm-up requests, aside, for more to be added; then it becomes ``folder``.
+
+    Operations outside stock TensorFlow are refused. ``UserError`` where it cannot be written.
+    """
     try:
         with new_folder(folder) as aside:
-            save(module, aside)
-            extra = aside / "assets.extra"
+            tf.saved_model.save(module, str(aside), signatures=module.signatures(),
+                                options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
+            extra = aside / EXTRA
             extra.mkdir()
             write_warmup(servable, extra)
-            card = model_card(servable, version.config, version.data, version.metrics) | {"version": version.number}
-            (extra / MODEL_CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            if is_recognizer(servable) and version.calibration is not None and version.calibration.exists():
-                shutil.copyfile(version.calibration, extra / CALIBRATION)
-            if not is_recognizer(servable):  # a server that batches would mix up the scores of match
-                (aside / PER_MODEL_BATCHING).write_text(batching(version.config.export.batching))
+            yield aside
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"The SavedModel {folder} could not be written: {error}.") from None
+
+
+def published(self) -> bool:
+        """Whether nothing is left to do."""
+        judged = all(_marked(self.blessing(servable), EVALUATED) and _marked(self.blessing(servable), VALIDATED)
+                     for servable in SERVABLES)
+        return self.exported() and judged and (not self.config.export.push or all(
+            (self.blessing(servable) / PUSH).exists() for servable in self.blessed()))
+
+
+def publish(version: Version, modules: Callable[[], dict[str, tf.Module]], say: Callable[[str], None]) -> None:
+    """Does what is not done yet, and says what was blessed, refused and pushed.
+
+    Args:
+        modules: gives the served modules by servable; called only where something has to be exported.
+    """
+    if version.published():
+        return
+    if not version.exported():
+        made = modules()
+        for servable in SERVABLES:
+            export(made[servable], servable, version)
+    for servable in SERVABLES:
+        if not _marked(version.blessing(servable), EVALUATED):
+            evaluator.evaluate(servable, version.metrics, getattr(version.config.export.thresholds, servable),
+                               version.blessings(servable), version.number)
+    waiting = {servable: version.export(servable) for servable in SERVABLES
+               if not _marked(version.blessing(servable), VALIDATED)}
+    for servable, reasons in infra_validator.validate(waiting, version.config.export.infra_validation).items():
+        infra_validator.write_verdict(reasons, version.blessing(servable))
+    for servable in SERVABLES:
+        say(_verdict(version, servable))
+    if version.config.export.push:
+        push_version(version, version.config, say)
+
+
+def export(module: tf.Module, servable: str, version: Version) -> Path:
+    """Saves ``module`` with its signatures, warm-up requests and model card; an existing version is never changed.
+
+    A server that polls the parent sees either nothing or the complete version: the sibling that is written has
+    a name that is no integer.
+    """
+    folder = version.export(servable)
+    if folder.exists():
+        return folder
+    with new_export(module, servable, folder) as aside:
+        extra = aside / EXTRA
+        card = model_card(servable, version.config, version.data, version.metrics) | {"version": version.number}
+        (extra / MODEL_CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if is_recognizer(servable) and version.calibration is not None and version.calibration.exists():
+            shutil.copyfile(version.calibration, extra / CALIBRATION)
+        if not is_recognizer(servable):  # a server that batches would mix up the scores of match
+            (aside / PER_MODEL_BATCHING).write_text(batching(version.config.export.batching))
     return folder
 
 
@@ -181,6 +248,6 @@ def _verdict(version: Version, servable: str) -> str:
 def versions_of_round(savedmodels: Path, number: int) -> list[int]:
     """The versions that were made of round ``number``, oldest first: its own, and those exported again."""
     folder = savedmodels / SERVABLES[0]
-    cards = {version: folder / str(version) / "assets.extra" / MODEL_CARD for version in list_versions(folder)}
+    cards = {version: folder / str(version) / EXTRA / MODEL_CARD for version in list_versions(folder)}
     return [version for version, card in cards.items()
             if card.is_file() and json.loads(card.read_text(encoding="utf-8"))["round"] == number]

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from iacyclegan_tf.atomic_files import new_folder
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import RecognizerFile, load_recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
-from iacyclegan_tf.publish import save
+from iacyclegan_tf.publish import new_export
 from iacyclegan_tf.servables import Embedder
-from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER
-from iacyclegan_tf.serving.warmup import write_warmup
+from iacyclegan_tf.serving.contract import EXTRA, PHOTO_RECOGNIZER
 
 FILE = "origin.json"  # in assets.extra: from what the SavedModel was made
 
@@ -58,12 +56,5 @@ def export_recognizer(module: Embedder, folder: Path, origin: dict) -> None:
     """
     if folder.exists():
         raise UserError(f"{folder} exists already; a SavedModel is never changed. Give another folder.")
-    try:
-        with new_folder(folder) as aside:
-            save(module, aside)
-            extra = aside / "assets.extra"
-            extra.mkdir()
-            write_warmup(PHOTO_RECOGNIZER, extra)
-            (extra / FILE).write_text(json.dumps(origin, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except (OSError, tf.errors.OpError) as error:
-        raise UserError(f"The SavedModel {folder} could not be written: {error}.") from None
+    with new_export(module, PHOTO_RECOGNIZER, folder) as aside:
+        (aside / EXTRA / FILE).write_text(json.dumps(origin, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ import numpy as np
 from iacyclegan_tf.data.images import decode_image, read_image
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.finished_run import TrainedRun, newest_run, open_run
-from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
+from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.serving.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.server_files import pushed_versions
 from iacyclegan_tf.serving.versions import list_versions
@@ -85,7 +85,7 @@ class Trained:
 
     def card(self, servable: str = PHOTO_TO_SKETCH) -> dict:
         """The model card that lies in the export: data, measures, limits, licence."""
-        path = self._folder(servable) / "assets.extra" / MODEL_CARD
+        path = self._folder(servable) / EXTRA / MODEL_CARD
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

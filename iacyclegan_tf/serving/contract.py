@@ -7,6 +7,7 @@ from dataclasses import dataclass
 PHOTO_TO_SKETCH, SKETCH_TO_PHOTO = "photo_to_sketch", "sketch_to_photo"
 PHOTO_RECOGNIZER, SKETCH_RECOGNIZER = "photo_recognizer", "sketch_recognizer"
 SERVABLES = (PHOTO_TO_SKETCH, SKETCH_TO_PHOTO, PHOTO_RECOGNIZER, SKETCH_RECOGNIZER)
+EXTRA = "assets.extra"  # the folder of an export that holds warm-up requests, model card and what else is not the graph
 
 
 @dataclass(frozen=True)

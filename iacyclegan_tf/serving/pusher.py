@@ -23,7 +23,7 @@ from pathlib import Path
 from iacyclegan_tf.atomic_files import fsync, new_folder
 from iacyclegan_tf.config import ExportConfig
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.contract import EXTRA, SERVABLES
 from iacyclegan_tf.serving.server_files import (
     BATCHING, MODELS, MONITORING, PUSHED, pushed_versions, write_server_files)
 from iacyclegan_tf.serving.versions import list_versions
@@ -65,7 +65,7 @@ def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: 
         (base / servable).mkdir(exist_ok=True)
         with new_folder(base / servable / str(version)) as aside:
             shutil.copytree(exports[servable], aside, dirs_exist_ok=True)
-            (aside / "assets.extra").mkdir(exist_ok=True)
+            (aside / EXTRA).mkdir(exist_ok=True)
             (aside / PUSHED).write_text(json.dumps({"from": origin, "sha256": digests[servable]}) + "\n")
     fsync(base)
     return version
