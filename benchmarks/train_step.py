@@ -61,11 +61,15 @@ def faster_layout(python: str, setting: Setting, precision: str) -> Contender:
 
 
 def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
-    contenders = [Contender(framework, precision, options.threads) for precision in options.precisions for framework in ("ours", "floor")]
+    wanted = [(framework, precision) for precision in options.precisions for framework in ("ours", "floor", "torch")
+              if not options.only or f"{framework}:{precision}" in options.only]
+    contenders = [Contender(framework, precision, options.threads) for framework, precision in wanted if framework != "torch"]
     if options.recompute:
-        contenders += [Contender("ours", precision, options.threads, recompute=True) for precision in options.precisions]
+        contenders += [Contender("ours", precision, options.threads, recompute=True) for framework, precision in wanted
+                       if framework == "ours"]
     if torch:
-        contenders += [faster_layout(torch, setting, precision) for precision in options.precisions if precision != "float16"]
+        contenders += [faster_layout(torch, setting, precision) for framework, precision in wanted
+                       if framework == "torch" and precision != "float16"]
     processes = [Process(torch if c.framework == "torch" else sys.executable, setting, c) for c in contenders]
     for _ in range(options.rounds):
         for process in processes:
@@ -74,14 +78,16 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
     print("| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n|---|---|---|---|---|---|")
     for precision in options.precisions:
         mine = [process for process in processes if process.contender.precision == precision]
-        ground = next(process for process in mine if process.contender.framework == "floor")
+        ground = next((process for process in mine if process.contender.framework == "floor"), None)
         for process in mine:
-            time, least = statistics.median(process.times), min(process.times)
-            flop = ground.known["gigaflop"]
-            share = "" if process is ground else f"{statistics.median(ground.times) / time:.0%}"
+            time, least, rate, share = statistics.median(process.times), min(process.times), "", ""
+            if ground:
+                rate = f"{1000 * ground.known['gigaflop'] / time:.0f}"
+                share = "" if process is ground else f"{statistics.median(ground.times) / time:.0%}"
             print(f"| {process.contender.label()} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
-                  f"{1000 * flop / time:.0f} | {share} | {process.peak:.2f} |")
-        print(f"\n{flop:.1f} GFLOP a step by TensorFlow's count, {ground.known['products']} products\n")
+                  f"{rate} | {share} | {process.peak:.2f} |")
+        if ground:
+            print(f"\n{ground.known['gigaflop']:.1f} GFLOP a step by TensorFlow's count, {ground.known['products']} products\n")
     for process in processes:
         process.end()
     sys.stdout.flush()
@@ -94,6 +100,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=numbers, default=None, help="sides of the images, e.g. 64,128,256; default: each setting's own")
     parser.add_argument("--batches", type=numbers, default=[1])
     parser.add_argument("--precisions", type=lambda text: text.split(","), default=["float32", "bfloat16"])
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="WHO:PRECISION,...",
+                        help="fewer contenders, where memory is short: ours:float32,torch:float32; default: all")
     parser.add_argument("--threads", type=int, default=1, help="train.intra_op_threads")
     parser.add_argument("--steps", type=int, default=4, help="of a contender at a time")
     parser.add_argument("--rounds", type=int, default=4, help="turns of each contender")

@@ -35,8 +35,7 @@ def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
     Raises ``UserError`` naming the folder when a byte of it has changed since it was written, or of another build.
     """
     try:
-        # states of version 0.1.0's first days have no sums, only TensorFlow's own
-        if (folder / _SUMS).exists() and (folder / _SUMS).read_text(encoding="utf-8") != _sums(folder):
+        if (folder / _SUMS).read_text(encoding="utf-8") != _sums(folder):
             raise ValueError(f"its files are not those that {_SUMS} describes")
         extra = json.loads((folder / _EXTRA).read_text(encoding="utf-8"))
         if not isinstance(extra, dict):

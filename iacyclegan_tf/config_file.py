@@ -14,6 +14,7 @@ from iacyclegan_tf.config import Config, as_dict, check
 from iacyclegan_tf.errors import UserError
 
 MAX_BYTES = 1_000_000
+LONGEST = 2000  # characters of an error's message
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -36,8 +37,16 @@ def load_config(path: str | Path | None = None, overrides: typing.Sequence[str] 
     """Reads ``path`` (none: the defaults), applies ``overrides`` such as ``train.epochs=4``, checks the whole.
 
     Raises ``UserError`` for a missing file, broken YAML, an unknown key (the nearest is named), a wrong type
-    or a value that no run could use.
+    or a value that no run could use; however long the key or value is that the sentence quotes, it stays readable.
     """
+    try:
+        return _loaded(path, overrides)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if len(text) <= LONGEST else f"{text[:LONGEST // 2]} [...] {text[-LONGEST // 2:]}") from None
+
+
+def _loaded(path: str | Path | None, overrides: typing.Sequence[str]) -> Config:
     config = Config()
     if path is not None:
         _fill(config, _read(Path(path)), "", str(path))

@@ -10,6 +10,7 @@ from iacyclegan_tf.face_gallery import WAYS, Candidate, SearchResult
 from iacyclegan_tf.report.tables import Table
 
 _COLUMNS = ("rank", "name", "sha256", "fusion", "photo", "sketch", "calibrated", "far_fusion", "far_photo", "far_sketch")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
 
 
 def table(result: SearchResult) -> Table:
@@ -28,12 +29,17 @@ def far_words(candidate: Candidate, way: str) -> str:
 
 
 def as_csv(result: SearchResult) -> str:
-    """A line a candidate; scores in full. An empty field of ``far_…`` is above no threshold, or there is none."""
+    """A line a candidate; scores in full. An empty field of ``far_…`` is above no threshold, or there is none.
+
+    A name that a spreadsheet would take for a formula has an apostrophe before it; ``as_json`` has names as they are.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
     for one in result.candidates:
         values = _values(one)
+        if values["name"].startswith(_FORMULA):
+            values["name"] = f"'{values['name']}"
         writer.writerow([values[column] for column in _COLUMNS])
     return text.getvalue()
 

@@ -64,6 +64,15 @@ class RunFolder:
             raise UserError(f"{self.path} holds a run with other settings ({'; '.join(changed[:4])}"
                             f"{' ...' if len(changed) > 4 else ''}). {self.other}")
 
+    def keep_data(self, data: dict) -> None:
+        """Writes ``data.json``; ``UserError`` with both if the run was begun on other data, which would mix two runs in one."""
+        path = self.path / "data.json"
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else data
+        if before != data:
+            raise UserError(f"{self.path} was begun on other data ({_told(before)}; now {_told(data)}). Put the files back as they "
+                            f"were. {self.other}")
+        self.write_json(path, data)
+
     @property
     def history(self) -> Path:
         return self.path / "history.jsonl"
@@ -79,6 +88,10 @@ class RunFolder:
 
     def write_json(self, path: Path, values: dict) -> None:
         write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def _told(data: dict) -> str:
+    return f"{', '.join(data['counts'])}, split {data['split_sha256'][:12]}"
 
 
 def _locked(path: Path, folder: Path) -> TextIO:

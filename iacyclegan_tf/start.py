@@ -47,7 +47,7 @@ def prepare(config: Config, folder: RunFolder, console, workers=None):
     workers.agree_on_data(faces.split_hash)
     check_memory(config, faces.image_shape)
     console.print(devices(config, workers), soft_wrap=True)
-    folder.write_json(folder.path / "data.json", {"counts": faces.counts(), "split_sha256": faces.split_hash})
+    folder.keep_data({"counts": faces.counts(), "split_sha256": faces.split_hash})
     history = History(folder.history, folder.tensorboard, config.train.log_steps)
     return RunContext(config, folder, faces, workers.strategy, history, console, workers)
 

@@ -35,34 +35,38 @@ INTEGERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2
 
 @st.composite
 def damaged(draw, reader: Reader) -> bytes:
-    """A valid file with one to four changes: cut, overwritten, numbers replaced, pieces left out, doubled or put in."""
+    """A valid file with one to four changes. Each is a function of one number: a draw of Hypothesis costs more than most readers."""
     data = bytearray(draw(st.sampled_from(reader.samples)))
-    for _ in range(draw(st.integers(1, 4))):
-        end = len(data) if draw(st.booleans()) else min(len(data), 200)  # half of the changes in the header
-        at = draw(st.integers(0, max(end - 1, 0)))
-        what = draw(st.sampled_from(("byte", "cut", "number", "word", "bit", "drop", "double", "insert", "splice")))
-        if what == "cut":
-            del data[at:]
-        elif what == "byte" and data:
-            data[at] = draw(st.integers(0, 255))
-        elif what == "bit" and data:
-            data[at] ^= 1 << draw(st.integers(0, 7))
-        elif what == "number":
-            size = draw(st.sampled_from((1, 2, 4, 8)))
-            number = draw(st.sampled_from(INTEGERS)) % 256**size
-            data[at:at + size] = number.to_bytes(size, draw(st.sampled_from(("little", "big"))))
-        elif what == "word" and reader.words:
-            data[at:at + draw(st.sampled_from((0, 0, 1, 4)))] = draw(st.sampled_from(reader.words))
-        elif what == "drop":
-            del data[at:at + draw(st.integers(1, 64))]
-        elif what == "double":
-            data[at:at] = data[at:at + draw(st.integers(1, 64))] * draw(st.sampled_from((1, 1, 2, 50)))
-        elif what == "splice":
-            other = draw(st.sampled_from(reader.samples))
-            data[at:] = other[draw(st.integers(0, len(other))):]
-        else:
-            data[at:at] = draw(st.binary(max_size=16))
+    for number in draw(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4)):
+        change(data, random.Random(number), reader)
     return bytes(data)
+
+
+def change(data: bytearray, chance: random.Random, reader: Reader) -> None:
+    """Cut, overwritten, a number or word put in its place, a piece left out, doubled, put in, or an end of another file."""
+    end = len(data) if chance.random() < 0.5 else min(len(data), 200)  # half of the changes in the header
+    at = chance.randrange(max(end, 1))
+    what = chance.choice(("byte", "cut", "number", "word", "bit", "drop", "double", "insert", "splice"))
+    if what == "cut":
+        del data[at:]
+    elif what == "byte" and data:
+        data[at] = chance.randrange(256)
+    elif what == "bit" and data:
+        data[at] ^= 1 << chance.randrange(8)
+    elif what == "number":
+        size = chance.choice((1, 2, 4, 8))
+        data[at:at + size] = (chance.choice(INTEGERS) % 256**size).to_bytes(size, chance.choice(("little", "big")))
+    elif what == "word" and reader.words:
+        data[at:at + chance.choice((0, 0, 1, 4))] = chance.choice(reader.words)
+    elif what == "drop":
+        del data[at:at + chance.randint(1, 64)]
+    elif what == "double":
+        data[at:at] = data[at:at + chance.randint(1, 64)] * chance.choice((1, 1, 2, 50))
+    elif what == "splice":
+        other = chance.choice(reader.samples)
+        data[at:] = other[chance.randint(0, len(other)):]
+    else:
+        data[at:at] = chance.randbytes(chance.randint(0, 16))
 
 
 def tried(reader: Reader, data: bytes) -> bool:

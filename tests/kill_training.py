@@ -28,6 +28,9 @@ import tiny
 
 HERE = Path(__file__).parent
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.chmod")
+PHASES = (*(f"runs/tiny/checkpoints/{phase}" for phase in (
+    "recognizer_0/classification", "recognizer_0/triplets", "round_1/synthesis", "round_1/photo_recognizer",
+    "round_1/sketch_recognizer")), "runs/tiny/round_1/.metrics", "savedmodels/tiny")  # a round: training, evaluation, export
 HOUR = 3600  # of waiting for a run, on a machine that has other work
 YEAR = 365 * 24 * HOUR
 
@@ -69,7 +72,7 @@ def clocked(library: Path, chance: random.Random) -> dict[str, str]:
                          "CLOCK_LATER": str(offset + chance.choice((-YEAR, -3600, -1, 3600)))}
 
 
-def strike(folder: Path, moment: int, delay: float, environment: dict, arguments: list[str],
+def strike(folder: Path | str, moment: int, delay: float, environment: dict, arguments: list[str],
            module: str = "iacyclegan_tf.train") -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, __file__, "--child", str(moment), str(delay), str(folder), *arguments],
                           capture_output=True, text=True, timeout=HOUR, env=environment | {"KILL_MODULE": module})
@@ -87,10 +90,11 @@ def whereabouts(folder: Path) -> str:
 
 
 def kill_again_and_again(base: Path, kills: int, seed: int, unbroken: Path, settings: list[str], events: int,
-                         say=lambda line: print(line, flush=True)) -> dict:
+                         within: tuple[str, ...] = ("",), say=lambda line: print(line, flush=True)) -> dict:
     """``kills`` kills over as many runs as that takes, each compared with ``unbroken`` at its end.
 
     ``events``: how many writes lie between two kills at most; drawn evenly from 1 on.
+    ``within``: what the written paths begin with, one for each kill in turn; all others are not counted.
     """
     from same_run import assert_same_run
 
@@ -99,11 +103,13 @@ def kill_again_and_again(base: Path, kills: int, seed: int, unbroken: Path, sett
     folder = base / "run_0"
     while killed < kills:
         moment, delay = chance.randint(1, events), chance.choice((0.0, chance.uniform(0.0, 1.0)))
-        result = strike(folder, moment, delay, clocked(library, chance), tiny.command(folder, *settings)[3:])
+        place = within[killed % len(within)]
+        result = strike(f"{folder}/{place}", moment, delay, clocked(library, chance), tiny.command(folder, *settings)[3:])
         if result.returncode == -signal.SIGKILL:
             killed += 1
             places.append(whereabouts(folder))
-            say(f"kill {killed}: write {moment}{f' and {delay:.2f} s' if delay else ''}, in {places[-1]}")
+            say(f"kill {killed}: write {moment} {f'below {place} ' if place else ''}{f'and {delay:.2f} s' if delay else ''}, "
+                f"in {places[-1]}")
             continue
         assert result.returncode == 0, result.stdout + result.stderr
         finished, compared = finished + 1, compared + assert_same_run(unbroken, folder)

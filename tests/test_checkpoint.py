@@ -313,3 +313,16 @@ def test_every_module_comes_back_from_a_saved_model(name, tmp_path):
     tf.saved_model.save(holder, str(tmp_path / "saved"), signatures={"run": holder.run})
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     np.testing.assert_allclose(loaded.run(golden.input), golden(), rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("lost", [tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError])
+def test_a_worker_lost_in_a_save_is_no_fault_of_the_disk(tmp_path, lost):
+    """Values that each worker keeps for itself are averaged while they are written. Nothing half-written stays."""
+    class Dying:
+        def write(self, path):
+            Path(path).with_name("state.index").write_text("half")
+            raise lost(None, None, "socket closed")
+
+    with pytest.raises(lost):
+        write_folder(tmp_path / "state", Dying())
+    assert list(tmp_path.iterdir()) == []

@@ -151,6 +151,8 @@ def _choices(name: str) -> bool:
     ("? [a]\n: b\n", "not valid YAML"),
     ("when: 2001-99-99\n", "not valid YAML"),
     (b"\xff\xfe\x00n", "cannot be read as UTF-8"),
+    ("? " + "x" * 9000 + "\n: 1\n", r"^Unknown setting 'x+ \[\.\.\.\] x+' in .*Known here: .{,1000}$"),
+    ("seed: " + "x" * 90_000 + "\n", r"^seed in .* is 'x+ \[\.\.\.\] x+'; it must be a whole number\.$"),
 ])
 def test_broken_or_unsafe_files_are_refused_in_a_sentence(written, text, words):
     with pytest.raises(UserError, match=words) as error:

@@ -190,6 +190,11 @@ def test_every_changed_byte_of_a_saved_state_is_noticed(tmp_path):
             flips += 1
         path.write_bytes(content)
     assert flips > 100 and read_folder(tmp_path / "state", objects)["step"] == 20
+    sums = tmp_path / "state/SHA256SUMS"
+    sums.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="state cannot be read: .*SHA256SUMS"):
+        read_folder(tmp_path / "state", objects)
+    (tmp_path / "elsewhere").rename(sums)
     check = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path / "state", capture_output=True,
                            text=True)
     assert check.returncode == 0, check.stdout + check.stderr  # anybody can look

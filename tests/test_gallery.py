@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -276,6 +277,15 @@ def test_table_csv_and_json_say_the_same(calibrated):
         assert float(row["far_fusion"] or 1) == (value["far_fusion"] or 1) == (one.far["fusion"] or 1)
         assert cells[:3] == (str(one.rank), one.name, f"{one.fusion:.3f}")
         assert cells[-1] == {None: "none", 0.01: "FAR 1 %", 0.001: "FAR 0.1 %"}[one.far["fusion"]]
+
+
+def test_no_name_is_a_formula_to_a_spreadsheet(calibrated):
+    """CSV injection: https://owasp.org/www-community/attacks/CSV_Injection. JSON keeps the names."""
+    result = calibrated.search(picture(7), top=4)
+    names = ("=1+1.png", "@SUM(A1).png", "-2.png", "plain=1.png")
+    odd = replace(result, candidates=tuple(replace(one, name=name) for one, name in zip(result.candidates, names)))
+    assert [row["name"] for row in csv.DictReader(io.StringIO(as_csv(odd)))] == ["'=1+1.png", "'@SUM(A1).png", "'-2.png", names[3]]
+    assert [one["name"] for one in json.loads(as_json(odd, "p", "i", {}))["candidates"]] == list(names)
 
 
 def test_the_strip_shows_the_photos_that_were_added(gallery, photos, tmp_path):

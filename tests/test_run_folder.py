@@ -102,3 +102,14 @@ def test_json_is_written_readably(config):
     folder.write_json(folder.round(1) / "metrics.json", {"a": {"b": 0.1}, "name": "Müller"})
     text = (folder.round(1) / "metrics.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"a": {"b": 0.1}, "name": "Müller"} and "Müller" in text and text.endswith("}\n")
+
+
+def test_other_data_are_refused_with_both(config):
+    """Pairs that come or go between a kill and a resumption would make one run of two."""
+    folder, data = RunFolder(config), {"counts": ["train 86 = 76 fit + 10 validation", "dev 48"], "split_sha256": 64 * "a"}
+    folder.keep_data(data)
+    folder.keep_data(data)
+    for other in ({**data, "split_sha256": 64 * "b"}, {**data, "counts": [data["counts"][0], "dev 47"]}):
+        with pytest.raises(UserError, match=r"begun on other data \(train 86 .*, dev 48, split aaaaaaaaaaaa; now .*another name"):
+            folder.keep_data(other)
+    assert json.loads((folder.path / "data.json").read_text()) == data

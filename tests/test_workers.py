@@ -179,6 +179,12 @@ try:
     assert me == 0
 except UserError as error:
     assert me == 1 and "worker 1 of 2" in str(error) and "data.root" in str(error)
+workers.agree_on_people({"people": 3, "sha256": "ab"})
+try:
+    workers.agree_on_people({"people": 3, "sha256": f"a{me}"})
+    assert me == 0
+except UserError as error:
+    assert me == 1 and "worker 1 of 2" in str(error) and "pretrain_root" in str(error)
 workers.agree(None)
 print("all held")
 '''
