@@ -13,7 +13,7 @@ from iacyclegan_tf.evaluation_files import RoundFiles, read_round
 from iacyclegan_tf.report.tables import Table, percent, sharpness_words
 
 from benchmarks.ablation_runs import OUT_OF_TIME, Attempt
-from benchmarks.ablations import WHOLE
+from benchmarks.ablations import CYCLEGAN, WHOLE
 
 RESAMPLES, SEED = 2000, 0
 COMPARED = ("sketch SSIM", "sketch FSIM", "photo SSIM", "photo FSIM", "photo rank-1", "sketch rank-1", "fusion rank-1",
@@ -88,10 +88,15 @@ def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Tab
 
 
 def difference_tables(results: list[tuple[Attempt, RoundFiles]]) -> list[Table]:
-    """Of the first seed, against the whole method; none where that or a second preset is missing."""
-    seed = results[0][0].seed
+    """Of each seed, against the whole method and against CycleGAN; none where that or a second preset is missing."""
+    seeds = sorted({attempt.seed for attempt, _ in results})
+    return [table for base in (WHOLE, CYCLEGAN) for seed in seeds for table in _difference_table(results, base, seed)]
+
+
+def _difference_table(results: list[tuple[Attempt, RoundFiles]], base: str, seed: int) -> list[Table]:
     contenders = [Contender(attempt.preset, files) for attempt, files in results if attempt.seed == seed]
-    if contenders[0].label != WHOLE or len(contenders) < 2:
+    contenders.sort(key=lambda one: one.label != base)
+    if len(contenders) < 2 or contenders[0].label != base:
         return []
     measured = {row.measure: row for row in compare(contenders, RESAMPLES, SEED)}
     columns = [measure for measure in COMPARED if measure in measured]
@@ -99,7 +104,7 @@ def difference_tables(results: list[tuple[Attempt, RoundFiles]]) -> list[Table]:
                   *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns))
                  for index, contender in enumerate(contenders) if index)
     people = len(set(contenders[0].files.identities))
-    return [Table(f"Difference from {WHOLE}, seed {seed}", ("", *columns), rows, (
+    return [Table(f"Difference from {base}, seed {seed}", ("", *columns), rows, (
         f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; "
         "* where the interval leaves out 0. They hold the luck of the people, not that of the training's seed.",))]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from iacyclegan_tf.commands import run_command
 from iacyclegan_tf.errors import UserError
 
-WHOLE = "iacyclegan"
+WHOLE, CYCLEGAN = "iacyclegan", "cyclegan"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Preset:
 
 PRESETS = {
     WHOLE: Preset("the whole method"),
-    "cyclegan": Preset("without the identity perception loss", ("rounds.perception=false",)),
+    CYCLEGAN: Preset("without the identity perception loss", ("rounds.perception=false",)),
     "frozen": Preset("recognizers frozen at their first state", ("rounds.finetune=false",)),
     "no_adversarial": Preset("without the adversarial loss", ("loss.adversarial_weight=0",)),
     # "auto" is a share of the weighted cycle term, which is 0 here

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,12 +34,14 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 def new_path(path: Path) -> Iterator[Path]:
     """A sibling to write to; on leaving it is fsynced and renamed over ``path``, on an exception removed.
 
-    The parent folder is made. The sibling's name is its own, so that two writers do not share one.
+    The parent folder is made. The sibling's name is its own, so that two writers do not share one; while it is written
+    it is locked, and the lock of a killed process is gone (``remove_abandoned``).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
     try:
+        with suppress(OSError):  # a file system without locks, where nothing is ever taken for abandoned either
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield Path(name)
         fsync(Path(name))
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files
@@ -48,6 +51,25 @@ def new_path(path: Path) -> Iterator[Path]:
         if os.path.exists(name):
             os.unlink(name)
         raise
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes what killed processes left of ``new_path`` below a folder; what another one is writing stays."""
+    for path in folder.rglob(".*.partial"):
+        if path.is_file():
+            remove_if_abandoned(path)
+
+
+def remove_if_abandoned(path: Path) -> None:
+    """One file of ``new_path``, unless somebody is writing it or it is gone already."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    except OSError:
+        pass  # it is being written, or removed by another, or nobody can tell: none of our business then
 
 
 @contextmanager

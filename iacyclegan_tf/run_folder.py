@@ -19,7 +19,7 @@ import platform
 from pathlib import Path
 from typing import TextIO
 
-from iacyclegan_tf.atomic_files import write_text
+from iacyclegan_tf.atomic_files import remove_abandoned, write_text
 from iacyclegan_tf.config import Config, as_dict
 from iacyclegan_tf.config_file import dump_config, load_config
 from iacyclegan_tf.errors import UserError
@@ -45,6 +45,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.path / ".lock", self.path)
             self.resumed = saved.exists()
+            for folder in (self.path, self.savedmodels):
+                remove_abandoned(folder)
             if not self.resumed:
                 write_text(saved, dump_config(config))
             probe = self.path / ".writable"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.atomic_files import write_bytes
+from iacyclegan_tf.atomic_files import remove_if_abandoned, write_bytes
 from iacyclegan_tf.data.alignment import (
     PHOTO_BORDER, SKETCH_BORDER, TARGETS, align, paste_back, similarity, suspicions)
 from iacyclegan_tf.data.eye_finder import find_eyes
@@ -200,4 +200,4 @@ def _clear_leftovers(jobs: list[Job]) -> None:
         for path in folder.glob(".*.partial"):
             left = re.fullmatch(r"\.(.+)\.[^.]+\.partial", path.name)
             if left and (folder, left[1]) in names:
-                path.unlink(missing_ok=True)
+                remove_if_abandoned(path)

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +116,36 @@ def test_other_data_are_refused_with_both(config):
         with pytest.raises(UserError, match=r"begun on other data \(train 86 .*, dev 48, split aaaaaaaaaaaa; now .*another name"):
             folder.keep_data(other)
     assert json.loads((folder.path / "data.json").read_text()) == data
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from iacyclegan_tf.atomic_files import new_path
+with new_path(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_stays(config, tmp_path):
+    """Found by ``make soak``: a kill between the writing of a small file and its renaming left it for ever."""
+    RunFolder(config)
+    places = [tmp_path / "runs/first/round_1/metrics.json", tmp_path / "served/first/blessing/photo_to_sketch/1/BLESSED"]
+
+    def writer(path: Path) -> subprocess.Popen:
+        process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "writing\n"
+        return process
+
+    for path in places:
+        killed = writer(path)
+        killed.kill()
+        killed.communicate()
+    living = writer(places[0])
+    assert [len(list(path.parent.glob(".*.partial"))) for path in places] == [2, 1]
+    RunFolder(config)
+    assert [len(list(path.parent.glob(".*.partial"))) for path in places] == [1, 0]
+    living.communicate("")
+    assert living.returncode == 0 and places[0].read_text() == "half" and not list(tmp_path.rglob(".*.partial"))

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf import __version__
-from iacyclegan_tf.atomic_files import write_text
+from iacyclegan_tf.atomic_files import remove_if_abandoned, write_text
 from iacyclegan_tf.data.images import read_bytes, read_image
 from iacyclegan_tf.data.pairs import Pair, Pairing
 from iacyclegan_tf.data.record_files import write_records
@@ -122,7 +122,7 @@ def _write(path: Path, pairs: Iterable[Pair], root: Path, source: str) -> Shard:
             yield example(pair.identity, photo, photo_size, sketch, sketch_size)
 
     for left in path.parent.glob(f".{path.name}.*.partial"):  # of a killed call
-        left.unlink()
+        remove_if_abandoned(left)
     try:
         offsets = write_records(path, records())
     except OSError as error:
