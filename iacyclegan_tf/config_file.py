@@ -11,10 +11,9 @@ from pathlib import Path
 import yaml
 
 from iacyclegan_tf.config import Config, as_dict, check
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.errors import UserError, shortened
 
 MAX_BYTES = 1_000_000
-LONGEST = 2000  # characters of an error's message
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -42,8 +41,7 @@ def load_config(path: str | Path | None = None, overrides: typing.Sequence[str] 
     try:
         return _loaded(path, overrides)
     except UserError as error:
-        text = str(error)
-        raise UserError(text if len(text) <= LONGEST else f"{text[:LONGEST // 2]} [...] {text[-LONGEST // 2:]}") from None
+        raise UserError(shortened(str(error))) from None
 
 
 def _loaded(path: str | Path | None, overrides: typing.Sequence[str]) -> Config:

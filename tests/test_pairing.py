@@ -192,6 +192,7 @@ HEADER = "identity,photo,sketch,split\n"
     ("identity,photo,sketch\na,photos/a.png,sketches/a.png\n", "lacks the column.* split"),
     (HEADER, "holds no pair"),
     (HEADER + "a,photos/a.png,sketches/z.png,train\n", "line 2: file 'sketches/z.png' does not exist"),
+    (HEADER + f"a,photos/{'z' * 300}.png,sketches/a.png,train\n", "line 2: file 'photos/zz.* does not exist"),
     (HEADER + "a,/etc/hosts,sketches/a.png,train\n", "'/etc/hosts' must be a path inside"),
     (HEADER + "a,photos/../../x.png,sketches/a.png,train\n", "must be a path inside"),
     (HEADER + "a,C:\\x.png,sketches/a.png,train\n", "must be a path inside"),

@@ -121,6 +121,7 @@ def test_a_file_of_names(tmp_path):
 @pytest.mark.parametrize("selection, words", [
     ("s31", "'s31' names nobody in faces; did you mean s"),
     ("s1-s3,bob", "'bob' names nobody"),
+    ("bob" * 3000, r"^'bob.{,120} \[\.\.\.\] .{,120}bob' names nobody"),
     ("s40-s50", "'s40-s50' names nobody"),
     ("s3-s1", "'s3-s1' names nobody"),
     ("s1-p010", "'s1-p010' names nobody"),

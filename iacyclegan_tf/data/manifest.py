@@ -15,7 +15,7 @@ from pathlib import Path
 from iacyclegan_tf.data.images import read_bytes
 from iacyclegan_tf.data.pairs import Pair, Pairing, disjoint, split_hash
 from iacyclegan_tf.data.splits import SPLITS
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.errors import UserError, shortened
 
 COLUMNS = ("identity", "photo", "sketch", "split")
 SPLIT_SHA256 = "split_sha256"
@@ -73,8 +73,8 @@ def _inside(manifest: Path, line: int, name: str) -> Path:
         raise UserError(f"Manifest '{manifest}', line {line}: '{name}' must be a path inside the "
                         "manifest's folder.")
     path = manifest.parent / relative
-    if not path.is_file():
-        raise UserError(f"Manifest '{manifest}', line {line}: file '{name}' does not exist.")
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long for a file
+        raise UserError(f"Manifest '{manifest}', line {line}: file '{shortened(name, 200)}' does not exist.")
     return path
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.errors import UserError, shortened
 
 MAX_BYTES = 1_000_000
 
@@ -31,9 +31,10 @@ def select_people(names: Iterable[str], selection: str, where: str | Path) -> li
         some = {part} & set(names) or _range(part, names)
         if not some:
             close = difflib.get_close_matches(part, names, n=1)
-            raise UserError(f"{part!r} names nobody in {where}" + (f"; did you mean {close[0]}?" if close else
-                            f", which holds {len(names)} people, e.g. {', '.join(names[:3])}. Write names or ranges such "
-                            "as s1-s20, separated by commas, or give a file of them."))
+            hint = f"; did you mean {close[0]}?" if close else (
+                f", which holds {len(names)} people, e.g. {', '.join(names[:3])}. Write names or ranges such as s1-s20, separated "
+                "by commas, or give a file of them.")
+            raise UserError(f"{shortened(repr(part), 200)} names nobody in {where}{hint}")
         found |= some
     return [name for name in names if name in found]
 
