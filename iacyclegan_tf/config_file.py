@@ -12,24 +12,9 @@ import yaml
 
 from iacyclegan_tf.config import Config, as_dict, check
 from iacyclegan_tf.errors import UserError, shortened
+from iacyclegan_tf.strict_yaml import parse_yaml
 
 MAX_BYTES = 1_000_000
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Plain scalars, lists and mappings only: no anchors (they can expand without bound), no repeated keys."""
-
-    def compose_node(self, parent, index):
-        if getattr(self.peek_event(), "anchor", None):
-            raise yaml.constructor.ConstructorError(None, None, "anchors are not allowed", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def load_config(path: str | Path | None = None, overrides: typing.Sequence[str] = ()) -> Config:
@@ -86,10 +71,9 @@ def _read(path: Path) -> dict:
 
 def _parse(text: str, where: str):
     try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{where[0].upper() + where[1:]} is not valid YAML: {reason}.") from None
+        return parse_yaml(text)
+    except ValueError as error:
+        raise UserError(f"{where[0].upper() + where[1:]} is not valid YAML: {error}.") from None
 
 
 def _fill(target, values: dict, prefix: str, where: str) -> None:

@@ -17,7 +17,7 @@ FLOORS = (
     {"errors": "the one error that a user sees"},
     {"thresholds": "rules of the evaluator"},
     {"atomic_files": "files whole or not there", "cluster": "which worker this is", "config": "all settings",
-     "commands": "how a command ends"},
+     "commands": "how a command ends", "strict_yaml": "plain YAML"},
     {"config_file": "settings from YAML"},
     {"metrics": "what is measured, on arrays alone"},
     {"data": "images, pairs, streams", "index": "a gallery of vectors"},

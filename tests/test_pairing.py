@@ -156,6 +156,10 @@ def test_file_of_names(tmp_path):
     ("train: a\n", "must give a list"),
     ("- a\n", "must map"),
     ("train: [a\n", "not valid YAML"),
+    ("train: " + "[" * 20_000, "not valid YAML"),
+    ("train: [a]\ntrain: [b]\n", "'train' stands twice"),
+    ("train: &all [a]\ntest: *all\n", "anchors are not allowed"),
+    ("x" * 900 + ": [a]\n", r"names the split 'x+ \[\.\.\.\] x+'; allowed are train"),
     ("!!python/object/apply:os.getcwd []\n", "must map")])
 def test_wrong_split_files_are_named(text, words, tmp_path):
     make(tmp_path, photos=["a.jpg"], sketches=["a.jpg"])

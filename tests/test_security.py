@@ -81,11 +81,10 @@ def test_the_patterns_find_what_they_forbid():
 
 def test_every_yaml_load_names_a_loader_without_objects():
     loads = [(file, keywords(call).get("Loader")) for file, name, call in calls() if name == "yaml.load"]
-    assert sorted(loads) == [("iacyclegan_tf/config_file.py", "_StrictLoader"),
-                             ("iacyclegan_tf/data/splits.py", "yaml.BaseLoader")]
-    strict = next(node for node in ast.walk(TREES["iacyclegan_tf/config_file.py"])
-                  if isinstance(node, ast.ClassDef) and node.name == "_StrictLoader")
-    assert [ast.unparse(base) for base in strict.bases] == ["yaml.SafeLoader"]
+    assert loads == [("iacyclegan_tf/strict_yaml.py", "_StrictTextLoader if only_text else _StrictLoader")]
+    bases = {node.name: [ast.unparse(base) for base in node.bases] for node in ast.walk(TREES["iacyclegan_tf/strict_yaml.py"])
+             if isinstance(node, ast.ClassDef)}
+    assert bases == {"_Strict": [], "_StrictLoader": ["_Strict", "yaml.SafeLoader"], "_StrictTextLoader": ["_Strict", "yaml.BaseLoader"]}
 
 
 def test_numpy_never_unpickles():

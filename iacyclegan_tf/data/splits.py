@@ -21,7 +21,8 @@ from pathlib import Path
 from iacyclegan_tf.data.images import image_stem
 from iacyclegan_tf.data.naming import identity_of
 from iacyclegan_tf.data.pairs import Pair, Pairing
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.errors import UserError, shortened
+from iacyclegan_tf.strict_yaml import parse_yaml
 
 SPLITS = ("train", "dev", "test")
 MAX_SPLIT_FILE_BYTES = 16 * 1024 * 1024
@@ -40,29 +41,26 @@ def read_split_file(path: str | Path) -> dict[str, str]:
     splits: dict[str, str] = {}
     for split, names in content.items():
         if split not in SPLITS:
-            raise UserError(f"Split file '{path}' names the split '{split}'; "
+            raise UserError(f"Split file '{path}' names the split '{shortened(str(split), 200)}'; "
                             f"allowed are {', '.join(SPLITS)}.")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise UserError(f"Split file '{path}' must give a list of names for '{split}'.")
         for name in names:
             stem = image_stem(name).lower()
             if splits.setdefault(stem, split) != split:
-                raise UserError(f"Split file '{path}' lists '{name}' in '{splits[stem]}' and in '{split}'.")
+                raise UserError(f"Split file '{path}' lists '{shortened(name, 200)}' in '{splits[stem]}' and in '{split}'.")
     return splits
 
 
 def _load_text_yaml(path: Path) -> object:
-    import yaml
-
     try:
         if path.stat().st_size > MAX_SPLIT_FILE_BYTES:
             raise UserError(f"Split file '{path}' is larger than {MAX_SPLIT_FILE_BYTES} bytes.")
-        # BaseLoader builds text, lists and mappings only: no objects, no numbers.
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+        return parse_yaml(path.read_text(encoding="utf-8-sig"), only_text=True)
     except OSError as error:
         raise UserError(f"Split file '{path}' cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"Split file '{path}' is not valid YAML: {str(error).splitlines()[0]}.") from error
+    except ValueError as error:  # also of its encoding
+        raise UserError(f"Split file '{path}' is not valid YAML: {error}.") from error
 
 
 def assign_splits(pairing: Pairing, wanted: Mapping[str, str]) -> Pairing:
@@ -88,7 +86,7 @@ def check_all_known(pairing: Pairing, wanted: Mapping[str, str], split_file: str
     unknown = sorted(set(wanted) - known)
     if unknown:
         raise UserError(f"Split file '{split_file}' lists {len(unknown)} unknown name(s): "
-                        f"{', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''}.")
+                        f"{shortened(', '.join(unknown[:5]))}{', ...' if len(unknown) > 5 else ''}.")
 
 
 def pair_names(pair: Pair) -> set[str]:
