@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -181,6 +182,19 @@ def test_packed_bomb_and_cut_stream_are_refused(monkeypatch):
         decode_image(gzip.compress(bytes(10_000)), "x")
     with pytest.raises(UserError, match="truncated"):
         decode_image(bz2.compress(bytes(500))[:-4], "x")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_packed_bomb_is_never_unpacked_whole(monkeypatch, pack):
+    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    bomb = pack(bytes(20_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="unpacks to more than 1000"):
+            decode_image(bomb, "x")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 SAMPLES = {"jpeg": encoded(".jpg", smooth_image()), "png": encoded(".png", smooth_image()),
