@@ -145,66 +145,6 @@ def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]
         raise UserError(f"The SavedModel {folder} could not be written: {error}.") from None
 
 
-def published(self) -> bool:
-        """Whether nothing is left to do."""
-        judged = all(_marked(self.blessing(servable), EVALUATED) and _marked(self.blessing(servable), VALIDATED)
-                     for servable in SERVABLES)
-        return self.exported() and judged and (not self.config.export.push or all(
-            (self.blessing(servable) / PUSH).exists() for servable in self.blessed()))
-
-
-def publish(version: Version, modules: Callable[[], dict[str, tf.Module]], say: Callable[[str], None]) -> None:
-    """Does what is not done yet, and says what was blessed, refused and pushed.
-
-    Args:
-        modules: gives the served modules by servable; called only where something has to be exported.
-    """
-    if version.published():
-        return
-    if not version.exported():
-        made = modules()
-        for servable in SERVABLES:
-            export(made[servable], servable, version)
-    for servable in SERVABLES:
-        if not _marked(version.blessing(servable), EVALUATED):
-            evaluator.evaluate(servable, version.metrics, getattr(version.config.export.thresholds, servable),
-                               version.blessings(servable), version.number)
-    waiting = {servable: version.export(servable) for servable in SERVABLES
-               if not _marked(version.blessing(servable), VALIDATED)}
-    for servable, reasons in infra_validator.validate(waiting, version.config.export.infra_validation).items():
-        infra_validator.write_verdict(reasons, version.blessing(servable))
-    for servable in SERVABLES:
-        say(_verdict(version, servable))
-    if version.config.export.push:
-        push_version(version, version.config, say)
-
-
-def export(module: tf.Module, servable: str, version: Version) -> Path:
-    """Saves ``module`` with its signatures, warm-up requests and model card; an existing version is never changed.
-
-    A server that polls the parent sees either nothing or the complete version: the sibling that is written has
-    a name that is no integer.
-    """
-    folder = version.export(servable)
-    if folder.exists():
-        return folder
-    with new_export(module, servable, folder) as aside:
-        extra = aside / EXTRA
-        card = model_card(servable, version.config, version.data, version.metrics) | {"version": version.number}
-        (extra / MODEL_CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        if is_recognizer(servable) and version.calibration is not None and version.calibration.exists():
-            shutil.copyfile(version.calibration, extra / CALIBRATION)
-        if not is_recognizer(servable):  # a server that batches would mix up the scores of match
-            (aside / PER_MODEL_BATCHING).write_text(batching(version.config.export.batching))
-    return folder
-
-
-def save(module: tf.Module, folder: Path) -> None:
-    """A SavedModel with the module's signatures; operations outside stock TensorFlow are refused."""
-    tf.saved_model.save(module, str(folder), signatures=module.signatures(),
-                        options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
-
-
 def published(folder, config: Config, rounds: list[dict]) -> bool:
     """Whether the exports of all finished ``rounds`` (their metrics) are judged, and pushed where blessed."""
     return all(Version(config, folder.savedmodels, metrics["round"], {}, metrics).published() for metrics in rounds)

@@ -164,3 +164,13 @@ def test_help_loads_nothing_heavy(name):
 def test_help_answers_within_a_second(name):
     """The best of three, since other programs may run on this machine."""
     assert min(help_of(name)[1] for _ in range(3)) < 1.0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_is_defined_twice(name):
+    """A second function or class of one name silently replaces the first."""
+    for scope in ast.walk(TREES[name]):
+        if isinstance(scope, (ast.Module, ast.ClassDef)):
+            names = [node.name for node in scope.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+                     and not any("overload" in ast.unparse(one) or ".setter" in ast.unparse(one) for one in node.decorator_list)]
+            assert len(names) == len(set(names)), sorted({one for one in names if names.count(one) > 1})
