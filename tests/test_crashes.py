@@ -78,9 +78,9 @@ def test_a_child_does_not_hold_the_lock(tmp_path):
                                                 (signal.SIGINT, 130, "interrupted")])
 def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number, code, line):
     script = """
-        import sys, time
+        import signal, sys, time
         from pathlib import Path
-        from iacyclegan_tf.atomic_files import new_folder, write_text
+        from iacyclegan_tf.atomic_files import new_folder
         from iacyclegan_tf.commands import run_command
 
         def main():
@@ -92,6 +92,7 @@ def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number,
                 except Exception:  # must not swallow it
                     time.sleep(600)
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore Ctrl-C
         sys.exit(run_command(main))
     """
     with python(script, str(tmp_path)) as process:
