@@ -51,7 +51,7 @@ def identity_mapping(mapped: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
 def paired(fake: tf.Tensor, real: tf.Tensor, form: str) -> tf.Tensor:
     """How far G(x) is from the very image that x is paired with, pixel by pixel; **not in the paper** (``loss.paired_weight``).
 
-    The paper leaves it out since artists exaggerate; what it brings on few well aligned pairs has not been measured.
+    The paper leaves it out since artists exaggerate; on few well aligned pairs it helps SSIM and FSIM (docs/results.md).
 
     ``l1``: mean |G(x) − y|, as pix2pix (Isola et al. 2017). ``ssim``: 1 − SSIM of the luminance (Wang et al. 2004), in 0..2.
     ``ssim_l1``: 0.84 (1 − SSIM) + 0.16 mean |G(x) − y| / 2, the mixture of Zhao et al. 2017 (arXiv 1511.08861) on pixels in 0..1.
