@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks.step_settings import SETTINGS, Contender, Setting, to_json
 
 ROOT = Path(__file__).parents[1]
+FRAMEWORKS = ("ours", "floor", "torch")
 
 
 class Process:
@@ -61,7 +62,7 @@ def faster_layout(python: str, setting: Setting, precision: str) -> Contender:
 
 
 def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
-    wanted = [(framework, precision) for precision in options.precisions for framework in ("ours", "floor", "torch")
+    wanted = [(framework, precision) for precision in options.precisions for framework in FRAMEWORKS
               if not options.only or f"{framework}:{precision}" in options.only]
     contenders = [Contender(framework, precision, options.threads) for framework, precision in wanted if framework != "torch"]
     if options.recompute:
@@ -111,6 +112,9 @@ def main() -> None:
     unknown = set(options.settings) - set(SETTINGS)
     if unknown:
         parser.error(f"there is no setting {', '.join(sorted(unknown))}; choose of {', '.join(SETTINGS)}")
+    known = {f"{framework}:{precision}" for precision in options.precisions for framework in FRAMEWORKS}
+    if not known.issuperset(options.only):
+        parser.error(f"--only names {', '.join(sorted(set(options.only) - known))}; choose of {', '.join(sorted(known))}")
     torch = options.torch or (sys.executable if _has_torch() else None)
     print(f"{os.cpu_count()} cores, {options.rounds} turns of {options.steps} steps each, median (least)"
           + ("" if torch else "; PyTorch is not installed, so its step is left out"))

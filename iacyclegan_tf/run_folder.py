@@ -67,13 +67,15 @@ class RunFolder:
                             f"{' ...' if len(changed) > 4 else ''}). {self.other}")
 
     def keep_data(self, data: dict) -> None:
-        """Writes ``data.json``; ``UserError`` with both if the run was begun on other data, which would mix two runs in one."""
+        """Writes ``data.json`` once; ``UserError`` with both if the run was begun on other data, which would mix two runs in one."""
         path = self.path / "data.json"
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else data
+        if not path.exists():
+            self.write_json(path, data)
+            return
+        before = json.loads(path.read_text(encoding="utf-8"))
         if before != data:
             raise UserError(f"{self.path} was begun on other data ({_told(before)}; now {_told(data)}). Put the files back as they "
                             f"were. {self.other}")
-        self.write_json(path, data)
 
     @property
     def history(self) -> Path:

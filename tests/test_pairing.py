@@ -1,6 +1,7 @@
 """Pairing by official names, equal stems and manifests; splits; everything left out is listed."""
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,15 @@ def test_wrong_split_files_are_named(text, words, tmp_path):
     make(tmp_path, photos=["a.jpg"], sketches=["a.jpg"])
     with pytest.raises(UserError, match=words):
         find_pairs(tmp_path, split_file=write_split(tmp_path / "split.yaml", text))
+
+
+def test_a_split_file_of_many_keys_is_refused_in_time(tmp_path):
+    """Keys that stand twice are looked for in one pass: comparing each with all others took half a minute here."""
+    make(tmp_path, photos=["a.jpg"], sketches=["a.jpg"])
+    split, begun = write_split(tmp_path / "split.yaml", "".join(f"k{number}: []\n" for number in range(30_000))), time.process_time()
+    with pytest.raises(UserError, match="names the split 'k0'"):
+        find_pairs(tmp_path, split_file=split)
+    assert time.process_time() - begun < 10
 
 
 def test_one_pair_named_in_two_splits_is_refused(tmp_path):

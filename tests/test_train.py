@@ -1,7 +1,6 @@
 """The real command on tiny settings: runs through, is watched, goes on after every kind of stop, bit for bit."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
