@@ -51,6 +51,8 @@ class GeneratorConfig:
     blocks: int = 4  # residual blocks; 6 at 128 px, 9 at 256 px [I]
     upsampling: Literal["transpose", "resize"] = "resize"  # "transpose" as Johnson; "resize" avoids checkerboards
     ema: float = 0.99  # decay of the moving average used for evaluation and export; 0 switches it off [O]
+    # outputs are sharpened until their gradient energy is this share of the real images', judged on the validation people; 0: never [O]
+    sharpness: float = 0.0
 
 
 @dataclass
@@ -64,10 +66,13 @@ class DiscriminatorConfig:
 class PretrainConfig:
     """The recognizers before the first round, when no weights file is given."""
 
-    epochs: int = 20  # identity classification over the fitting people
-    batch: int = 32
+    # "classification": which of the fitting people is it? "matching": which of the batch's sketches shows this photo's person? [O]
+    task: Literal["classification", "matching"] = "classification"
+    epochs: int = 20  # over the fitting people
+    batch: int = 32  # images; for matching as many photos as sketches
     learning_rate: float = 3e-3
-    triplet_steps: int = 40  # after classification, with the triplet loss
+    scale: float = 16.0  # of the cosines in the loss of matching
+    triplet_steps: int = 40  # after that, with the triplet loss
 
 
 @dataclass
@@ -98,15 +103,27 @@ class FinetuneConfig:
 
 
 @dataclass
+class ViewsConfig:
+    """How the pairs' images are changed to train recognizers; with crop 1, shift 0 and light 0 as for synthesis [O]."""
+
+    crop: float = 1.0  # the smallest part that is shown, a share of the sides; 0.6 is about the face alone
+    shift: float = 0.0  # a share of the side
+    light: float = 0.0  # of contrast and brightness
+
+
+@dataclass
 class RecognizerConfig:
     width: float = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
     input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
-    embedding: Literal["pool4", "pool5", "fc6", "fc7"] = "pool4"  # the layer that is L2-normalised and compared
+    # the layer that is L2-normalised and compared
+    embedding: Literal["pool2", "pool3", "pool4", "pool5", "fc6", "fc7"] = "pool4"
+    centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     weights: str = ""  # VGG-Face's (docs/weights.md) or one's own (docs/recognizers.md); empty: pre-train
     pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
     pretrain_people: str = ""  # which of them: names, ranges such as s1-s20, or a file of those; empty: all
     people: PeopleConfig = field(default_factory=PeopleConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
 
@@ -235,11 +252,11 @@ _NOT_NEGATIVE = (
     "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
     "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight loss.paired_weight "
     "recognizer.people.steps recognizer.people.warp recognizer.people.rotation recognizer.people.zoom "
-    "recognizer.people.shift train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
+    "recognizer.people.shift recognizer.views.shift recognizer.views.light train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
     "export.batching.timeout_micros"
 ).split()
 _POSITIVE = (
-    "recognizer.width recognizer.pretrain.learning_rate recognizer.finetune.learning_rate "
+    "recognizer.width recognizer.pretrain.learning_rate recognizer.pretrain.scale recognizer.finetune.learning_rate "
     "recognizer.finetune.margin recognizer.people.learning_rate recognizer.people.scale train.learning_rate "
     "loss.perception_share loss.perception_limit"
 ).split()
@@ -279,6 +296,8 @@ def check(config: Config) -> None:
         raise UserError(f"data.validation_share is {data.validation_share}; it must be between 0 and 0.9.")
     if not 0.0 <= config.generator.ema < 1.0:
         raise UserError(f"generator.ema is {config.generator.ema}; it must be at least 0 and below 1.")
+    if not 0.0 <= config.generator.sharpness <= 2.0:
+        raise UserError(f"generator.sharpness is {config.generator.sharpness}; it must be from 0 to 2.")
     if not 0.0 <= config.train.beta_1 < 1.0:
         raise UserError(f"train.beta_1 is {config.train.beta_1}; it must be at least 0 and below 1.")
     if not 0 <= config.seed < 2**32:
@@ -296,6 +315,11 @@ def check(config: Config) -> None:
     if config.recognizer.input_size < 32 or config.recognizer.input_size % 32:
         raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be divisible by 32, "
                         "because VGG-16 halves it five times, and positive.")
+    if not 0.2 <= config.recognizer.views.crop <= 1.0:
+        raise UserError(f"recognizer.views.crop is {config.recognizer.views.crop}; it must be from 0.2 to 1.")
+    if config.recognizer.pretrain.task == "matching" and (config.recognizer.pretrain.batch < 4 or config.recognizer.pretrain.batch % 2):
+        raise UserError(f"recognizer.pretrain.batch is {config.recognizer.pretrain.batch}; for matching it must be even and at "
+                        "least 4: as many photos as sketches, of two people or more.")
     for name in ("recognizer.people.people", "recognizer.people.photos"):
         if setting(config, name) < 2:
             raise UserError(f"{name} is {setting(config, name)}; it must be at least 2: each photo is told to find another of its "

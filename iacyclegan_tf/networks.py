@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from iacyclegan_tf.centres import COUNT
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.discriminator import Discriminator, smallest_side
@@ -36,7 +37,8 @@ def build_synthesis(config: Config, image_shape: tuple[int, int, int], seed: int
         raise UserError(f"Images are {image_shape[1]}×{image_shape[0]} pixels, but discriminator.layers={d.layers} "
                         f"needs at least {needed} on each side; use fewer layers or a larger data.height and data.width.")
     networks = SynthesisNetworks(
-        *(Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, i), recompute=config.train.recompute, dtype=dtype, name=name)
+        *(Generator(g.filters, g.blocks, g.upsampling, seed=_seed(seed, i), recompute=config.train.recompute,
+                    sharpening=g.sharpness > 0, dtype=dtype, name=name)
           for i, name in ((1, "photo_to_sketch"), (2, "sketch_to_photo"))),
         Discriminator(d.filters, d.layers, seed=_seed(seed, 3), dtype=dtype, name="photo_discriminator"),
         Discriminator(d.filters, d.layers, seed=_seed(seed, 4), dtype=dtype, name="sketch_discriminator"))
@@ -48,7 +50,7 @@ def build_synthesis(config: Config, image_shape: tuple[int, int, int], seed: int
 def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Recognizer:
     """Φ with its variables made; its first weights follow from the run's seed."""
     r = config.recognizer
-    recognizer = Recognizer(r.width, r.input_size, r.embedding, r.normalization, seed=_seed(config.seed, 5),
+    recognizer = Recognizer(r.width, r.input_size, r.embedding, r.normalization, COUNT if r.centred else 0, seed=_seed(config.seed, 5),
                             dtype=dtype, name=name)
     recognizer.build()
     return recognizer

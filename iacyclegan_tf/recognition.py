@@ -80,7 +80,7 @@ class IdentityContrast(tf.keras.Model):
     ['accuracy', 'gradient', 'loss']
     """
 
-    ABOVE = {"pool4": "pool5", "pool5": "fc6", "fc6": "fc7", "fc7": "fc7"}
+    ABOVE = {"pool2": "pool3", "pool3": "pool4", "pool4": "pool5", "pool5": "fc6", "fc6": "fc7", "fc7": "fc7"}
 
     def __init__(self, recognizer: Recognizer, scale: float = 16.0, **kwargs):
         super().__init__(**kwargs)
@@ -98,7 +98,7 @@ class IdentityContrast(tf.keras.Model):
         """``accuracy``: the share of photos whose nearest photo shows the same person."""
         images, labels = data
         with tf.GradientTape() as tape:
-            vectors, labels = _gather(self(images, training=True)), _gather(labels)
+            vectors, labels = gathered(self(images, training=True)), gathered(labels)
             loss, nearest = contrast(vectors, labels, self.scale)
         step = descent(tape, loss, self.trained_variables, self.optimizer)
         take(step)
@@ -147,7 +147,7 @@ class TripletTrainer(tf.keras.Model):
     def train_step(self, data):
         images, labels = data
         with tf.GradientTape() as tape:
-            embeddings, labels = _gather(self(images, training=True)), _gather(labels)
+            embeddings, labels = gathered(self(images, training=True)), gathered(labels)
             loss = self.triplet_loss(labels, embeddings)
         step = descent(tape, loss, self.trained_variables, self.optimizer)
         take(step)
@@ -174,7 +174,7 @@ def _mean(values, weights):
     return tf.math.divide_no_nan(tf.reduce_sum(values), tf.reduce_sum(weights))
 
 
-def _gather(values: tf.Tensor) -> tf.Tensor:
+def gathered(values: tf.Tensor) -> tf.Tensor:
     """All replicas' values, in replica order; the gradient of each replica's part comes back to it from all."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas == 1:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.centres import set_centres
 from iacyclegan_tf.data.image_sources import ImageSource, joined
 from iacyclegan_tf.data.streams import Worker, batch_labels, batch_places, identity_stream, labelled_stream
 from iacyclegan_tf.evaluation import Separation, separation
 from iacyclegan_tf.matching import embed
 from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.pair_matching import PairMatching
 from iacyclegan_tf.recognition import IdentityClassifier, TripletTrainer
 from iacyclegan_tf.run_context import Restart, RunContext, adam
 from iacyclegan_tf.servables import Embedder
@@ -32,9 +34,38 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
         model.optimizer.build(model.trained_variables)
     phase = Phase("recognizer_0/classification", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
                   lambda start: labelled_stream(images, labels, batch=batch, seed=seed,
-                                                augmentation=context.augmentation, start_step=start, worker=context.worker),
+                                                augmentation=context.views, start_step=start, worker=context.worker),
                   steps, epoch_steps, batch,
                   lambda step: [_named(fitting, place) for place in batch_places(step, batch, len(labels), seed)])
+    context.train(phase, _WATCHED)
+
+
+def centre(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray | ImageSource]) -> None:
+    """``set_centres`` with images of the training set, or made from them."""
+    with context.faces.fitting.reading():
+        set_centres(recognizer, sources)
+
+
+def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
+    """Pre-trains Φ0 to find the sketch to a photo and the photo to a sketch, among the people of a batch."""
+    settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
+    people = min(settings.batch // 2, fitting.people)
+    epoch_steps = max(1, fitting.people // people)
+    steps = settings.epochs * epoch_steps
+    seed = context.phase_seed(201)
+    with context.strategy.scope():
+        model = PairMatching(recognizer, settings.scale)
+        model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps))))
+        model.optimizer.build(model.trained_variables)
+    names = sorted(set(fitting.identities))  # labels number the people in this order
+
+    def stream(start: int, worker: Worker):
+        return identity_stream([(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], people=people, images=2,
+                               seed=seed, augmentation=context.views, start_step=start, worker=worker)
+
+    phase = Phase("recognizer_0/matching", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
+                  lambda start: stream(start, context.worker), steps, epoch_steps, 2 * people,
+                  lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))])
     context.train(phase, _WATCHED)
 
 
@@ -64,13 +95,14 @@ class TripletTraining:
 
         def stream(start: int, worker: Worker):
             return identity_stream(sources, people=settings.people, images=settings.images, seed=seed,
-                                   augmentation=context.augmentation, start_step=start, worker=worker)
+                                   augmentation=context.views, start_step=start, worker=worker)
 
         phase = Phase(name, self.trainer, tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer),
                       lambda start: stream(start, context.worker), steps, steps,
                       min(settings.people, int(sources[0][1].max()) + 1) * settings.images,
                       lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))])
         context.train(phase, _WATCHED)
+        centre(context, self.recognizer, [images for images, _ in sources])
 
 
 def train_if_better(training: TripletTraining, name: str, sources, steps: int, seed: int,
@@ -80,6 +112,8 @@ def train_if_better(training: TripletTraining, name: str, sources, steps: int, s
     ``probes`` and ``gallery``: uint8 ``[N, H, W, 3]`` of the validation people, paired by index. Returns what
     was measured: ``{"before": …, "after": …, "kept": bool}``.
     """
+    # first the centres alone, which costs nothing: what is then kept or not is the training
+    centre(training.context, training.recognizer, [images for images, _ in sources])
     old = Restart(training.recognizer.variables)
     before = _judged(training, probes, gallery, identities)
     training.train(name, sources, steps, seed)

@@ -21,10 +21,11 @@ from iacyclegan_tf.matching import from_servables
 from iacyclegan_tf.networks import build_recognizer, copy_weights, load_weights
 from iacyclegan_tf.people_training import pretrain_on_people
 from iacyclegan_tf.publish import Version, publish
-from iacyclegan_tf.recognizer_training import TripletTraining, classify_identities, train_if_better
+from iacyclegan_tf.recognizer_training import TripletTraining, centre, classify_identities, match_pairs, train_if_better
 from iacyclegan_tf.results import Results
 from iacyclegan_tf.run_context import RunContext
 from iacyclegan_tf.served_networks import ServedNetworks
+from iacyclegan_tf.sharpness_calibration import calibrate_sharpening
 from iacyclegan_tf.synthesised import synthesised, synthesised_partners
 from iacyclegan_tf.synthesis_training import SynthesisTraining
 
@@ -63,7 +64,7 @@ class Rounds:
         place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
         if not self.results.read(place, checkpoint):
             self.results.write(place, checkpoint, self._first_recognizer())
-        self._clear("recognizer_0/people", "recognizer_0/classification", "recognizer_0/triplets")
+        self._clear("recognizer_0/people", "recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
 
@@ -73,12 +74,14 @@ class Rounds:
         if settings.weights:
             load_weights(self.initial, settings.weights)
             made_from["weights"] = settings.weights
+            centre(self.context, self.initial, [fitting.photos, fitting.sketches])
             if self.config.rounds.schedule == "generator_first":
                 return made_from
         else:
             if settings.pretrain_root:
                 made_from["people"] = pretrain_on_people(self.context, self.initial)
-            classify_identities(self.context, self.initial)
+            (match_pairs if settings.pretrain.task == "matching" else classify_identities)(self.context, self.initial)
+            centre(self.context, self.initial, [fitting.photos, fitting.sketches])
         return made_from | train_if_better(
             TripletTraining(self.context, self.initial), "recognizer_0/triplets",
             [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], settings.pretrain.triplet_steps,
@@ -88,8 +91,19 @@ class Rounds:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
         if not self.results.read(place, networks):
             self.synthesis.train(number)
+            if self.config.generator.sharpness > 0:
+                self._sharpen(number)
             self.results.write(place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())})
         self._clear(f"round_{number}/synthesis")
+
+    def _sharpen(self, number: int) -> None:
+        """Both generators, judged on the validation people."""
+        networks, held, target = self.synthesis.networks, self.faces.validation, self.config.generator.sharpness
+        for generator, images, truths in ((networks.photo_to_sketch, held.photos, held.original_sketches),
+                                          (networks.sketch_to_photo, held.sketches, held.original_photos)):
+            amount, before, after = calibrate_sharpening(generator, self.faces.fit, images, truths, target)
+            self.context.say(f"round_{number}/{generator.name}: sharpened by {amount:.2f}, gradient energy of the validation people "
+                             f"{before:.2f} -> {after:.2f} of the real images' ({target} wanted)")
 
     def fine_tune(self, number: int, side: str) -> None:
         """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesised."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 from iacyclegan_tf.adam import FusedAdam
 from iacyclegan_tf.checkpoint import CheckpointStore
 from iacyclegan_tf.config import Config, TrainConfig
+from iacyclegan_tf.data.face_views import FaceViews
 from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.data.streams import Augmentation, Worker
 from iacyclegan_tf.monitor import History, PeakMemory, Progress
@@ -38,6 +39,14 @@ class RunContext:
     @property
     def augmentation(self) -> Augmentation:
         return Augmentation(self.config.data.enlarge, self.config.data.flip)
+
+    @property
+    def views(self) -> Augmentation | FaceViews:
+        """How images are changed to train recognizers."""
+        views = self.config.recognizer.views
+        if (views.crop, views.shift, views.light) == (1.0, 0.0, 0.0):
+            return self.augmentation
+        return FaceViews(views.crop, views.shift, views.light, self.config.data.flip)
 
     def phase_seed(self, number: int) -> int:
         """A seed of its own for each numbered phase of the run."""

@@ -26,7 +26,7 @@ class FacePairs(People):
     Attributes:
         photos, sketches: uint8 ``[N, H, W, 3]``, paired by index.
         identities: N names of people; one person may have several pairs.
-        original_photos, original_sketches: N uint8 images ``[h, w, 3]`` in their own size.
+        original_photos, original_sketches: N uint8 images ``[h, w, 3]`` in their own size; not of fitting pairs.
     """
 
     photos: np.ndarray

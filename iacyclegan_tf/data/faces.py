@@ -44,7 +44,7 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
                  for i, r in progress(wanted, f"drawing {what} faces", len(wanted))]
         photos, sketches = zip(*pairs)
         return FacePairs(np.stack(photos), np.stack(sketches), tuple(f"drawn-{i:04d}" for i, _ in wanted),
-                         photos if what == "test" else (), sketches if what == "test" else ())
+                         photos, sketches)
 
     train = draw(0, people.train_people, people.renderings, "training")
     test = draw(people.train_people, people.test_people, 1, "test")
@@ -70,17 +70,16 @@ def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     chosen = [pair for pair in chosen if pair.photo in images and pair.sketch in images]
     fit = _network_fit(settings, chosen, images)
 
-    def gather(split: str, keep: bool) -> FacePairs:
+    def gather(split: str) -> FacePairs:
         pairs = [pair for pair in chosen if pair.split == split]
         if not pairs:
             raise UserError(f"The split {split!r} of {settings.root} holds no usable pair.")
         photos, sketches = [images[p.photo] for p in pairs], [images[p.sketch] for p in pairs]
         return FacePairs(np.stack([fit.apply(i) for i in photos]), np.stack([fit.apply(i) for i in sketches]),
-                         tuple(p.identity for p in pairs), tuple(photos) if keep else (),
-                         tuple(sketches) if keep else ())
+                         tuple(p.identity for p in pairs), tuple(photos), tuple(sketches))
 
-    fitting, validation = _hold_out(gather(settings.train_split, False), settings.validation_share, seed)
-    return checked(Faces(fitting, validation, gather(test_split, True), test_split, fit,
+    fitting, validation = _hold_out(gather(settings.train_split), settings.validation_share, seed)
+    return checked(Faces(fitting, validation, gather(test_split), test_split, fit,
                          split_hash(tuple(chosen)), notes))
 
 
@@ -100,9 +99,11 @@ def _network_fit(settings: DataConfig, pairs, images: dict[Path, np.ndarray]) ->
 def _hold_out(train: FacePairs, share: float, seed: int) -> tuple[FacePairs, FacePairs]:
     """Those for fitting, and those of the people held out."""
     is_held = held_out(train.identities, share, seed)
-    return _subset(train, ~is_held), _subset(train, is_held)
+    return _subset(train, ~is_held, False), _subset(train, is_held, True)
 
 
-def _subset(pairs: FacePairs, mask: np.ndarray) -> FacePairs:
-    return FacePairs(pairs.photos[mask], pairs.sketches[mask],
-                     tuple(identity for identity, wanted in zip(pairs.identities, mask) if wanted))
+def _subset(pairs: FacePairs, mask: np.ndarray, keep: bool) -> FacePairs:
+    kept = np.flatnonzero(mask)
+    originals = [tuple(images[i] for i in kept) if keep and images else ()
+                 for images in (pairs.original_photos, pairs.original_sketches)]
+    return FacePairs(pairs.photos[mask], pairs.sketches[mask], tuple(pairs.identities[i] for i in kept), *originals)

@@ -39,8 +39,8 @@ def read_shards(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     if held.all():
         raise UserError(f"The split {settings.train_split!r} of {settings.root} has {train.people} people and all are held out; "
                         "give more pairs, or change data.validation_share.")
-    fitting, validation = train.subset(~held), _in_memory(train.subset(held), False, "validation", progress)
-    test = _in_memory(pairs_of(test_split), True, "test", progress)
+    fitting, validation = train.subset(~held), _in_memory(train.subset(held), "validation", progress)
+    test = _in_memory(pairs_of(test_split), "test", progress)
     return checked(Faces(fitting, validation, test, test_split, fit, split_hash(chosen),
                          [*pairing.report(), _what_lies_where(index, fitting, validation, test)]))
 
@@ -58,16 +58,15 @@ def _network_fit(settings: DataConfig, index: ShardIndex, chosen: list[Pair], nu
     return Fit("native", int(sizes[0, 0]), int(sizes[0, 1]))
 
 
-def _in_memory(pairs: RecordPairs, keep: bool, what: str, progress: Callable) -> FacePairs:
-    """The pairs at the network's size and, if wanted (``keep``), in their own."""
+def _in_memory(pairs: RecordPairs, what: str, progress: Callable) -> FacePairs:
+    """The pairs at the network's size and in their own."""
     fitted, originals = [np.empty(pairs.photos.shape, np.uint8) for _ in SIDES], [[] for _ in SIDES]
     with pairs.reading():
-        everything = progress(pairs.in_order(fitted=not keep).as_numpy_iterator(), f"reading {what} pairs", len(pairs))
+        everything = progress(pairs.in_order(fitted=False).as_numpy_iterator(), f"reading {what} pairs", len(pairs))
         for number, images in enumerate(everything):
             for side, image in enumerate(images):
-                fitted[side][number] = pairs.fit.apply(image) if keep else image
-                if keep:
-                    originals[side].append(image)
+                fitted[side][number] = pairs.fit.apply(image)
+                originals[side].append(image)
     return FacePairs(*fitted, pairs.identities, *map(tuple, originals))
 
 

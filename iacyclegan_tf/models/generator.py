@@ -7,6 +7,7 @@ import tensorflow as tf
 from iacyclegan_tf.models.convolution import Convolution
 from iacyclegan_tf.models.initializers import normal, seed_sequence
 from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
+from iacyclegan_tf.models.sharpening import sharpened
 
 
 class ResidualBlock(tf.keras.layers.Layer):
@@ -34,6 +35,8 @@ class Generator(tf.keras.Model):
         upsampling_kind: ``transpose`` or ``resize``, see ``models/layers.py``.
         recompute: in training, keep only what goes into each residual block and compute the rest again on the way
             back (Chen et al. 2016, arXiv 1604.06174): less memory for more time, and the same gradients.
+        sharpening: whether outputs are sharpened outside training, by the amount of the variable ``sharpening``
+            (``sharpness_calibration.py`` finds it), which is saved with the weights.
         dtype: a Keras precision policy; the output is float32 under any.
 
     Input and output: float ``[N, H, W, 3]`` in [−1, 1], H and W divisible by 4.
@@ -44,10 +47,10 @@ class Generator(tf.keras.Model):
     """
 
     def __init__(self, filters: int = 64, blocks: int = 9, upsampling_kind: str = "transpose",
-                 seed: int | None = None, recompute: bool = False, dtype=None, **kwargs):
+                 seed: int | None = None, recompute: bool = False, sharpening: bool = False, dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self._arguments = {"filters": filters, "blocks": blocks, "upsampling_kind": upsampling_kind, "seed": seed,
-                           "recompute": recompute}
+                           "recompute": recompute, "sharpening": sharpening}
         self.recompute = recompute
         policy = self.dtype_policy
         seeds = seed_sequence(seed)
@@ -66,6 +69,8 @@ class Generator(tf.keras.Model):
             self.stages += [*upsampling(upsampling_kind, channels, normal(seeds), policy), *norm_relu()]
         self.stages += [ReflectionPadding2D(3, dtype=policy),
                         Convolution(3, 7, kernel_initializer=normal(seeds), dtype=policy)]
+        # none where it is off: checkpoints of earlier generators hold no such variable
+        self.sharpening = tf.Variable(0.0, trainable=False, name="sharpening") if sharpening else None
 
     def call(self, images, training=None):
         # Keras hands ``training`` on to all layers inside.
@@ -75,7 +80,8 @@ class Generator(tf.keras.Model):
                 hidden = tf.recompute_grad(lambda values, block=stage: block(values, training=True))(hidden)
             else:
                 hidden = stage(hidden)
-        return tf.tanh(tf.cast(hidden, tf.float32))
+        images = tf.tanh(tf.cast(hidden, tf.float32))
+        return images if training or self.sharpening is None else sharpened(images, self.sharpening)
 
     def get_config(self):
         return {**self._arguments, "name": self.name}

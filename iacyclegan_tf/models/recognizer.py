@@ -23,10 +23,13 @@ class Recognizer(tf.keras.Model):
     Args:
         width: multiplies all channels; 1.0 is VGG-Face, 0.125 trains on a CPU.
         input_size: 224 for VGG-Face; divisible by 32.
-        embedding: the layer that ``call`` returns, L2-normalised: ``pool4``, ``pool5``, ``fc6`` or ``fc7``. The
-            paper's VGG-Face ends in fc7; pool4 keeps more of where things are, which small networks need.
+        embedding: the layer that ``call`` returns, L2-normalised: ``pool2`` .. ``pool5``, ``fc6`` or ``fc7``. The
+            paper's VGG-Face ends in fc7; lower layers keep more of where things are, which small networks need.
         normalization: ``none`` (VGG-Face) or ``batch`` (Ioffe & Szegedy 2015, after each convolution, for
             networks trained from nothing; inside the perception loss its learnt statistics are used).
+        centres: how many mean embeddings it holds (``centres.py`` gives them). Each embedding is taken from the nearest
+            of them, so that what all faces have in common, and of which most of a small network's embedding consists,
+            does not count. 0: embeddings as they are, as the paper compares VGG-Face's.
 
     >>> phi = Recognizer(width=0.0625, input_size=32)
     >>> phi(tf.zeros([2, 40, 32, 3])).shape
@@ -34,7 +37,7 @@ class Recognizer(tf.keras.Model):
     """
 
     def __init__(self, width: float = 1.0, input_size: int = 224, embedding: str = "fc7",
-                 normalization: str = "none", seed: int | None = None, dtype=None, **kwargs):
+                 normalization: str = "none", centres: int = 0, seed: int | None = None, dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.width, self.input_size, self.embedding = width, input_size, embedding
         self.normalization = normalization
@@ -57,6 +60,8 @@ class Recognizer(tf.keras.Model):
         self.fc6, self.fc7 = (tf.keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy,
                                                     kernel_initializer=_he(seed, number + i))
                               for i, name in enumerate(("fc6", "fc7")))
+        # none where they are off: checkpoints and files of recognizers without centres hold no such variable
+        self.centres = tf.Variable(tf.zeros([centres, self.embedding_length]), trainable=False, name="centres") if centres else None
 
     def build(self, input_shape=None):
         """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
@@ -97,10 +102,14 @@ class Recognizer(tf.keras.Model):
 
     def call(self, images, training=False):
         """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
-        return self.vectors(images, self.embedding, bool(training))
+        vectors = self.vectors(images, self.embedding, bool(training))
+        if self.centres is None:
+            return vectors
+        nearest = tf.argmax(tf.matmul(vectors, tf.math.l2_normalize(self.centres, axis=1), transpose_b=True), 1)
+        return tf.math.l2_normalize(vectors - tf.gather(self.centres, nearest), axis=1)
 
     def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:
-        """As ``call``, from any named layer."""
+        """As ``call``, from any named layer, and without centres."""
         feature, = self.features(images, (layer,), training)
         if layer.startswith("pool"):
             feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
@@ -120,6 +129,10 @@ class Recognizer(tf.keras.Model):
     def embedding_variables(self) -> list[tf.Variable]:
         """The trainable variables that the embedding depends on: not the layers above it."""
         return self.trainable_up_to(self.embedding)
+
+    @property
+    def centre_count(self) -> int:
+        return 0 if self.centres is None else self.centres.shape[0]
 
     @property
     def embedding_length(self) -> int:
@@ -158,7 +171,7 @@ class Recognizer(tf.keras.Model):
 
     def get_config(self):
         return {"width": self.width, "input_size": self.input_size, "embedding": self.embedding,
-                "normalization": self.normalization, "name": self.name}
+                "normalization": self.normalization, "centres": self.centre_count, "name": self.name}
 
 
 def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:

@@ -1,0 +1,35 @@
+"""Mean embeddings of the training images, from which a recognizer with ``centres`` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from iacyclegan_tf.data.face_views import FaceViews
+from iacyclegan_tf.data.image_sources import ImageSource, each, source_of
+from iacyclegan_tf.models.recognizer import Recognizer
+
+_BATCH = 16
+CROPS = (1.0, 0.6)  # shares of the side: the whole crop, and about the face alone (columns 40-160 and rows 70-220 of 200x250)
+KINDS = 2  # of images that one recognizer sees: photos and sketches, or real and synthesised ones
+COUNT = KINDS * len(CROPS)
+
+
+def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSource]) -> None:
+    """One centre for each of the two ``sources`` (uint8 ``[N, H, W, 3]``) at each of ``CROPS``, by assignment.
+
+    Which of them an image is measured from is found by the network itself, the nearest one: nobody has to say whether
+    an image is a photo or a sketch, real or synthesised, cropped or not. Without centres nothing is done.
+    """
+    if recognizer.centres is None:
+        return
+    centres = [_mean(recognizer, source_of(images), FaceViews(crop)) for images in sources for crop in CROPS]
+    recognizer.centres.assign(np.stack(centres).astype(np.float32))
+
+
+def _mean(recognizer: Recognizer, images: ImageSource, view: FaceViews) -> np.ndarray:
+    batches = each(len(images), lambda index: view.central(images(index)), images.parallel).batch(_BATCH)
+    total = sum(recognizer.vectors(batch, recognizer.embedding).numpy().astype(np.float64).sum(0) for batch in batches)
+    return total / len(images)
