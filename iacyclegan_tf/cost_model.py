@@ -17,7 +17,7 @@ from iacyclegan_tf.config import Config
 from iacyclegan_tf.config_file import dump_config
 from iacyclegan_tf.data.face_pairs import Faces
 from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.rehearsal import CLASSIFICATION, SYNTHESIS, TRIPLETS, PhaseCost, rehearse
+from iacyclegan_tf.rehearsal import SYNTHESIS, TRIPLETS, PhaseCost, rehearse
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RunCost:
         cost = {phase.name: phase.steps * phase.seconds for phase in self.phases}
         step = next((phase.seconds for phase in self.phases if phase.name == TRIPLETS), 0.0)
         tuned = 2 if config.rounds.finetune else 0
-        return (cost.get(CLASSIFICATION, 0.0) + step * config.recognizer.pretrain.triplet_steps
+        return (cost.get(config.recognizer.pretrain.task, 0.0) + step * config.recognizer.pretrain.triplet_steps
                 + config.rounds.count * (cost[SYNTHESIS] + tuned * cost.get(TRIPLETS, 0.0)))
 
 

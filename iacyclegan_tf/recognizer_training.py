@@ -20,6 +20,13 @@ from iacyclegan_tf.training import Phase
 _WATCHED = ("loss", "accuracy", "active_triplets")
 
 
+def pretrain_on_pairs(context: RunContext, recognizer: Recognizer) -> None:
+    """Trains Φ0 on the fitting pairs by the task that ``recognizer.pretrain`` names, and gives it its centres."""
+    tasks = {"classification": classify_identities, "matching": match_pairs}
+    tasks[context.config.recognizer.pretrain.task](context, recognizer)
+    centre(context, recognizer, [context.faces.fitting.photos, context.faces.fitting.sketches])
+
+
 def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
     """Pre-trains Φ0 to name the fitting people from either modality, so that both share one embedding."""
     settings, fitting = context.config.recognizer.pretrain, context.faces.fitting

@@ -15,14 +15,14 @@ from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.evaluation import evaluate_round
 from iacyclegan_tf.matching import from_servables
 from iacyclegan_tf.monitor import History, NonFinite, StopOnNonFinite
-from iacyclegan_tf.recognizer_training import classify_identities
+from iacyclegan_tf.recognizer_training import pretrain_on_pairs
 from iacyclegan_tf.rounds import Rounds
 from iacyclegan_tf.run_context import RunContext
 from iacyclegan_tf.run_folder import RunFolder
 from iacyclegan_tf.training import Phase
 from iacyclegan_tf.workers import Workers
 
-CLASSIFICATION, SYNTHESIS, TRIPLETS = "classification", "synthesis", "triplets"
+SYNTHESIS, TRIPLETS = "synthesis", "triplets"
 SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
 _JUDGED = 8  # people who go through evaluation, whose memory counts too
@@ -78,15 +78,15 @@ class StepTimes(tf.keras.callbacks.Callback):
 
 
 def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
-    """Classification where Φ0 is trained from nothing, synthesis, triplets; then a few people through evaluation."""
+    """Pre-training where Φ0 is trained from nothing, synthesis, triplets; then a few people through evaluation."""
     folder = RunFolder(config)
     context = RehearsalContext(config, folder, faces, workers.strategy, History(folder.history, folder.tensorboard, 1),
                                Console(quiet=True), workers)
     rounds = Rounds(context)
     names = []
     if not config.recognizer.weights and config.recognizer.pretrain.epochs:
-        names.append(CLASSIFICATION)
-        classify_identities(context, rounds.initial)
+        names.append(config.recognizer.pretrain.task)
+        pretrain_on_pairs(context, rounds.initial)
     names.append(SYNTHESIS)
     rounds.synthesis.train(1)
     if config.recognizer.finetune.steps:

@@ -21,7 +21,7 @@ from iacyclegan_tf.matching import from_servables
 from iacyclegan_tf.networks import build_recognizer, copy_weights, load_weights
 from iacyclegan_tf.people_training import pretrain_on_people
 from iacyclegan_tf.publish import Version, publish
-from iacyclegan_tf.recognizer_training import TripletTraining, centre, classify_identities, match_pairs, train_if_better
+from iacyclegan_tf.recognizer_training import TripletTraining, centre, pretrain_on_pairs, train_if_better
 from iacyclegan_tf.results import Results
 from iacyclegan_tf.run_context import RunContext
 from iacyclegan_tf.served_networks import ServedNetworks
@@ -80,8 +80,7 @@ class Rounds:
         else:
             if settings.pretrain_root:
                 made_from["people"] = pretrain_on_people(self.context, self.initial)
-            (match_pairs if settings.pretrain.task == "matching" else classify_identities)(self.context, self.initial)
-            centre(self.context, self.initial, [fitting.photos, fitting.sketches])
+            pretrain_on_pairs(self.context, self.initial)
         return made_from | train_if_better(
             TripletTraining(self.context, self.initial), "recognizer_0/triplets",
             [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], settings.pretrain.triplet_steps,
