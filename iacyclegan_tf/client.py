@@ -16,6 +16,7 @@ from iacyclegan_tf.serving.connecting import connected
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.serving.remote import Connection, Model, Refused
 from iacyclegan_tf.serving.splitting import Image, answers, batches
+from iacyclegan_tf.spreadsheet_names import no_formula
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -118,7 +119,8 @@ def match(connection: Connection, options: argparse.Namespace) -> None:
                 rows.setdefault(probe.path, {})[other.path] = score
     if options.out and rows:
         names = [path for path in dict.fromkeys(image.path for image in gallery) if path in next(iter(rows.values()))]
-        lines = [["probe", *map(str, names)], *([str(p), *(f"{row[g]:.6f}" for g in names)] for p, row in rows.items())]
+        lines = [["probe", *(no_formula(str(name)) for name in names)],
+                 *([no_formula(str(probe)), *(f"{row[name]:.6f}" for name in names)] for probe, row in rows.items())]
         write_text(options.out, _csv(lines))
         print(options.out)
     else:

@@ -8,9 +8,9 @@ import json
 
 from iacyclegan_tf.face_gallery import WAYS, Candidate, SearchResult
 from iacyclegan_tf.report.tables import Table
+from iacyclegan_tf.spreadsheet_names import no_formula
 
 _COLUMNS = ("rank", "name", "sha256", "fusion", "photo", "sketch", "calibrated", "far_fusion", "far_photo", "far_sketch")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
 
 
 def table(result: SearchResult) -> Table:
@@ -38,8 +38,7 @@ def as_csv(result: SearchResult) -> str:
     writer.writerow(_COLUMNS)
     for one in result.candidates:
         values = _values(one)
-        if values["name"].startswith(_FORMULA):
-            values["name"] = f"'{values['name']}"
+        values["name"] = no_formula(values["name"])
         writer.writerow([values[column] for column in _COLUMNS])
     return text.getvalue()
 

@@ -80,7 +80,7 @@ GUARDS = (
           "test_run_folder.py::test_what_a_killed_writer_left"),
     Guard("other data are refused", "run_folder.py", "        if before != data:", "        if False:",
           "test_run_folder.py::test_other_data_are_refused"),
-    Guard("CSV names are no formulas", "ranked_list.py", '        if values["name"].startswith(_FORMULA):', "        if False:",
+    Guard("CSV names are no formulas", "spreadsheet_names.py", "if name.startswith(_FORMULA)", "if False",
           "test_gallery.py::test_no_name_is_a_formula"),
     Guard("names are UTF-8", "data/images.py", '        path.name.encode("utf-8")', "        pass",
           "test_bad_input.py::test_a_name_that_is_not_utf8"),

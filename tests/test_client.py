@@ -77,6 +77,14 @@ def test_embed(server, faces, tmp_path):
     assert server.models.requests == [2, 1]
 
 
+def test_the_scores_hold_no_formula(server, faces, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("=1.png").write_bytes(Path(faces[0]).read_bytes())
+    server.ask("match", "--probes", "=1.png", "--gallery", "=1.png", faces[1], "--of", "photo", "--out", "scores.csv")
+    header, row = Path("scores.csv").read_text().splitlines()
+    assert header.startswith("probe,'=1.png,") and row.startswith("'=1.png,")
+
+
 def test_match(server, faces, tmp_path, capsys):
     server.ask("match", "--probes", *faces[:2], "--gallery", *faces, "--of", "sketch", "--out", tmp_path / "scores.csv",
                "--batch", 2)
