@@ -17,7 +17,7 @@ from benchmarks.ablations import CYCLEGAN, WHOLE
 
 RESAMPLES, SEED = 2000, 0
 COMPARED = ("sketch SSIM", "sketch FSIM", "photo SSIM", "photo FSIM", "photo rank-1", "sketch rank-1", "fusion rank-1",
-            "fusion VR at FAR 1 %")
+            "fusion VR at FAR 1 %", "fusion, face only, rank-1", "fusion, face only, VR at FAR 1 %")
 
 
 def write_tables(folder: Path, into: Path | None, name: str) -> None:
@@ -60,7 +60,7 @@ def read_results(folder: Path) -> list[tuple[Attempt, RoundFiles]]:
 def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Table:
     """One row a preset, mean ± standard deviation where several seeds were trained; then what costs no training."""
     header = ("", "seeds", "steps", "minutes", "sketch SSIM", "FSIM", "sharpness", "photo SSIM", "FSIM", "sharpness",
-              "rank-1 none", "photo", "sketch", "fusion", "fusion VR at FAR 1 %")
+              "rank-1 none", "photo", "sketch", "fusion", "fusion VR at FAR 1 %", "face only: fusion rank-1", "VR at FAR 1 %")
     rows = []
     for preset in dict.fromkeys(attempt.preset for attempt, _ in results):
         same = [(attempt, files) for attempt, files in results if attempt.preset == preset]
@@ -73,10 +73,11 @@ def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Tab
     trivial = files.metrics["trivial_baselines"]
     for kind, words in (("input", "input taken as output"), ("mean_training_image", "mean training image")):
         one = {side: {name: values[kind] for name, values in measured.items()} for side, measured in trivial.items()}
-        rows.append((words, *[""] * 3, *_image_cells([one]), *[""] * 5))
+        rows.append((words, *[""] * 3, *_image_cells([one]), *[""] * 7))
     if "not_measured" not in files.metrics["hog"]:
         none = files.metrics["hog"]["none"]
-        rows.append(("HOG, sketch against photo", *[""] * 9, percent(none["rank1"]), *[""] * 3, ""))
+        rows.append(("HOG, sketch against photo", *[""] * 9, percent(none["rank1"]), *[""] * 3,
+                     *_verification_cells([files.metrics], "hog", "none")[1:], *_verification_cells([files.metrics], "hog_face", "none")))
     protocol = files.metrics["protocol"]
     notes = (f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
              f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. "
@@ -112,10 +113,16 @@ def _difference_table(results: list[tuple[Attempt, RoundFiles]], base: str, seed
 def _measured_cells(metrics: list[dict]) -> list[str]:
     ranks = [_spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %"
              for way in ("none", "photo", "sketch", "fusion")]
-    rates = [one["retrieval"]["fusion"]["vr_far_1"] for one in metrics]
-    if None in rates:
-        return [*_image_cells(metrics), *ranks, "refused"]
-    return [*_image_cells(metrics), *ranks, _spread([100 * rate for rate in rates], "{:.1f}") + " %"]
+    return [*_image_cells(metrics), *ranks, *_verification_cells(metrics, "retrieval", "fusion")[1:],
+            *_verification_cells(metrics, "retrieval_face", "fusion")]
+
+
+def _verification_cells(metrics: list[dict], table: str, way: str) -> list[str]:
+    """Rank-1, and verification rate at FAR 1 % where there are people enough."""
+    if any("not_measured" in one[table] for one in metrics):
+        return ["", ""]
+    return ["refused" if None in values else _spread([100 * value for value in values], "{:.1f}") + " %"
+            for values in ([one[table][way][measure] for one in metrics] for measure in ("rank1", "vr_far_1"))]
 
 
 def _image_cells(metrics: list[dict]) -> list[str]:

@@ -73,6 +73,7 @@ def test_the_tables_hold_the_measured_numbers(results, tmp_path):
         assert cells[:2] == ["0", "6"] and cells[3:5] == [f"{metrics['photo_to_sketch'][m]:.4f}"
                                                           for m in ("ssim", "fsim")]
         assert cells[12] == f"{100 * metrics['retrieval']['fusion']['rank1']:.1f} %" and cells[13] == "refused"
+        assert cells[14] == f"{100 * metrics['retrieval_face']['fusion']['rank1']:.1f} %" and cells[15] == "refused"
     assert re.match(r"[+-]0\.\d{4} \[[+-]0\.\d{4}, [+-]0\.\d{4}\]", rows["no_cycle"][0])
     assert "input taken as output" in rows and "HOG, sketch against photo" in rows
     for words in ("python -m benchmarks.ablations run", "quickstart", "data.height=40",

@@ -27,7 +27,7 @@ from iacyclegan_tf.index.names import Entry, Names
 from iacyclegan_tf.index.vectors import NUMBER, VectorFile
 
 FILE = "gallery.sqlite"
-_COPIED = 4096  # rows at a time while compacting
+_COPIED = 1 << 24  # numbers at a time while compacting: 64 MB, however long an embedding is
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,9 @@ class GalleryStore:
                 for way, file in new.items():
                     file.path.unlink(missing_ok=True)  # of a compaction that was killed
                     source = old[way].mapped(about["next_row"])
-                    for start in range(0, len(rows), _COPIED):
-                        file.write(start, source[rows[start:start + _COPIED]])
+                    step = max(1, _COPIED // file.length)
+                    for start in range(0, len(rows), step):
+                        file.write(start, source[rows[start:start + step]])
                     file.sync()
                 self._names.renumber(rows.tolist())
                 self._names.erased()
