@@ -21,7 +21,7 @@ PROTOCOL = {
     "verification": "share of genuine pairs above the linear quantile of all impostor scores; refused under 10 / FAR "
                     "impostor pairs",
     "face_crop": "columns 40-160 and rows 70-220 of 200x250, in proportion, of all four images; recognizers get the "
-                 "crop as an image of its own, though they were trained on whole crops",
+                 "crop as an image of its own; what they were trained on is recognizer.views",
     "hog": "9 orientations, 10x10 cells at 200x250 (in proportion to the width elsewhere), 2x2 blocks, mean-centred, "
            "cosine",
 }
