@@ -252,8 +252,8 @@ _NOT_NEGATIVE = (
     "generator.blocks discriminator.pool_size recognizer.pretrain.epochs recognizer.pretrain.triplet_steps "
     "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight loss.paired_weight "
     "recognizer.people.steps recognizer.people.warp recognizer.people.rotation recognizer.people.zoom "
-    "recognizer.people.shift recognizer.views.shift recognizer.views.light train.epochs train.decay_epochs train.memory_limit_gb train.intra_op_threads export.keep "
-    "export.batching.timeout_micros"
+    "recognizer.people.shift recognizer.views.shift recognizer.views.light train.epochs train.decay_epochs train.memory_limit_gb "
+    "train.intra_op_threads export.keep export.batching.timeout_micros"
 ).split()
 _POSITIVE = (
     "recognizer.width recognizer.pretrain.learning_rate recognizer.pretrain.scale recognizer.finetune.learning_rate "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.descent import descent, take
-from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.recognition import contrast, gathered
 from iacyclegan_tf.strategy import replica_share
@@ -19,7 +18,8 @@ class PairMatching(tf.keras.Model):
     compared, the vectors of the batch's photos and those of its sketches are each freed of their mean, so that the
     difference of the modalities is nothing to be learnt: as ``centres.py`` does it afterwards.
 
-    Batches are those of ``identity_stream`` with two images a person from ``[photos, sketches]``: they take turns.
+    Batches are those of ``identity_stream`` with two images a person from ``[photos, sketches]``: they take turns,
+    on each device.
 
     >>> model = PairMatching(Recognizer(width=0.0625, input_size=32, embedding="pool2"))
     >>> model.compile(tf.keras.optimizers.Adam(1e-3))
@@ -43,9 +43,6 @@ class PairMatching(tf.keras.Model):
     def train_step(self, data):
         """``accuracy``: the share of images whose nearest image shows the same person."""
         images, labels = data
-        if images.shape[0] % 2:
-            raise UserError(f"A device gets {images.shape[0]} images of recognizer.pretrain.batch at a time, but photos and "
-                            "sketches take turns; give a batch that leaves each device an even number.")
         with tf.GradientTape() as tape:
             vectors, labels = gathered(self(images, training=True)), gathered(labels)
             loss, nearest = contrast(freed_of_means(vectors), labels, self.scale)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from iacyclegan_tf.centres import set_centres
 from iacyclegan_tf.data.image_sources import ImageSource, joined
 from iacyclegan_tf.data.streams import Worker, batch_labels, batch_places, identity_stream, labelled_stream
+from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.evaluation import Separation, separation
 from iacyclegan_tf.matching import embed
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -56,7 +57,11 @@ def centre(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray
 def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
     """Pre-trains Φ0 to find the sketch to a photo and the photo to a sketch, among the people of a batch."""
     settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
-    people = min(settings.batch // 2, fitting.people)
+    devices = context.strategy.num_replicas_in_sync
+    people = min(settings.batch // 2, fitting.people) // devices * devices  # each device gets whole pairs
+    if people < 2:
+        raise UserError(f"recognizer.pretrain.batch is {settings.batch}, and {fitting.people} people are fitted to, which is less than a "
+                        f"photo and a sketch of one person for each of the {devices} devices; give a larger batch or more people.")
     epoch_steps = max(1, fitting.people // people)
     steps = settings.epochs * epoch_steps
     seed = context.phase_seed(201)

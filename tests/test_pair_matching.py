@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 from golden import images, recognizer
 
-from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.pair_matching import PairMatching, freed_of_means
 
 
@@ -46,12 +45,6 @@ def test_a_step_reports_the_loss_before_it_and_descends(scale):
     steps = tf.data.Dataset.from_tensors((batch, labels))
     assert model.fit(steps, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-3)
     assert model.fit(steps.repeat(30), verbose=0).history["loss"][0] < expected
-
-
-def test_an_odd_share_of_a_batch_is_refused():
-    model = PairMatching(recognizer(1, embedding="pool2"))
-    with pytest.raises(UserError, match="gets 3 images of recognizer.pretrain.batch"):
-        model.train_step((tf.zeros([3, 32, 32, 3]), tf.constant([0, 0, 1])))
 
 
 def test_only_the_layers_of_the_embedding_are_trained():
