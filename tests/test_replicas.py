@@ -17,6 +17,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import tiny
 from iacyclegan_tf.checkpoint import read_folder, write_folder
 from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.pair_matching import PairMatching
 from iacyclegan_tf.recognition import IdentityContrast, TripletTrainer
 from iacyclegan_tf.strategy import make_strategy
 from pathlib import Path
@@ -39,15 +40,14 @@ def gradients(strategy):
     return [b - v.numpy() for b, v in zip(before, model.generator_variables + model.discriminator_variables)]
 
 
-def recognizer_gradients(strategy, make):
+def recognizer_gradients(strategy, make, labels):
     random = np.random.default_rng(3)
     images = tf.constant(random.uniform(-1, 1, (8, 32, 24, 3)).astype(np.float32))
-    labels = tf.constant([0, 1, 2, 3, 0, 1, 2, 3])  # every positive lies on the other replica
     with strategy.scope():
         trainer = make(Recognizer(0.0625, 32, "pool5", seed=4))
         trainer.compile(tf.keras.optimizers.SGD(1.0, jit_compile=False))
         before = [v.numpy() for v in trainer.trained_variables]
-    logs = trainer.fit(tf.data.Dataset.from_tensors((images, labels)).repeat(), steps_per_epoch=1, verbose=0).history
+    logs = trainer.fit(tf.data.Dataset.from_tensors((images, tf.constant(labels))).repeat(), steps_per_epoch=1, verbose=0).history
     return [b - v.numpy() for b, v in zip(before, trainer.trained_variables)], logs
 
 
@@ -90,9 +90,12 @@ if what == "gradients":
     error = relative(gradients(one), gradients(two))
     print("largest relative difference", error)
     assert error < 1e-5, error
-elif what in ("triplets", "contrast"):
-    make = {"triplets": lambda phi: TripletTrainer(phi, margin=0.3), "contrast": IdentityContrast}[what]
-    (single, logs1), (double, logs2) = recognizer_gradients(one, make), recognizer_gradients(two, make)
+elif what in ("triplets", "contrast", "matching"):
+    make = {"triplets": lambda phi: TripletTrainer(phi, margin=0.3), "contrast": IdentityContrast, "matching": PairMatching}[what]
+    labels = [0, 1, 2, 3, 0, 1, 2, 3]  # every positive lies on the other replica
+    if what == "matching":  # photos and sketches in turn
+        labels = [0, 0, 1, 1, 2, 2, 3, 3]
+    (single, logs1), (double, logs2) = [recognizer_gradients(strategy, make, labels) for strategy in (one, two)]
     error = relative(single, double)
     print("largest relative difference", error)
     assert error < 1e-4, error
@@ -103,7 +106,7 @@ else:
 '''
 
 
-@pytest.mark.parametrize("what", ["gradients", "triplets", "contrast", "pools"])
+@pytest.mark.parametrize("what", ["gradients", "triplets", "contrast", "matching", "pools"])
 def test_two_replicas(what, tmp_path):
     tests = Path(__file__).parent
     result = subprocess.run([sys.executable, "-c", SCRIPT, what, str(tmp_path)], capture_output=True, text=True, timeout=300,
