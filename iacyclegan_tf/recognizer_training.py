@@ -22,10 +22,9 @@ _WATCHED = ("loss", "accuracy", "active_triplets")
 
 
 def pretrain_on_pairs(context: RunContext, recognizer: Recognizer) -> None:
-    """Trains Φ0 on the fitting pairs by the task that ``recognizer.pretrain`` names, and gives it its centres."""
+    """Trains Φ0 on the fitting pairs by the task that ``recognizer.pretrain`` names."""
     tasks = {"classification": classify_identities, "matching": match_pairs}
     tasks[context.config.recognizer.pretrain.task](context, recognizer)
-    centre(context, recognizer, [context.faces.fitting.photos, context.faces.fitting.sketches])
 
 
 def classify_identities(context: RunContext, recognizer: Recognizer) -> None:

@@ -74,8 +74,8 @@ class Rounds:
         if settings.weights:
             load_weights(self.initial, settings.weights)
             made_from["weights"] = settings.weights
-            centre(self.context, self.initial, [fitting.photos, fitting.sketches])
             if self.config.rounds.schedule == "generator_first":
+                centre(self.context, self.initial, [fitting.photos, fitting.sketches])
                 return made_from
         else:
             if settings.pretrain_root:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.data.face_pairs import FacePairs
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.evaluation import at_size
 from iacyclegan_tf.metrics import luminance, sharpness
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.sharpening import sharpened
@@ -30,11 +28,12 @@ def calibrate_sharpening(generator: Generator, fit: Fit, images: np.ndarray, tru
     """
     generator.sharpening.assign(0.0)
     plain = synthesised(generator, images).astype(np.float32) / 127.5 - 1.0
+    greys = [luminance(truth) for truth in truths]
 
     def measured(amount: float) -> float:
         outputs = (sharpened(tf.constant(plain), amount).numpy() + 1.0) * 127.5
-        undone = [at_size(fit.undo(output, truth.shape[:2]), truth.shape[:2]) for output, truth in zip(outputs, truths, strict=True)]
-        return float(np.mean([sharpness(luminance(image), luminance(truth)) for image, truth in zip(undone, truths)]))
+        return float(np.mean([sharpness(luminance(fit.undo(output, grey.shape)), grey)
+                              for output, grey in zip(outputs, greys, strict=True)]))
 
     before = measured(0.0)
     amount = 0.0 if before >= target else _least(measured, target)

@@ -104,6 +104,6 @@ def _hold_out(train: FacePairs, share: float, seed: int) -> tuple[FacePairs, Fac
 
 def _subset(pairs: FacePairs, mask: np.ndarray, keep: bool) -> FacePairs:
     kept = np.flatnonzero(mask)
-    originals = [tuple(images[i] for i in kept) if keep and images else ()
+    originals = [tuple(images[i] for i in kept) if keep else ()
                  for images in (pairs.original_photos, pairs.original_sketches)]
     return FacePairs(pairs.photos[mask], pairs.sketches[mask], tuple(pairs.identities[i] for i in kept), *originals)
