@@ -1,6 +1,6 @@
 """The method against what is left of it: presets trained, evaluated and tabled by two commands. Hours of training.
 
-    python -m benchmarks.ablations run results/drawn                       # every preset on the quickstart's settings
+    python -m benchmarks.ablations run results/drawn                       # the method's presets, quickstart's settings
     python -m benchmarks.ablations run results/cufs --config configs/cufs_student_128.yaml --seeds 0,1 data.root=PATH
     python -m benchmarks.ablations table results/drawn --into docs/results.md --name drawn
 
@@ -37,6 +37,13 @@ PRESETS = {
     "no_cycle": Preset("without the cycle loss", ("loss.cycle_weight=0", "loss.perception_weight={perception_weight}")),
     "no_identity_mapping": Preset("without the identity mapping loss", ("loss.identity_mapping_weight=0",)),
 }
+# What the project adds to the paper, each taken away; a row only where the base settings have it.
+ADDITIONS = {
+    "no_averaging": Preset("without the moving average of the generators", ("generator.ema=0",)),
+    "no_sharpening": Preset("outputs not sharpened", ("generator.sharpness=0",)),
+    "enlarged": Preset("images enlarged and cropped at random, as CycleGAN does", ("data.enlarge=1.117",)),
+    "transpose": Preset("transposed convolutions in the generators, as in CycleGAN", ("generator.upsampling=transpose",)),
+}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -45,7 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run = commands.add_parser("run", help="train and evaluate what is not done yet")
     run.add_argument("folder", type=Path, metavar="FOLDER", help="for runs, exports, logs and results")
     run.add_argument("--config", type=Path, metavar="FILE", help="the settings that all share; default: the quickstart")
-    run.add_argument("--only", metavar="A,B", help=f"some of {', '.join(PRESETS)}; default: all")
+    run.add_argument("--only", metavar="A,B", help=f"some of {', '.join(PRESETS)} (default: these), {', '.join(ADDITIONS)}")
     run.add_argument("--best", type=Path, metavar="FILE",
                      help="one preset more: the settings of this file, with the same data")
     run.add_argument("--seeds", default="0", metavar="A,B",
@@ -64,11 +71,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def chosen(only: str | None) -> dict[str, Preset]:
-    names = list(PRESETS) if only is None else [name.strip() for name in only.split(",")]
-    unknown = [name for name in names if name not in PRESETS]
+    names, known = list(PRESETS) if only is None else [name.strip() for name in only.split(",")], PRESETS | ADDITIONS
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise UserError(f"--only names {', '.join(map(repr, unknown))}; known presets are {', '.join(PRESETS)}.")
-    return {name: PRESETS[name] for name in names}
+        raise UserError(f"--only names {', '.join(map(repr, unknown))}; known presets are {', '.join(known)}.")
+    return {name: known[name] for name in names}
 
 
 def main() -> None:

@@ -68,16 +68,24 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
         model = PairMatching(recognizer, settings.scale)
         model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps))))
         model.optimizer.build(model.trained_variables)
-    names = sorted(set(fitting.identities))  # labels number the people in this order
+    context.train(_identity_phase(context, "recognizer_0/matching", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
+                                  [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], people, 2, seed,
+                                  steps, epoch_steps), _WATCHED)
+
+
+def _identity_phase(context: RunContext, name: str, model: tf.keras.Model, state: tf.train.Checkpoint,
+                    sources: list[tuple[np.ndarray | ImageSource, np.ndarray]], people: int, images: int, seed: int,
+                    steps: int, epoch_steps: int) -> Phase:
+    """Batches of ``people`` × ``images`` taken from ``sources`` in turn; fewer people where fewer are fitted to."""
+    names = sorted(set(context.faces.fitting.identities))  # labels number the people in this order
 
     def stream(start: int, worker: Worker):
-        return identity_stream([(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)], people=people, images=2,
-                               seed=seed, augmentation=context.views, start_step=start, worker=worker)
+        return identity_stream(sources, people=people, images=images, seed=seed, augmentation=context.views,
+                               start_step=start, worker=worker)
 
-    phase = Phase("recognizer_0/matching", model, tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-                  lambda start: stream(start, context.worker), steps, epoch_steps, 2 * people,
-                  lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))])
-    context.train(phase, _WATCHED)
+    return Phase(name, model, state, lambda start: stream(start, context.worker), steps, epoch_steps,
+                 min(people, int(sources[0][1].max()) + 1) * images,
+                 lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))])
 
 
 def _named(pairs, place: int) -> str:
@@ -102,17 +110,9 @@ class TripletTraining:
         """``steps`` batches of P people × K images taken from ``sources`` in turn; resumes under ``name``."""
         settings, context = self.context.config.recognizer.finetune, self.context
         self._restart()
-        names = sorted(set(context.faces.fitting.identities))  # labels number the people in this order
-
-        def stream(start: int, worker: Worker):
-            return identity_stream(sources, people=settings.people, images=settings.images, seed=seed,
-                                   augmentation=context.views, start_step=start, worker=worker)
-
-        phase = Phase(name, self.trainer, tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer),
-                      lambda start: stream(start, context.worker), steps, steps,
-                      min(settings.people, int(sources[0][1].max()) + 1) * settings.images,
-                      lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))])
-        context.train(phase, _WATCHED)
+        state = tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer)
+        context.train(_identity_phase(context, name, self.trainer, state, sources, settings.people, settings.images, seed,
+                                      steps, steps), _WATCHED)
         centre(context, self.recognizer, [images for images, _ in sources])
 
 
@@ -127,6 +127,8 @@ def train_if_better(training: TripletTraining, name: str, sources, steps: int, s
     centre(training.context, training.recognizer, [images for images, _ in sources])
     old = Restart(training.recognizer.variables)
     before = _judged(training, probes, gallery, identities)
+    if not steps:
+        return {"before": vars(before), "kept": False, "why": "no steps of triplet training"}
     training.train(name, sources, steps, seed)
     after = _judged(training, probes, gallery, identities)
     kept = after.better_than(before)

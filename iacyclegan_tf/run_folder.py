@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -61,10 +62,14 @@ class RunFolder:
     def _same_settings(self, config: Config, saved: Config) -> None:
         before, now = flat(as_dict(saved)), flat(as_dict(config))
         changed = [f"{key}: {before.get(key)!r} -> {now.get(key)!r}" for key in now
-                   if not key.startswith(FREE) and before.get(key) != now.get(key)]
+                   if not key.startswith(FREE) and before.get(key) != now.get(key)
+                   and not (key == "rounds.count" and now[key] > before[key])]  # no round depends on how many follow
         if changed:
             raise UserError(f"{self.path} holds a run with other settings ({'; '.join(changed[:4])}"
                             f"{' ...' if len(changed) > 4 else ''}). {self.other}")
+        if config.rounds.count > saved.rounds.count:
+            more = replace(saved, rounds=replace(saved.rounds, count=config.rounds.count))
+            write_text(self.path / "config.yaml", dump_config(more))
 
     def keep_data(self, data: dict) -> None:
         """Writes ``data.json`` once; ``UserError`` with both if the run was begun on other data, which would mix two runs in one."""

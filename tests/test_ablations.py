@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import tiny
+from benchmarks.ablations import ADDITIONS, PRESETS, WHOLE
+from iacyclegan_tf.config_file import load_config
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = [*tiny.RUN, "rounds.count=1", "train.decay_epochs=0", "data.height=40", "recognizer.pretrain.epochs=1",
@@ -44,6 +46,15 @@ def test_each_preset_is_trained_with_its_own_settings_and_evaluated(results):
     for name in configs:
         assert (folder / f"runs/{name}-0/round_1/people.csv").is_file()
         assert json.loads((folder / f"{name}-0.json").read_text())["state"] == "finished"
+
+
+def test_every_preset_is_a_valid_change_of_the_real_settings():
+    base = load_config(ROOT / "configs/cufs_student_128.yaml", ["data.root=somewhere"])
+    settings = {name: [setting.format(perception_weight=7.5) for setting in preset.settings]
+                for name, preset in (PRESETS | ADDITIONS).items()}
+    same = [name for name, changes in settings.items()
+            if load_config(ROOT / "configs/cufs_student_128.yaml", ["data.root=somewhere", *changes]) == base]
+    assert same == [WHOLE]
 
 
 def test_a_second_start_does_nothing_and_other_settings_are_refused(results):

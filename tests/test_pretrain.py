@@ -229,6 +229,17 @@ def test_train_takes_the_weights(trained, tmp_path):
     assert any(np.array_equal(value, file["conv1_1/kernel"]) for value in saved.values() if value.shape == (3, 3, 3, 8))
 
 
+def test_with_the_papers_order_the_weights_stay_as_they_are_and_get_centres(trained, tmp_path):
+    _, first = until_the_first_recognizer(tmp_path, f"recognizer.weights={trained[0]}", "rounds.schedule=generator_first",
+                                          "recognizer.centred=true")
+    saved, file = tensors(first / "state"), arrays(trained[0])
+    kernels = {f"{name}/kernel" for name in ("conv1_1", "conv2_2", "conv3_3")}
+    assert all(any(np.array_equal(value, file[name]) for value in saved.values()) for name in kernels)
+    centres, = [value for name, value in saved.items() if "/centres/" in name]
+    assert centres.shape[0] == 4 and all(np.any(centre) for centre in centres)
+    assert json.loads((first / "extra.json").read_text()) == {"weights": str(trained[0])}
+
+
 def test_train_names_the_settings_that_the_weights_need(trained, tmp_path):
     result = tiny.train(tmp_path, f"recognizer.weights={trained[0]}", "recognizer.embedding=pool5")
     assert result.returncode == 2 and "recognizer.embedding is pool5, the file's is pool4" in result.stderr, result.stderr

@@ -48,6 +48,18 @@ def test_other_settings_are_refused_with_both_values(config, name, text, value):
     assert RunFolder(config).resumed  # the refusal left the run as it was
 
 
+def test_rounds_may_be_added_and_not_taken_away(config):
+    few, more = changed(config, "rounds.count=2"), changed(config, "rounds.count=3", "export.keep=5")
+    folder = RunFolder(few)
+    assert RunFolder(more).resumed
+    assert load_config(folder.path / "config.yaml") == changed(config, "rounds.count=3")  # what readers go by; nothing else changes
+    with pytest.raises(UserError, match="rounds.count: 3 -> 2"):
+        RunFolder(few)
+    with pytest.raises(UserError, match="seed: 0 -> 5"):
+        RunFolder(changed(config, "rounds.count=4", "seed=5"))
+    assert load_config(folder.path / "config.yaml").rounds.count == 3
+
+
 def test_many_changes_are_cut_after_four(config):
     RunFolder(config)
     with pytest.raises(UserError) as error:

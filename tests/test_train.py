@@ -11,6 +11,7 @@ import pytest
 
 import tiny
 from kill_training import PHASES, kill_again_and_again
+from same_run import assert_same_run
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,16 @@ def test_a_finished_run_says_so_at_once(unbroken):
 def test_other_settings_on_the_same_run_are_refused(unbroken):
     result = tiny.train(unbroken, "train.learning_rate=5e-3")
     assert result.returncode == 2 and "train.learning_rate" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_finished_run_gets_more_rounds(unbroken, tmp_path):
+    first = tiny.train(tmp_path, "rounds.count=1")
+    assert first.returncode == 0 and "round 2" not in first.stdout, first.stderr
+    more = tiny.train(tmp_path, "rounds.count=2")
+    assert more.returncode == 0 and "1 of 2 rounds done" in more.stdout, more.stderr
+    assert_same_run(unbroken, tmp_path)
+    fewer = tiny.train(tmp_path, "rounds.count=1")
+    assert fewer.returncode == 2 and "rounds.count: 2 -> 1" in fewer.stderr
 
 
 def test_killed_in_each_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
