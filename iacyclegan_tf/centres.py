@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +30,18 @@ def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSour
 
 
 def _mean(recognizer: Recognizer, images: ImageSource, view: FaceViews) -> np.ndarray:
-    batches = each(len(images), lambda index: view.central(images(index)), images.parallel).batch(_BATCH)
+    numbers = present(images)
+    batches = seen(images, view, numbers)
     total = sum(recognizer.vectors(batch, recognizer.embedding).numpy().astype(np.float64).sum(0) for batch in batches)
-    return total / len(images)
+    return total / len(numbers)
+
+
+def present(images: ImageSource) -> np.ndarray:
+    """int64: the numbers of the images that may be asked for; of synthesised ones on the disk not all are there."""
+    return getattr(images, "numbers", np.arange(len(images)))
+
+
+def seen(images: ImageSource, view: FaceViews, numbers: np.ndarray) -> Iterator[tf.Tensor]:
+    """Batches of these images, each in the same view, without chance."""
+    chosen = tf.constant(numbers, tf.int64)
+    return iter(each(len(numbers), lambda place: view.central(images(chosen[place])), images.parallel).batch(_BATCH))

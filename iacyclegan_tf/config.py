@@ -118,6 +118,7 @@ class RecognizerConfig:
     # the layer that is L2-normalised and compared
     embedding: Literal["pool2", "pool3", "pool4", "pool5", "fc6", "fc7"] = "pool4"
     centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
+    nuisance: int = 0  # so many directions in which a person's two images differ are not compared; needs centred [O]
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     weights: str = ""  # VGG-Face's (docs/weights.md) or one's own (docs/recognizers.md); empty: pre-train
     pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
@@ -239,6 +240,7 @@ class Config:
     export: ExportConfig = field(default_factory=ExportConfig)
 
 
+MOST_NUISANCE = 1000  # directions; of so many differences they are found
 SSIM_WINDOW = 11  # pixels; Wang et al. 2004
 PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
 _AT_LEAST_ONE = (
@@ -315,6 +317,11 @@ def check(config: Config) -> None:
     if config.recognizer.input_size < 32 or config.recognizer.input_size % 32:
         raise UserError(f"recognizer.input_size is {config.recognizer.input_size}; it must be divisible by 32, "
                         "because VGG-16 halves it five times, and positive.")
+    if not 0 <= config.recognizer.nuisance <= MOST_NUISANCE:
+        raise UserError(f"recognizer.nuisance is {config.recognizer.nuisance}; it must be from 0 to {MOST_NUISANCE}.")
+    if config.recognizer.nuisance and not config.recognizer.centred:
+        raise UserError(f"recognizer.nuisance is {config.recognizer.nuisance} with recognizer.centred=false; what two images of a person "
+                        "differ in is only found after what all differ in. Use recognizer.centred=true, or 0.")
     if not 0.2 <= config.recognizer.views.crop <= 1.0:
         raise UserError(f"recognizer.views.crop is {config.recognizer.views.crop}; it must be from 0.2 to 1.")
     if config.recognizer.pretrain.task == "matching" and (config.recognizer.pretrain.batch < 4 or config.recognizer.pretrain.batch % 2):

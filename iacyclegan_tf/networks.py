@@ -50,8 +50,8 @@ def build_synthesis(config: Config, image_shape: tuple[int, int, int], seed: int
 def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Recognizer:
     """Φ with its variables made; its first weights follow from the run's seed."""
     r = config.recognizer
-    recognizer = Recognizer(r.width, r.input_size, r.embedding, r.normalization, COUNT if r.centred else 0, seed=_seed(config.seed, 5),
-                            dtype=dtype, name=name)
+    recognizer = Recognizer(r.width, r.input_size, r.embedding, r.normalization, COUNT if r.centred else 0, r.nuisance,
+                            seed=_seed(config.seed, 5), dtype=dtype, name=name)
     recognizer.build()
     return recognizer
 

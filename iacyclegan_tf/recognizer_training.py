@@ -12,6 +12,7 @@ from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.evaluation import Separation, separation
 from iacyclegan_tf.matching import embed
 from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.nuisance import set_nuisance
 from iacyclegan_tf.pair_matching import PairMatching
 from iacyclegan_tf.recognition import IdentityClassifier, TripletTrainer
 from iacyclegan_tf.run_context import Restart, RunContext, adam
@@ -47,10 +48,11 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
     context.train(phase, _WATCHED)
 
 
-def centre(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray | ImageSource]) -> None:
-    """``set_centres`` with images of the training set, or made from them."""
+def adapt_embedding(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray | ImageSource]) -> None:
+    """``set_centres``, then ``set_nuisance``, with images of the training set, or made from them; two sources, paired by index."""
     with context.faces.fitting.reading():
         set_centres(recognizer, sources)
+        set_nuisance(recognizer, sources)
 
 
 def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
@@ -113,7 +115,7 @@ class TripletTraining:
         state = tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer)
         context.train(_identity_phase(context, name, self.trainer, state, sources, settings.people, settings.images, seed,
                                       steps, steps), _WATCHED)
-        centre(context, self.recognizer, [images for images, _ in sources])
+        adapt_embedding(context, self.recognizer, [images for images, _ in sources])
 
 
 def train_if_better(training: TripletTraining, name: str, sources, steps: int, seed: int,
@@ -123,8 +125,8 @@ def train_if_better(training: TripletTraining, name: str, sources, steps: int, s
     ``probes`` and ``gallery``: uint8 ``[N, H, W, 3]`` of the validation people, paired by index. Returns what
     was measured: ``{"before": …, "after": …, "kept": bool}``.
     """
-    # first the centres alone, which costs nothing: what is then kept or not is the training
-    centre(training.context, training.recognizer, [images for images, _ in sources])
+    # first the embedding alone, which is never undone: what is then kept or not is the training
+    adapt_embedding(training.context, training.recognizer, [images for images, _ in sources])
     old = Restart(training.recognizer.variables)
     before = _judged(training, probes, gallery, identities)
     if not steps:

@@ -21,7 +21,7 @@ from iacyclegan_tf.matching import from_servables
 from iacyclegan_tf.networks import build_recognizer, copy_weights, load_weights
 from iacyclegan_tf.people_training import pretrain_on_people
 from iacyclegan_tf.publish import Version, publish
-from iacyclegan_tf.recognizer_training import TripletTraining, centre, pretrain_on_pairs, train_if_better
+from iacyclegan_tf.recognizer_training import TripletTraining, adapt_embedding, pretrain_on_pairs, train_if_better
 from iacyclegan_tf.results import Results
 from iacyclegan_tf.run_context import RunContext
 from iacyclegan_tf.served_networks import ServedNetworks
@@ -75,7 +75,7 @@ class Rounds:
             load_weights(self.initial, settings.weights)
             made_from["weights"] = settings.weights
             if self.config.rounds.schedule == "generator_first":
-                centre(self.context, self.initial, [fitting.photos, fitting.sketches])
+                adapt_embedding(self.context, self.initial, [fitting.photos, fitting.sketches])
                 return made_from
         else:
             if settings.pretrain_root:

@@ -34,7 +34,7 @@ class StoredImages:
     parallel = FROM_DISK
 
     def __init__(self, folder: Path, numbers: np.ndarray, shape: tuple[int, int, int, int]):
-        self.folder, self.shape = folder, shape
+        self.folder, self.shape, self.numbers = folder, shape, numbers
         self._check(numbers)
         offsets = np.full(shape[0], -1, np.int64)  # no record starts there
         offsets[numbers] = self._index["offsets"]

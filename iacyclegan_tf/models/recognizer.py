@@ -30,6 +30,7 @@ class Recognizer(tf.keras.Model):
         centres: how many mean embeddings it holds (``centres.py`` gives them). Each embedding is taken from the nearest
             of them, so that what all faces have in common, and of which most of a small network's embedding consists,
             does not count. 0: embeddings as they are, as the paper compares VGG-Face's.
+        nuisance: how many directions it holds (``nuisance.py`` gives them) along which embeddings are not compared.
 
     >>> phi = Recognizer(width=0.0625, input_size=32)
     >>> phi(tf.zeros([2, 40, 32, 3])).shape
@@ -37,7 +38,8 @@ class Recognizer(tf.keras.Model):
     """
 
     def __init__(self, width: float = 1.0, input_size: int = 224, embedding: str = "fc7",
-                 normalization: str = "none", centres: int = 0, seed: int | None = None, dtype=None, **kwargs):
+                 normalization: str = "none", centres: int = 0, nuisance: int = 0, seed: int | None = None,
+                 dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.width, self.input_size, self.embedding = width, input_size, embedding
         self.normalization = normalization
@@ -62,6 +64,7 @@ class Recognizer(tf.keras.Model):
                               for i, name in enumerate(("fc6", "fc7")))
         # none where they are off: checkpoints and files of recognizers without centres hold no such variable
         self.centres = tf.Variable(tf.zeros([centres, self.embedding_length]), trainable=False, name="centres") if centres else None
+        self.nuisance = tf.Variable(tf.zeros([nuisance, self.embedding_length]), trainable=False, name="nuisance") if nuisance else None
 
     def build(self, input_shape=None):
         """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
@@ -102,6 +105,14 @@ class Recognizer(tf.keras.Model):
 
     def call(self, images, training=False):
         """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
+        vectors = self.centred(images, training)
+        if self.nuisance is None:
+            return vectors
+        along = tf.matmul(vectors, self.nuisance, transpose_b=True)
+        return tf.math.l2_normalize(vectors - tf.matmul(along, self.nuisance), axis=1)
+
+    def centred(self, images, training=False) -> tf.Tensor:
+        """As ``call``, with all directions."""
         vectors = self.vectors(images, self.embedding, bool(training))
         if self.centres is None:
             return vectors
@@ -133,6 +144,10 @@ class Recognizer(tf.keras.Model):
     @property
     def centre_count(self) -> int:
         return 0 if self.centres is None else self.centres.shape[0]
+
+    @property
+    def nuisance_count(self) -> int:
+        return 0 if self.nuisance is None else self.nuisance.shape[0]
 
     @property
     def embedding_length(self) -> int:
@@ -171,7 +186,8 @@ class Recognizer(tf.keras.Model):
 
     def get_config(self):
         return {"width": self.width, "input_size": self.input_size, "embedding": self.embedding,
-                "normalization": self.normalization, "centres": self.centre_count, "name": self.name}
+                "normalization": self.normalization, "centres": self.centre_count, "nuisance": self.nuisance_count,
+                "name": self.name}
 
 
 def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:

@@ -1,0 +1,58 @@
+"""Directions in which the two images of one person differ, which the recognizer then does not look at.
+
+Nuisance attribute projection (Solomonoff et al. 2005, for telephone channels in speaker recognition), here for what
+tells a photo from a sketch, or a real image from a synthesised one: it depends on the face (how hair is drawn, what the
+generator blurs), so that no mean takes it away. Not in the paper, whose VGG-Face has a million faces to learn it from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from iacyclegan_tf.centres import CROPS, present, seen
+from iacyclegan_tf.config import MOST_NUISANCE
+from iacyclegan_tf.data.face_views import FaceViews
+from iacyclegan_tf.data.image_sources import ImageSource, source_of
+from iacyclegan_tf.models.recognizer import Recognizer
+
+MOST = MOST_NUISANCE // len(CROPS)  # pairs that are compared; their differences are held in memory, at each crop
+
+
+def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSource]) -> None:
+    """The strongest directions of the differences between two ``sources`` (uint8 ``[N, H, W, 3]``, paired by index), by assignment.
+
+    Differences of centred embeddings, each less the mean difference of its crop, at each of ``CROPS``. Where there are
+    fewer directions than the recognizer has room for, the rest stay zero and remove nothing. Without room nothing is done.
+    """
+    if recognizer.nuisance is None:
+        return
+    one, two = map(source_of, sources)
+    numbers = np.intersect1d(present(one), present(two))
+    if len(numbers) > MOST:
+        numbers = numbers[np.linspace(0, len(numbers) - 1, MOST).round().astype(int)]
+    found = strongest(np.concatenate([_differences(recognizer, one, two, FaceViews(crop), numbers) for crop in CROPS]),
+                      recognizer.nuisance.shape[0])
+    rows = np.zeros(recognizer.nuisance.shape, np.float32)
+    rows[:len(found)] = found
+    recognizer.nuisance.assign(rows)
+
+
+def strongest(differences: np.ndarray, count: int) -> np.ndarray:
+    """The first right singular vectors of ``[M, D]``: at most ``count`` orthonormal rows ``[K, D]``, strongest first.
+
+    From the eigenvectors of the ``[M, M]`` products, since D may be many times M.
+    """
+    rows = differences.astype(np.float64)
+    energy, vectors = np.linalg.eigh(rows @ rows.T)
+    order = np.argsort(energy)[::-1][:count]
+    order = order[energy[order] > 1e-10 * max(energy[-1], 1e-300)]
+    return (vectors[:, order] / np.sqrt(energy[order])).T @ rows
+
+
+def _differences(recognizer: Recognizer, one: ImageSource, two: ImageSource, view: FaceViews, numbers: np.ndarray) -> np.ndarray:
+    first, second = (np.concatenate([recognizer.centred(batch).numpy() for batch in seen(images, view, numbers)])
+                     for images in (one, two))
+    differences = first - second
+    return differences - differences.mean(0)
