@@ -18,6 +18,7 @@ from iacyclegan_tf.data.image_sources import ImageSource, source_of
 from iacyclegan_tf.models.recognizer import Recognizer
 
 MOST = MOST_NUISANCE // len(CROPS)  # pairs that are compared; their differences are held in memory, at each crop
+_COLUMNS = 8192
 
 
 def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSource]) -> None:
@@ -42,13 +43,18 @@ def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSou
 def strongest(differences: np.ndarray, count: int) -> np.ndarray:
     """The first right singular vectors of ``[M, D]``: at most ``count`` orthonormal rows ``[K, D]``, strongest first.
 
-    From the eigenvectors of the ``[M, M]`` products, since D may be many times M.
+    From the eigenvectors of the ``[M, M]`` products, since D may be many times M; float64, a part of the columns at a time.
     """
-    rows = differences.astype(np.float64)
-    energy, vectors = np.linalg.eigh(rows @ rows.T)
+    parts = [slice(start, start + _COLUMNS) for start in range(0, differences.shape[1], _COLUMNS)]
+    energy, vectors = np.linalg.eigh(sum(_float64(differences[:, part]) @ _float64(differences[:, part]).T for part in parts))
     order = np.argsort(energy)[::-1][:count]
     order = order[energy[order] > 1e-10 * max(energy[-1], 1e-300)]
-    return (vectors[:, order] / np.sqrt(energy[order])).T @ rows
+    weights = (vectors[:, order] / np.sqrt(energy[order])).T
+    return np.concatenate([weights @ _float64(differences[:, part]) for part in parts], axis=1)
+
+
+def _float64(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float64)
 
 
 def _differences(recognizer: Recognizer, one: ImageSource, two: ImageSource, view: FaceViews, numbers: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ def differences(photos: np.ndarray, sketches: np.ndarray) -> np.ndarray:
     return np.concatenate(found).astype(np.float64)
 
 
-@pytest.mark.parametrize("rows, columns, count", [(5, 40, 3), (40, 5, 3), (4, 30, 9)])
+@pytest.mark.parametrize("rows, columns, count", [(5, 40, 3), (40, 5, 3), (4, 30, 9), (6, 20_000, 4)])
 def test_the_strongest_directions_are_the_first_singular_vectors(rows, columns, count):
     matrix = np.random.default_rng(0).normal(size=[rows, columns])
     found, expected = strongest(matrix, count), np.linalg.svd(matrix, full_matrices=False)[2][:count]
