@@ -15,6 +15,7 @@ from iacyclegan_tf.finished_run import open_run
 from iacyclegan_tf.matching import WAYS
 from iacyclegan_tf.metrics.bootstrap import (LEVEL, draw_people, percentile_interval, resampled_means,
                                              resampled_verification)
+from iacyclegan_tf.metrics.retrieval import margins
 from iacyclegan_tf.metrics.verification import needed_impostor_pairs, verification_rate
 from iacyclegan_tf.recognition_measures import FARS
 from iacyclegan_tf.report.tables import Table, sharpness_words
@@ -107,14 +108,20 @@ def compare(contenders: Sequence[Contender], resamples: int, seed: int,
 
 
 def _mean_measures(files: RoundFiles) -> list[str]:
-    """Names of columns, with ``@k`` for the share of ranks up to k; HOG of real images shows how easy the task is."""
+    """Columns, with ``@k`` for the share of ranks up to k, and score matrices after ``margin.``.
+
+    HOG of real images shows how easy the task is.
+    """
     images = [name for name in files.per_pair if not name.startswith("rank.")]
     crops = [crop for crop in ("whole", "face") if f"rank.learned.{crop}.none" in files.per_pair]
     ranks = [f"rank.learned.{crop}.{way}@{k}" for crop in crops for way in WAYS for k in (1, 5, 10)]
-    return images + [f"rank.hog.{crop}.none@1" for crop in crops if f"rank.hog.{crop}.none" in files.per_pair] + ranks
+    return images + [f"rank.hog.{crop}.none@1" for crop in crops if f"rank.hog.{crop}.none" in files.per_pair] + ranks + [
+        f"margin.{name}" for name in files.scores if name.startswith("learned.") and len(set(files.identities)) > 1]
 
 
 def _values(files: RoundFiles, measure: str) -> np.ndarray:
+    if measure.startswith("margin."):
+        return margins(files.scores[measure.removeprefix("margin.")], files.identities, files.identities)
     column, _, k = measure.partition("@")
     values = files.per_pair[column]
     return (values <= int(k)).astype(np.float64) if k else values
@@ -137,6 +144,8 @@ def _words(measure: str) -> str:
     if k:
         return f"{_way(column.removeprefix('rank.'))} rank-{k}"
     direction, _, name = measure.partition(".")
+    if direction == "margin":
+        return f"{_way(name)} margin"
     return f"{_SIDES[direction]} {name.upper() if name in ('ssim', 'fsim') else name.replace('fsimc', 'FSIMc')}" \
         if direction in _SIDES else measure
 

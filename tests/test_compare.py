@@ -80,8 +80,22 @@ def test_means_are_those_of_the_people(three):
         with np.load(runs[run] / "round_1/scores.npz") as scores:
             matrix = scores["learned.whole.photo"]
         impostors = matrix[~np.eye(34, dtype=bool)]
+        best_others = [max(score for other, score in enumerate(row) if other != person) for person, row in enumerate(matrix)]
+        assert values["photo margin"]["value"] == pytest.approx(np.mean(matrix.diagonal() - best_others))
         assert values["photo VR at FAR 1 %"]["value"] == np.mean(matrix.diagonal() > np.quantile(impostors, 0.99))
     assert not any("FAR 0.1" in key for key in about["measures"])
+
+
+def test_margins_of_two_runs_are_compared_person_by_person(three):
+    runs, (about, _, _) = three
+    differ = []
+    for run in runs[:2]:
+        with np.load(run / "round_1/scores.npz") as scores:
+            matrix = scores["learned.whole.fusion"]
+        differ.append(matrix.diagonal() - np.where(np.eye(34, dtype=bool), -np.inf, matrix).max(1))
+    difference = about["measures"]["fusion margin"][1]["difference"]
+    assert difference["value"] == pytest.approx(np.mean(differ[1] - differ[0]))
+    assert difference["low"] < difference["value"] < difference["high"]
 
 
 @pytest.mark.parametrize("measure, column",

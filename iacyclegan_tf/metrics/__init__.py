@@ -12,13 +12,13 @@ from iacyclegan_tf.metrics.hog import hog_scores
 from iacyclegan_tf.metrics.luminance import luminance
 from iacyclegan_tf.metrics.nlda import Nlda, nlda
 from iacyclegan_tf.metrics.one_photo_gallery import rank1_by_gallery_choice
-from iacyclegan_tf.metrics.retrieval import cmc, margin, mean_reciprocal_rank, rank_k, rank_of_match
+from iacyclegan_tf.metrics.retrieval import cmc, margin, margins, mean_reciprocal_rank, rank_k, rank_of_match
 from iacyclegan_tf.metrics.sharpness import sharpness
 from iacyclegan_tf.metrics.ssim import ssim
 from iacyclegan_tf.metrics.verification import (RocCurve, VerificationRate, genuine_and_impostor_scores, roc,
                                                 threshold_at_far, verification_rate)
 
 __all__ = ["GallerySizeCurve", "Nlda", "RocCurve", "VerificationRate", "cmc", "face_crop", "fsim", "fsimc",
-           "fuse", "genuine_and_impostor_scores", "hog_scores", "luminance", "margin", "mean_reciprocal_rank",
+           "fuse", "genuine_and_impostor_scores", "hog_scores", "luminance", "margin", "margins", "mean_reciprocal_rank",
            "nlda", "rank1_by_gallery_choice", "rank_k", "rank_k_by_gallery_size", "rank_of_match", "roc", "sharpness", "ssim",
            "threshold_at_far", "verification_rate", "z_normalise"]

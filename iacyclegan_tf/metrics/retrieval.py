@@ -45,17 +45,21 @@ def mean_reciprocal_rank(ranks: np.ndarray) -> float:
 
 
 def margin(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> float:
-    """Mean over probes of (best genuine score - best impostor score), in the scores' own unit.
+    """Mean of ``margins``. It still moves where rank-1 is 100 %."""
+    return float(margins(scores, probe_ids, gallery_ids).mean())
 
-    It still moves where rank-1 is 100 %. Raises UserError as ``rank_of_match`` does, and for a probe without
-    an impostor.
+
+def margins(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> np.ndarray:
+    """Best genuine score - best impostor score of each probe, in the scores' own unit. float64 [probes].
+
+    Raises UserError as ``rank_of_match`` does, and for a probe without an impostor.
     """
     scores = checked_scores(scores)
     genuine = genuine_pairs(scores, probe_ids, gallery_ids)
     if genuine.all(axis=1).any():
         raise UserError("The margin needs at least one other person in the gallery for each probe; "
                         f"{int(genuine.all(axis=1).sum())} probes of {len(scores)} have none.")
-    return float((best_score(scores, genuine) - best_score(scores, ~genuine)).mean())
+    return best_score(scores, genuine) - best_score(scores, ~genuine)
 
 
 def _checked_ranks(ranks: np.ndarray) -> np.ndarray:
