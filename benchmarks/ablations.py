@@ -37,7 +37,7 @@ PRESETS = {
     "no_cycle": Preset("without the cycle loss", ("loss.cycle_weight=0", "loss.perception_weight={perception_weight}")),
     "no_identity_mapping": Preset("without the identity mapping loss", ("loss.identity_mapping_weight=0",)),
 }
-# What the project adds to the paper, each taken away; a row only where the base settings have it.
+# What the project adds to the paper, each taken away: another run than the whole method's only where the base settings have it.
 ADDITIONS = {
     "no_averaging": Preset("without the moving average of the generators", ("generator.ema=0",)),
     "no_sharpening": Preset("outputs not sharpened", ("generator.sharpness=0",)),
@@ -71,7 +71,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def chosen(only: str | None) -> dict[str, Preset]:
-    names, known = list(PRESETS) if only is None else [name.strip() for name in only.split(",")], PRESETS | ADDITIONS
+    known = PRESETS | ADDITIONS
+    names = list(PRESETS) if only is None else [name.strip() for name in only.split(",")]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UserError(f"--only names {', '.join(map(repr, unknown))}; known presets are {', '.join(known)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -31,8 +31,8 @@ def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSour
 
 def _mean(recognizer: Recognizer, images: ImageSource, view: FaceViews) -> np.ndarray:
     numbers = present(images)
-    batches = seen(images, view, numbers)
-    total = sum(recognizer.vectors(batch, recognizer.embedding).numpy().astype(np.float64).sum(0) for batch in batches)
+    total = sum(recognizer.vectors(batch, recognizer.embedding).numpy().astype(np.float64).sum(0)
+                for batch in seen(images, view, numbers))
     return total / len(numbers)
 
 
@@ -41,7 +41,7 @@ def present(images: ImageSource) -> np.ndarray:
     return getattr(images, "numbers", np.arange(len(images)))
 
 
-def seen(images: ImageSource, view: FaceViews, numbers: np.ndarray) -> Iterator[tf.Tensor]:
+def seen(images: ImageSource, view: FaceViews, numbers: np.ndarray) -> tf.data.Dataset:
     """Batches of these images, each in the same view, without chance."""
     chosen = tf.constant(numbers, tf.int64)
-    return iter(each(len(numbers), lambda place: view.central(images(chosen[place])), images.parallel).batch(_BATCH))
+    return each(len(numbers), lambda place: view.central(images(chosen[place])), images.parallel).batch(_BATCH)

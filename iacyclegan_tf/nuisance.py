@@ -45,16 +45,12 @@ def strongest(differences: np.ndarray, count: int) -> np.ndarray:
 
     From the eigenvectors of the ``[M, M]`` products, since D may be many times M; float64, a part of the columns at a time.
     """
-    parts = [slice(start, start + _COLUMNS) for start in range(0, differences.shape[1], _COLUMNS)]
-    energy, vectors = np.linalg.eigh(sum(_float64(differences[:, part]) @ _float64(differences[:, part]).T for part in parts))
+    parts = [differences[:, start:start + _COLUMNS] for start in range(0, differences.shape[1], _COLUMNS)]
+    energy, vectors = np.linalg.eigh(sum(np.matmul(part, part.T, dtype=np.float64) for part in parts))
     order = np.argsort(energy)[::-1][:count]
     order = order[energy[order] > 1e-10 * max(energy[-1], 1e-300)]
     weights = (vectors[:, order] / np.sqrt(energy[order])).T
-    return np.concatenate([weights @ _float64(differences[:, part]) for part in parts], axis=1)
-
-
-def _float64(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float64)
+    return np.concatenate([weights @ part for part in parts], axis=1)
 
 
 def _differences(recognizer: Recognizer, one: ImageSource, two: ImageSource, view: FaceViews, numbers: np.ndarray) -> np.ndarray:

@@ -60,6 +60,28 @@ def gan(settings: LossConfig | None = None, perception: bool = True, pool: int =
     return model
 
 
+def recognizer(**settings) -> Recognizer:
+    """One that compares pool2 of 32×32 images, with its variables made."""
+    made = Recognizer(0.0625, 32, "pool2", seed=3, **settings)
+    made.build()
+    return made
+
+
+def noise_faces(count: int, seed: int, level: int = 0) -> np.ndarray:
+    """uint8 ``[count, 32, 32, 3]`` from ``level`` to ``level`` + 119, for ``recognizer``."""
+    return np.random.default_rng(seed).integers(level, level + 120, [count, 32, 32, 3]).astype(np.uint8)
+
+
+def assert_trained_through(made: Recognizer, state: tf.Variable) -> None:
+    """All that the embedding depends on gets a gradient, and ``state`` is not among what is trained."""
+    images = tf.constant(noise_faces(4, 0), tf.float32) / 127.5 - 1
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(made(images, training=True)[:, 0])
+    gradients = tape.gradient(loss, made.embedding_variables)
+    assert all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients)
+    assert all(state is not variable for variable in made.trainable_variables)
+
+
 def batch(count: int = 1, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
     random = np.random.default_rng(seed)
     return tuple(tf.constant(random.uniform(-1, 1, (count, *SHAPE)).astype(np.float32)) for _ in range(2))
