@@ -30,15 +30,9 @@ def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSour
 
 
 def _mean(recognizer: Recognizer, images: ImageSource, view: FaceViews) -> np.ndarray:
-    numbers = present(images)
     total = sum(recognizer.vectors(batch, recognizer.embedding).numpy().astype(np.float64).sum(0)
-                for batch in seen(images, view, numbers))
-    return total / len(numbers)
-
-
-def present(images: ImageSource) -> np.ndarray:
-    """int64: the numbers of the images that may be asked for; of synthesised ones on the disk not all are there."""
-    return getattr(images, "numbers", np.arange(len(images)))
+                for batch in seen(images, view, images.numbers))
+    return total / len(images.numbers)
 
 
 def seen(images: ImageSource, view: FaceViews, numbers: np.ndarray) -> tf.data.Dataset:

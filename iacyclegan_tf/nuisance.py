@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from iacyclegan_tf.centres import CROPS, present, seen
+from iacyclegan_tf.centres import CROPS, seen
 from iacyclegan_tf.config import MOST_NUISANCE
 from iacyclegan_tf.data.face_views import FaceViews
 from iacyclegan_tf.data.image_sources import ImageSource, source_of
@@ -30,7 +30,7 @@ def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSou
     if recognizer.nuisance is None:
         return
     one, two = map(source_of, sources)
-    numbers = np.intersect1d(present(one), present(two))
+    numbers = np.intersect1d(one.numbers, two.numbers)
     if len(numbers) > MOST:
         numbers = numbers[np.linspace(0, len(numbers) - 1, MOST).round().astype(int)]
     found = strongest(np.concatenate([_differences(recognizer, one, two, FaceViews(crop), numbers) for crop in CROPS]),

@@ -8,6 +8,7 @@ import tiny
 from iacyclegan_tf.centres import COUNT, CROPS, set_centres
 from iacyclegan_tf.config_file import load_config
 from iacyclegan_tf.data.face_views import FaceViews
+from iacyclegan_tf.data.image_sources import joined
 from iacyclegan_tf.data.stored_images import StoredImages, store
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -130,6 +131,7 @@ def test_of_synthesised_images_on_the_disk_only_those_are_read_that_are_there(tm
     set_nuisance(made, [photos, stored])
     set_nuisance(same, [photos[numbers], sketches[numbers]])
     np.testing.assert_allclose(made.nuisance.numpy().T @ made.nuisance.numpy(), same.nuisance.numpy().T @ same.nuisance.numpy(), atol=1e-5)
+    assert joined([photos, stored]).numbers.tolist() == [*range(8), 8, 10, 13, 15]
 
 
 def test_they_go_with_copies_and_checkpoints(tmp_path):

@@ -21,6 +21,10 @@ class ImageSource(Protocol):
     shape: tuple[int, int, int, int]
     parallel: int
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """int64: the images that may be asked for; of synthesised ones on the disk not all of the N are there."""
+
     def __len__(self) -> int: ...
 
     def __call__(self, index: tf.Tensor) -> tf.Tensor:
@@ -33,7 +37,7 @@ class InMemory:
     parallel = FROM_MEMORY
 
     def __init__(self, images: np.ndarray):
-        self.shape = images.shape
+        self.shape, self.numbers = images.shape, np.arange(len(images))
         with tf.device("CPU:0"):  # on the host, whatever devices train: the streams run there
             self._images = tf.constant(images)
 
@@ -51,6 +55,7 @@ class Joined:
         self.sources, self.parallel = sources, max(source.parallel for source in sources)
         self.ends = np.cumsum([len(source) for source in sources])
         self.shape = (int(self.ends[-1]), *sources[0].shape[1:])
+        self.numbers = np.concatenate([source.numbers + end - len(source) for source, end in zip(sources, self.ends)])
 
     def __len__(self) -> int:
         return self.shape[0]

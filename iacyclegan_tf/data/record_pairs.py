@@ -136,6 +136,10 @@ class RecordImages:
     def shape(self) -> tuple[int, int, int, int]:
         return len(self.pairs), *self.pairs.size, 3
 
+    @property
+    def numbers(self) -> np.ndarray:
+        return np.arange(len(self))
+
     def __len__(self) -> int:
         return len(self.pairs)
 
