@@ -47,12 +47,11 @@ def model(folder: Path) -> None:
 
     from iacyclegan_tf.data.fit import Fit
     from iacyclegan_tf.models.generator import Generator
-    from iacyclegan_tf.servables import Translator
+    from iacyclegan_tf.servables import Translator, save
 
     generator = Generator(FILTERS, BLOCKS, "resize", seed=1)
     generator(tf.zeros([1, SIDE, SIDE, 3]))
-    translator = Translator(generator, Fit("squeeze", SIDE, SIDE))
-    tf.saved_model.save(translator, str(folder), signatures=translator.signatures())
+    save(Translator(generator, Fit("squeeze", SIDE, SIDE)), folder)
 
 
 def bare(folder: Path, seconds: float = 5.0) -> None:

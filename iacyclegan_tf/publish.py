@@ -23,6 +23,7 @@ from iacyclegan_tf.atomic_files import new_folder, write_text
 from iacyclegan_tf.calibration import FILE as CALIBRATION
 from iacyclegan_tf.config import Config
 from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.servables import save
 from iacyclegan_tf.serving import evaluator, infra_validator
 from iacyclegan_tf.serving.contract import EXTRA, SERVABLES, is_recognizer
 from iacyclegan_tf.serving.model_card import FILE as MODEL_CARD
@@ -135,8 +136,7 @@ def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]
     """
     try:
         with new_folder(folder) as aside:
-            tf.saved_model.save(module, str(aside), signatures=module.signatures(),
-                                options=tf.saved_model.SaveOptions(namespace_whitelist=[]))
+            save(module, aside)
             extra = aside / EXTRA
             extra.mkdir()
             write_warmup(servable, extra)

@@ -23,7 +23,7 @@ def vggface_module(weights: VGGFaceWeights) -> Embedder:
     """VGG-Face's fc7, or pool5 where the file has no top; ``UserError`` for other widths than the published ones."""
     recognizer = Recognizer(embedding="fc7" if weights.has_top else "pool5")
     recognizer.load_vggface(weights)
-    return Embedder(_trimmed(recognizer), Fit("squeeze", recognizer.input_size, recognizer.input_size))
+    return Embedder(recognizer, Fit("squeeze", recognizer.input_size, recognizer.input_size))
 
 
 def own_module(path: Path, file: RecognizerFile) -> Embedder:
@@ -35,18 +35,7 @@ def own_module(path: Path, file: RecognizerFile) -> Embedder:
     except (KeyError, TypeError):
         raise UserError(f"{path} does not say how images were brought to it; train it again, or load it with "
                         "recognizer.weights.") from None
-    return Embedder(_trimmed(recognizer), fit)
-
-
-def _trimmed(recognizer: Recognizer) -> Recognizer:
-    """Without the layers above the embedding, which a file need not hold: else their random numbers would be saved too."""
-    needed = {id(layer) for layer in recognizer.layers_up_to(recognizer.embedding)}
-    for name in ("blocks", "norms"):
-        setattr(recognizer, name, [[layer for layer in layers if id(layer) in needed] for layers in getattr(recognizer, name)])
-    for name in ("fc6", "fc7"):
-        if id(getattr(recognizer, name)) not in needed:
-            setattr(recognizer, name, tf.Module())  # Keras would go on saving a layer that is merely deleted
-    return recognizer
+    return Embedder(recognizer, fit)
 
 
 def export_recognizer(module: Embedder, folder: Path, origin: dict) -> None:

@@ -6,6 +6,8 @@ outputs are in ``serving/contract.py``: ``serving_default`` takes encoded images
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import tensorflow as tf
 
 from iacyclegan_tf.data.fit import Fit
@@ -80,3 +82,15 @@ class Embedder(tf.Module):
     def signatures(self) -> dict:
         return {"serving_default": self.serving_default, "tensor": self.tensor, "match": self.match}
 
+
+def save(module: Translator | Embedder, folder: Path) -> None:
+    """Writes a SavedModel of the signatures and the variables that they read.
+
+    Saved with its Keras network, each layer would add functions that no server calls, and layers above the embedding
+    their weights. Raises ``ValueError`` for operations outside stock TensorFlow.
+    """
+    calls = module.signatures()
+    read = {id(variable.handle) for call in calls.values() for variable in call.get_concrete_function().graph.variables}
+    saved = tf.Module()
+    saved.weights = [variable for variable in module.variables if id(variable.handle) in read]
+    tf.saved_model.save(saved, str(folder), calls, tf.saved_model.SaveOptions(namespace_whitelist=[]))

@@ -17,7 +17,7 @@ from iacyclegan_tf.data.images import read_image, write_png
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.pipeline.reading import plain_name
-from iacyclegan_tf.servables import Embedder, Translator
+from iacyclegan_tf.servables import Embedder, Translator, save
 
 ROOT, SIZE = Path(__file__).parents[1], (32, 24)
 
@@ -28,7 +28,7 @@ def beam(*arguments) -> subprocess.CompletedProcess:
 
 
 def exported(module, folder: Path):
-    tf.saved_model.save(module, str(folder), signatures=module.signatures())
+    save(module, folder)
     return module
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 import c_runtime
@@ -37,6 +38,22 @@ def live(tiny_run) -> dict[str, tf.keras.Model]:
     networks.read_round(tiny_run / "runs/tiny", 2)
     return {name: module.generator if hasattr(module, "generator") else module.recognizer
             for name, module in networks.modules.items()}
+
+
+@pytest.mark.parametrize("name", SERVABLES)
+def test_an_export_holds_what_its_signatures_read_and_no_more(name, exports, live):
+    """No weights above the recognizers' embedding, and none of the functions that Keras adds for each layer."""
+    network = live[name]
+    needed = network.variables
+    if is_recognizer(name):
+        layers = network.layers_up_to(network.embedding)
+        assert network.embedding == "pool4" and network.fc7 not in layers
+        needed = [network.mean_rgb, *(variable for layer in layers for variable in layer.variables)]
+    saved = {key: shape for key, shape in tf.train.list_variables(str(exports[name] / "variables/variables")) if "VARIABLE_VALUE" in key}
+    assert sorted(map(tuple, saved.values())) == sorted(tuple(variable.shape) for variable in needed)
+    program = SavedModel.FromString((exports[name] / "saved_model.pb").read_bytes())
+    functions = [function.signature.name for function in program.meta_graphs[0].graph_def.library.function]
+    assert functions and not [function for function in functions if "layer_call" in function]
 
 
 @pytest.fixture(scope="module")
