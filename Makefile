@@ -12,7 +12,7 @@ train: $(VENV)/.installed
 	$(PY) -m iacyclegan_tf.train $(ARGS)
 
 test: $(VENV)/.installed
-	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.installed
 	$(PY) tests/soak.py $(SOAK)/$$(date +%s) $(ARGS)

@@ -1,5 +1,6 @@
 """Shared by all tests: quiet TensorFlow, repeatable operations, and tiny versions of everything."""
 
+import fcntl
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -9,6 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# Minutes each: they begin first, or one core would be alone with the last of them.
+LONG = ("train", "workers", "pretrain", "train_matching", "readme", "replicas", "ablations", "synthesis", "checkpoint", "tfrecord_training",
+        "user_errors")
+
+
+def pytest_collection_modifyitems(items):
+    place = {ROOT / f"tests/test_{name}.py": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +31,21 @@ def real_pairs() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
-    """A folder with the finished run ``tiny`` of two rounds in ``runs/`` and ``savedmodels/``; not to be changed."""
+    """A folder with the finished run ``tiny`` of two rounds in ``runs/`` and ``savedmodels/``; not to be changed.
+
+    One for all workers of pytest-xdist: the first that needs it trains, others that come meanwhile wait.
+    """
     import tiny
 
-    folder = tmp_path_factory.mktemp("tiny_run")
-    result = tiny.train(folder)
-    assert result.returncode == 0, result.stdout + result.stderr
-    (folder / "output.txt").write_text(result.stdout)
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    folder = shared / "tiny_run"
+    with open(shared / "tiny_run.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "output.txt").exists():
+            result = tiny.train(folder)
+            assert result.returncode == 0, result.stdout + result.stderr
+            (folder / "output.txt").write_text(result.stdout)
     return folder
 
 

@@ -11,7 +11,7 @@ from same_run import tensors
 
 SETTINGS = ("rounds.count=1 train.decay_epochs=0 generator.sharpness=0.9 recognizer.pretrain.task=matching recognizer.embedding=pool2 "
             "recognizer.centred=true recognizer.nuisance=4 loss.perception_layer=[pool2] recognizer.views.crop=0.6 recognizer.views.shift=0.03 "
-            "recognizer.views.light=0.2").split()
+            "recognizer.views.light=0.2 export.infra_validation=false").split()
 PHASES = tuple(f"runs/tiny/checkpoints/{phase}" for phase in ("recognizer_0/matching", "round_1/photo_recognizer"))
 
 

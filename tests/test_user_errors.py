@@ -94,7 +94,8 @@ def test_dry_run_prints_everything_and_writes_nothing(tmp_path):
 def test_all_images_are_checked_before_work_starts_and_finished_work_stays(pairs, tmp_path):
     """A bad file that appears between two starts of a run stops the second start and takes nothing away."""
     own = [setting for setting in tiny.RUN if not setting.startswith("data.drawn")]
-    arguments = [*own, "data.source=pairs", f"data.root={pairs}", "rounds.count=1"]
+    arguments = [*own, "data.source=pairs", f"data.root={pairs}", "rounds.count=1", "rounds.finetune=false",
+                 "export.infra_validation=false"]
     first = train(tmp_path, *arguments)
     assert first.returncode == 0, first.stdout + first.stderr
     (tmp_path / "savedmodels/wrong/photo_to_sketch/1").rename(tmp_path / "taken away")  # the round is not whole now

@@ -41,8 +41,9 @@ def train(folder: Path, *more: str, timeout: float = 400) -> subprocess.Complete
 
 
 def gan(settings: LossConfig | None = None, perception: bool = True, pool: int = 2, dtype: str = "float32",
-        replicas: int = 1, rate: float = 2e-4, optimizer=None) -> IACycleGAN:
-    """A compiled IACycleGAN whose variables are all made."""
+        replicas: int = 1, rate: float = 2e-4, optimizer=None, eager: bool = False) -> IACycleGAN:
+    """A compiled IACycleGAN whose variables are all made. ``eager``: its steps run as they are, without a graph, which takes
+    longer to build than a few such steps take."""
     networks = [Generator(4, 1, "resize", seed=1, dtype=dtype), Generator(4, 1, "resize", seed=20, dtype=dtype),
                 Discriminator(4, 1, seed=40, dtype=dtype), Discriminator(4, 1, seed=60, dtype=dtype)]
     recognizers = [Recognizer(0.0625, 32, seed=s, dtype=dtype) if perception else None for s in (1, 2)]
@@ -54,7 +55,7 @@ def gan(settings: LossConfig | None = None, perception: bool = True, pool: int =
             recognizer.build()
     model = IACycleGAN(*networks, *recognizers, settings or LossConfig(), *pools)
     make = optimizer or (lambda: FusedAdam(rate, beta_1=0.5, jit_compile=False))
-    model.compile(make(), make())
+    model.compile(make(), make(), run_eagerly=eager)
     model.generator_optimizer.build(model.generator_variables)
     model.discriminator_optimizer.build(model.discriminator_variables)
     return model
