@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from benchmarks.step_settings import Contender, Setting, from_json
 
@@ -26,8 +27,8 @@ def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
     set_threads(contender.threads)
     from benchmarks.our_step import build, floor, gigaflop, products, traced
 
-    gan, step = build(setting, contender)
-    if contender.framework == "ours":
+    gan, step = build(replace(setting, recognizer=None) if contender.framework == "cyclegan" else setting, contender)
+    if contender.framework in ("ours", "cyclegan"):
         return step, {"parameters": sum(int(v.shape.num_elements()) for v in gan.trainable_variables)}
     graph = traced(step)
     counted = products(graph)

@@ -35,7 +35,7 @@ SETTINGS = {setting.name: setting for setting in (
     Setting("full", "the whole method: 64 filters, 9 blocks, VGG-16 features (pool5) at the images' size", 64, 9, 128, 128,
             (1.0, 128, ("pool5",), "none")),
     Setting("plain", "CycleGAN: 32 filters, 6 blocks, no perception loss", 32, 6, 128, 128, None),
-    Setting("student", "configs/cufs_student_128.yaml", 32, 6, 128, 128, (0.25, 64, ("pool3", "pool5"), "batch"), upsampling="resize"),
+    Setting("student", "configs/cufs_student_128.yaml", 32, 6, 128, 128, (0.25, 96, ("pool2",), "batch"), upsampling="resize"),
     Setting("quickstart", "configs/quickstart.yaml", 16, 4, 80, 64, (0.125, 64, ("pool1", "pool2", "pool3"), "batch"), layers=2,
             upsampling="resize"))}
 
@@ -44,7 +44,7 @@ SETTINGS = {setting.name: setting for setting in (
 class Contender:
     """One process: a framework with a precision, and how it is set up."""
 
-    framework: str  # "ours", "floor" or "torch"
+    framework: str  # "ours", "cyclegan" (ours without recognizers), "floor" or "torch"
     precision: str  # float32, bfloat16, float16
     threads: int = 0  # ours and the floor: threads inside an operation (train.intra_op_threads)
     channels_last: bool = False  # torch

@@ -3,8 +3,8 @@
 Run from the repository root: python -m benchmarks.train_step [--settings full,plain] [--sizes 64,128,256] [--batches 1,4]
 Each contender is a process of its own, all alive at once and stepping in turn, since shared machines change from minute
 to minute. The floor is the step's own convolutions (forward and both backward products at their own shapes and matrix
-products) with nothing between them. PyTorch takes part where it can be imported, or with --torch PYTHON, an interpreter
-that has it.
+products) with nothing between them. ``cyclegan`` is ours without recognizers, where a setting has them. PyTorch takes
+part where it can be imported, or with --torch PYTHON, an interpreter that has it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.step_settings import SETTINGS, Contender, Setting, to_json
 
 ROOT = Path(__file__).parents[1]
-FRAMEWORKS = ("ours", "floor", "torch")
+FRAMEWORKS = ("ours", "cyclegan", "floor", "torch")
 
 
 class Process:
@@ -64,7 +64,8 @@ def faster_layout(python: str, setting: Setting, precision: str) -> Contender:
 def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
     wanted = [(framework, precision) for precision in options.precisions for framework in FRAMEWORKS
               if not options.only or f"{framework}:{precision}" in options.only]
-    contenders = [Contender(framework, precision, options.threads) for framework, precision in wanted if framework != "torch"]
+    contenders = [Contender(framework, precision, options.threads) for framework, precision in wanted
+                  if framework != "torch" and (framework != "cyclegan" or setting.recognizer)]
     if options.recompute:
         contenders += [Contender("ours", precision, options.threads, recompute=True) for framework, precision in wanted
                        if framework == "ours"]
