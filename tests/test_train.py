@@ -13,6 +13,8 @@ import tiny
 from kill_training import PHASES, kill_again_and_again
 from same_run import assert_same_run
 
+ONE_ROUND = ["rounds.count=1", "train.checkpoint_steps=1000"]
+
 
 @pytest.fixture(scope="module")
 def unbroken(tiny_run) -> Path:
@@ -90,16 +92,6 @@ def test_other_settings_on_the_same_run_are_refused(unbroken):
     assert result.returncode == 2 and "train.learning_rate" in result.stderr and "Traceback" not in result.stderr
 
 
-def test_a_finished_run_gets_more_rounds(unbroken, tmp_path):
-    first = tiny.train(tmp_path, "rounds.count=1")
-    assert first.returncode == 0 and "round 2" not in first.stdout, first.stderr
-    more = tiny.train(tmp_path, "rounds.count=2")
-    assert more.returncode == 0 and "1 of 2 rounds done" in more.stdout, more.stderr
-    assert_same_run(unbroken, tmp_path)
-    fewer = tiny.train(tmp_path, "rounds.count=1")
-    assert fewer.returncode == 2 and "rounds.count: 2 -> 1" in fewer.stderr
-
-
 def test_killed_in_each_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
     """SIGKILL at a random moment of each phase, half within writes, each start with another wrong clock.
 
@@ -111,19 +103,33 @@ def test_killed_in_each_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
     assert found["bytes compared"] > 1_000_000
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_asked_to_stop_it_saves_says_so_and_goes_on(unbroken, tmp_path, number, code):
-    settings = ["train.checkpoint_steps=1000", "rounds.count=1", "rounds.finetune=false", "export.infra_validation=false"]
-    process = subprocess.Popen(tiny.command(tmp_path, *settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    history = tmp_path / "runs/tiny/history.jsonl"
+def stopped(folder: Path, number: int) -> tuple[subprocess.Popen, int]:
+    """A run of one round that got the signal ``number`` in its synthesis; the ended process and the step that it saved."""
+    process = subprocess.Popen(tiny.command(folder, *ONE_ROUND), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    history = folder / "runs/tiny/history.jsonl"
     while process.poll() is None and not (history.exists() and "round_1/synthesis" in history.read_text()):
         time.sleep(0.005)
     process.send_signal(number)
     _, errors = process.communicate(timeout=240)
-    assert process.returncode == code, errors
-    assert "Traceback" not in errors and len(errors.strip().splitlines()) == 1
-    saved = json.loads(next((tmp_path / "runs/tiny/checkpoints/round_1/synthesis").glob("*/extra.json")).read_text())
+    assert "Traceback" not in errors and len(errors.strip().splitlines()) == 1, errors
+    saved = json.loads(next((folder / "runs/tiny/checkpoints/round_1/synthesis").glob("*/extra.json")).read_text())
     assert saved["step"] >= 3
-    if number == signal.SIGTERM:
-        result = tiny.train(tmp_path, *settings)
-        assert f"goes on from step {saved['step']}" in result.stdout and result.returncode == 0
+    return process, saved["step"]
+
+
+def test_interrupted_it_saves_and_says_so(tmp_path):
+    process, _ = stopped(tmp_path, signal.SIGINT)
+    assert process.returncode == 130
+
+
+def test_asked_to_stop_it_saves_and_goes_on_and_a_finished_run_gets_more_rounds(unbroken, tmp_path):
+    """In the end as the run that was not stopped, and had two rounds from the first."""
+    process, step = stopped(tmp_path, signal.SIGTERM)
+    assert process.returncode == 143
+    first = tiny.train(tmp_path, *ONE_ROUND)
+    assert first.returncode == 0 and f"goes on from step {step}" in first.stdout and "round 2" not in first.stdout, first.stderr
+    more = tiny.train(tmp_path, *ONE_ROUND, "rounds.count=2")
+    assert more.returncode == 0 and "1 of 2 rounds done" in more.stdout, more.stderr
+    assert_same_run(unbroken, tmp_path)
+    fewer = tiny.train(tmp_path, *ONE_ROUND)
+    assert fewer.returncode == 2 and "rounds.count: 2 -> 1" in fewer.stderr
