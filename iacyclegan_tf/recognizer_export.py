@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import tensorflow as tf
-
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.errors import UserError
 from iacyclegan_tf.models.recognizer import Recognizer

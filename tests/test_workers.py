@@ -270,12 +270,12 @@ def test_a_fault_on_one_worker_is_one_on_all(tmp_path):
     assert [finished(process) for process in processes] == ["all held\n"] * 2
 
 
-def test_a_worker_with_other_settings_is_refused(tmp_path):
+@pytest.mark.parametrize("name, values", [("seed", (0, 1)), ("train.non_finite", ("stop", "lower_rate"))])
+def test_a_worker_with_other_settings_is_refused(tmp_path, name, values):
     """Also those that may change between a run and its resumption, where all must do the same."""
-    settings = [["seed=0", "train.non_finite=stop"], ["seed=1", "train.non_finite=lower_rate"]]
-    processes = [subprocess.Popen(tiny.command(tmp_path, *SHORT, *own), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-                 for own, env in zip(settings, cluster())]
+    processes = [subprocess.Popen(tiny.command(tmp_path, *SHORT, f"{name}={value}"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, env=env) for value, env in zip(values, cluster())]
     (_, lost), (_, refused) = (process.communicate(timeout=200) for process in processes)
     assert processes[1].returncode == 2 and "worker 1 of 2" in refused
-    assert "seed: 0 there, 1 here" in refused and "train.non_finite: 'stop' there, 'lower_rate' here" in refused
+    assert f"{name}: {values[0]!r} there, {values[1]!r} here" in refused
     assert processes[0].returncode == 75 and "has lost worker 1" in lost
