@@ -8,10 +8,9 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from iacyclegan_tf.atomic_files import write_text
-from iacyclegan_tf.errors import UserError
-
-from benchmarks.ablations import WHOLE, Preset
+from benchmarks.ablation_presets import WHOLE, Preset
+from iacyclegan_tf.common.atomic_files import write_text
+from iacyclegan_tf.common.errors import UserError
 
 FINISHED, OUT_OF_TIME, FAILED, BEGUN = "finished", "out of time", "failed", "begun"
 _LOOK = 0.5  # seconds between two looks at a training
@@ -54,18 +53,32 @@ def run_presets(arguments: Namespace, presets: dict[str, Preset]) -> None:
             print(f"{label}: {attempt.state}, {attempt.seconds / 60:.1f} minutes of training", flush=True)
             failed += [f"{label} ({folder / 'logs' / label}.log)"] * (attempt.state == FAILED)
     if failed:
-        raise UserError(f"{len(failed)} presets failed; their logs say why: {', '.join(failed)}. "
-                        "The same command tries them again.")
+        raise UserError(
+            f"{len(failed)} presets failed; their logs say why: {', '.join(failed)}. The same command tries them again."
+        )
 
 
 def _begin(folder: Path, label: str, name: str, preset: Preset, seed: int, arguments: Namespace) -> Attempt:
     """A new attempt, or the one that was begun; ``UserError`` where that had other settings."""
     config = arguments.best if name == "best" else arguments.config
-    settings = [*arguments.settings, *(setting.format(perception_weight=_perception_weight(folder, seed))
-                                       if "{" in setting else setting for setting in preset.settings)]
-    command = [sys.executable, "-m", "iacyclegan_tf.train", *(["--config", str(config)] if config else []),
-               f"name={label}", f"seed={seed}", f"runs_dir={folder / 'runs'}",
-               f"savedmodels_dir={folder / 'savedmodels'}", *settings]
+    settings = [
+        *arguments.settings,
+        *(
+            setting.format(perception_weight=_perception_weight(folder, seed)) if "{" in setting else setting
+            for setting in preset.settings
+        ),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "iacyclegan_tf.train",
+        *(["--config", str(config)] if config else []),
+        f"name={label}",
+        f"seed={seed}",
+        f"runs_dir={folder / 'runs'}",
+        f"savedmodels_dir={folder / 'savedmodels'}",
+        *settings,
+    ]
     new = Attempt(label, name, preset.what, seed, command, str(config or "quickstart"), settings, arguments.minutes)
     path = folder / f"{label}.json"
     if not path.is_file():
@@ -83,8 +96,10 @@ def _begin(folder: Path, label: str, name: str, preset: Preset, seed: int, argum
 def _perception_weight(folder: Path, seed: int) -> float:
     place = folder / "runs" / f"{WHOLE}-{seed}" / "round_1" / "networks" / "extra.json"
     if not place.is_file():
-        raise UserError(f"A preset takes its perception weight from the preset {WHOLE} with seed {seed}, and {place} "
-                        "is not there yet: run that preset first.")
+        raise UserError(
+            f"A preset takes its perception weight from the preset {WHOLE} with seed {seed}, and {place} "
+            "is not there yet: run that preset first."
+        )
     return json.loads(place.read_text(encoding="utf-8"))["perception_weight"]
 
 
@@ -118,14 +133,24 @@ def _train(folder: Path, attempt: Attempt) -> None:
 def _evaluate(folder: Path, attempt: Attempt) -> bool:
     """Measures the rounds that are finished and not measured yet; whether that went well."""
     rounds = sorted((folder / "runs" / attempt.label).glob("round_*/metrics.json"))
-    exported = [path for path in rounds if not (path.parent / "people.csv").is_file()
-                and (folder / "savedmodels" / attempt.label / "sketch_recognizer" / path.parent.name[6:]).is_dir()]
+    exported = [
+        path
+        for path in rounds
+        if not (path.parent / "people.csv").is_file()
+        and (folder / "savedmodels" / attempt.label / "sketch_recognizer" / path.parent.name[6:]).is_dir()
+    ]
     if not exported:
         return True
     print(f"{attempt.label}: evaluating", flush=True)
     with open(folder / "logs" / f"{attempt.label}.log", "a", encoding="utf-8") as file:
-        command = [sys.executable, "-m", "iacyclegan_tf.evaluate", str(folder / "runs" / attempt.label),
-                   "--savedmodels", str(folder / "savedmodels")]
+        command = [
+            sys.executable,
+            "-m",
+            "iacyclegan_tf.evaluate",
+            str(folder / "runs" / attempt.label),
+            "--savedmodels",
+            str(folder / "savedmodels"),
+        ]
         return subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode == 0
 
 

@@ -6,18 +6,28 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.atomic_files import write_text
-from iacyclegan_tf.comparison import Contender, compare, interval_cell
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.evaluation_files import RoundFiles, read_round
-from iacyclegan_tf.report.tables import Table, percent, sharpness_words
-
+from benchmarks.ablation_presets import CYCLEGAN, WHOLE
 from benchmarks.ablation_runs import OUT_OF_TIME, Attempt
-from benchmarks.ablations import CYCLEGAN, WHOLE
+from iacyclegan_tf.common.atomic_files import write_text
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.tables import Table
+from iacyclegan_tf.evaluation.comparison import Contender, compare, interval_cell
+from iacyclegan_tf.evaluation.files import RoundFiles, read_round
+from iacyclegan_tf.evaluation.report.tables import percent, sharpness_words
 
 RESAMPLES, SEED = 2000, 0
-COMPARED = ("sketch SSIM", "sketch FSIM", "photo SSIM", "photo FSIM", "photo rank-1", "sketch rank-1", "fusion rank-1",
-            "fusion VR at FAR 1 %", "fusion, face only, rank-1", "fusion, face only, VR at FAR 1 %")
+COMPARED = (
+    "sketch SSIM",
+    "sketch FSIM",
+    "photo SSIM",
+    "photo FSIM",
+    "photo rank-1",
+    "sketch rank-1",
+    "fusion rank-1",
+    "fusion VR at FAR 1 %",
+    "fusion, face only, rank-1",
+    "fusion, face only, VR at FAR 1 %",
+)
 
 
 def write_tables(folder: Path, into: Path | None, name: str) -> None:
@@ -59,16 +69,38 @@ def read_results(folder: Path) -> list[tuple[Attempt, RoundFiles]]:
 
 def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Table:
     """One row a preset, mean ± standard deviation where several seeds were trained; then what costs no training."""
-    header = ("", "seeds", "steps", "minutes", "sketch SSIM", "FSIM", "sharpness", "photo SSIM", "FSIM", "sharpness",
-              "rank-1 none", "photo", "sketch", "fusion", "fusion VR at FAR 1 %", "face only: fusion rank-1", "VR at FAR 1 %")
+    header = (
+        "",
+        "seeds",
+        "steps",
+        "minutes",
+        "sketch SSIM",
+        "FSIM",
+        "sharpness",
+        "photo SSIM",
+        "FSIM",
+        "sharpness",
+        "rank-1 none",
+        "photo",
+        "sketch",
+        "fusion",
+        "fusion VR at FAR 1 %",
+        "face only: fusion rank-1",
+        "VR at FAR 1 %",
+    )
     rows = []
     for preset in dict.fromkeys(attempt.preset for attempt, _ in results):
         same = [(attempt, files) for attempt, files in results if attempt.preset == preset]
         cut = "; out of time" if any(attempt.state == OUT_OF_TIME for attempt, _ in same) else ""
-        rows.append((f"{preset}: {same[0][0].what}{cut}", ", ".join(str(attempt.seed) for attempt, _ in same),
-                     _range([_steps(folder, attempt, files) for attempt, files in same]),
-                     _range([round(attempt.seconds / 60) for attempt, _ in same]),
-                     *_measured_cells([files.metrics for _, files in same])))
+        rows.append(
+            (
+                f"{preset}: {same[0][0].what}{cut}",
+                ", ".join(str(attempt.seed) for attempt, _ in same),
+                _range([_steps(folder, attempt, files) for attempt, files in same]),
+                _range([round(attempt.seconds / 60) for attempt, _ in same]),
+                *_measured_cells([files.metrics for _, files in same]),
+            )
+        )
     first, files = results[0]
     trivial = files.metrics["trivial_baselines"]
     for kind, words in (("input", "input taken as output"), ("mean_training_image", "mean training image")):
@@ -76,15 +108,25 @@ def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Tab
         rows.append((words, *[""] * 3, *_image_cells([one]), *[""] * 7))
     if "not_measured" not in files.metrics["hog"]:
         none = files.metrics["hog"]["none"]
-        rows.append(("HOG, sketch against photo", *[""] * 9, percent(none["rank1"]), *[""] * 3,
-                     *_verification_cells([files.metrics], "hog", "none")[1:], *_verification_cells([files.metrics], "hog_face", "none")))
+        rows.append(
+            (
+                "HOG, sketch against photo",
+                *[""] * 9,
+                percent(none["rank1"]),
+                *[""] * 3,
+                *_verification_cells([files.metrics], "hog", "none")[1:],
+                *_verification_cells([files.metrics], "hog_face", "none"),
+            )
+        )
     protocol = files.metrics["protocol"]
-    notes = (f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
-             f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. "
-             f"{protocol['test_people']} test people, split {protocol['test_split']} (SHA-256 "
-             f"{protocol['split_sha256'][:12]}), measured at {', '.join(protocol['measured_at'])}, networks at "
-             f"{protocol['network_size']} ({protocol['fit']}). Each preset's last finished round; steps are those of "
-             "synthesis over its rounds, minutes the wall time of all training.",)
+    notes = (
+        f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
+        f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. "
+        f"{protocol['test_people']} test people, split {protocol['test_split']} (SHA-256 "
+        f"{protocol['split_sha256'][:12]}), measured at {', '.join(protocol['measured_at'])}, networks at "
+        f"{protocol['network_size']} ({protocol['fit']}). Each preset's last finished round; steps are those of "
+        "synthesis over its rounds, minutes the wall time of all training.",
+    )
     return Table(f"Ablations: {folder.resolve().name}", header, tuple(rows), notes)
 
 
@@ -101,28 +143,49 @@ def _difference_table(results: list[tuple[Attempt, RoundFiles]], base: str, seed
         return []
     measured = {row.measure: row for row in compare(contenders, RESAMPLES, SEED)}
     columns = [measure for measure in COMPARED if measure in measured]
-    rows = tuple((contender.label,
-                  *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns))
-                 for index, contender in enumerate(contenders) if index)
+    rows = tuple(
+        (
+            contender.label,
+            *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns),
+        )
+        for index, contender in enumerate(contenders)
+        if index
+    )
     people = len(set(contenders[0].files.identities))
-    return [Table(f"Difference from {base}, seed {seed}", ("", *columns), rows, (
-        f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; "
-        "* where the interval leaves out 0. They hold the luck of the people, not that of the training's seed.",))]
+    return [
+        Table(
+            f"Difference from {base}, seed {seed}",
+            ("", *columns),
+            rows,
+            (
+                f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; "
+                "* where the interval leaves out 0. They hold the luck of the people, not that of the training's seed.",
+            ),
+        )
+    ]
 
 
 def _measured_cells(metrics: list[dict]) -> list[str]:
-    ranks = [_spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %"
-             for way in ("none", "photo", "sketch", "fusion")]
-    return [*_image_cells(metrics), *ranks, *_verification_cells(metrics, "retrieval", "fusion")[1:],
-            *_verification_cells(metrics, "retrieval_face", "fusion")]
+    ranks = [
+        _spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %"
+        for way in ("none", "photo", "sketch", "fusion")
+    ]
+    return [
+        *_image_cells(metrics),
+        *ranks,
+        *_verification_cells(metrics, "retrieval", "fusion")[1:],
+        *_verification_cells(metrics, "retrieval_face", "fusion"),
+    ]
 
 
 def _verification_cells(metrics: list[dict], table: str, way: str) -> list[str]:
     """Rank-1, and verification rate at FAR 1 % where there are people enough."""
     if any("not_measured" in one[table] for one in metrics):
         return ["", ""]
-    return ["refused" if None in values else _spread([100 * value for value in values], "{:.1f}") + " %"
-            for values in ([one[table][way][measure] for one in metrics] for measure in ("rank1", "vr_far_1"))]
+    return [
+        "refused" if None in values else _spread([100 * value for value in values], "{:.1f}") + " %"
+        for values in ([one[table][way][measure] for one in metrics] for measure in ("rank1", "vr_far_1"))
+    ]
 
 
 def _image_cells(metrics: list[dict]) -> list[str]:
@@ -155,4 +218,6 @@ def _steps(folder: Path, attempt: Attempt, files: RoundFiles) -> int:
 def _shared(results: list[tuple[Attempt, RoundFiles]]) -> list[str]:
     """The settings that were given for all presets; of the data's folder only the name, since tables are published."""
     shared = [setting for setting in results[0][0].settings if all(setting in one.settings for one, _ in results)]
-    return [f"data.root=PATH/TO/{Path(setting).name}" if setting.startswith("data.root=") else setting for setting in shared]
+    return [
+        f"data.root=PATH/TO/{Path(setting).name}" if setting.startswith("data.root=") else setting for setting in shared
+    ]

@@ -11,39 +11,11 @@ preset gets that much wall time and is judged by the rounds that it finished in 
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
-
-WHOLE, CYCLEGAN = "iacyclegan", "cyclegan"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """``settings`` are overrides; ``{perception_weight}`` is what ``auto`` came to in the whole method's round 1."""
-
-    what: str
-    settings: tuple[str, ...] = ()
-
-
-PRESETS = {
-    WHOLE: Preset("the whole method"),
-    CYCLEGAN: Preset("without the identity perception loss", ("rounds.perception=false",)),
-    "frozen": Preset("recognizers frozen at their first state", ("rounds.finetune=false",)),
-    "no_adversarial": Preset("without the adversarial loss", ("loss.adversarial_weight=0",)),
-    # "auto" is a share of the weighted cycle term, which is 0 here
-    "no_cycle": Preset("without the cycle loss", ("loss.cycle_weight=0", "loss.perception_weight={perception_weight}")),
-    "no_identity_mapping": Preset("without the identity mapping loss", ("loss.identity_mapping_weight=0",)),
-}
-# What the project adds to the paper, each taken away: another run than the whole method's only where the base settings have it.
-ADDITIONS = {
-    "no_averaging": Preset("without the moving average of the generators", ("generator.ema=0",)),
-    "no_sharpening": Preset("outputs not sharpened", ("generator.sharpness=0",)),
-    "enlarged": Preset("images enlarged and cropped at random, as CycleGAN does", ("data.enlarge=1.117",)),
-    "transpose": Preset("transposed convolutions in the generators, as in CycleGAN", ("generator.upsampling=transpose",)),
-}
+from benchmarks.ablation_presets import ADDITIONS, PRESETS, Preset
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -52,13 +24,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run = commands.add_parser("run", help="train and evaluate what is not done yet")
     run.add_argument("folder", type=Path, metavar="FOLDER", help="for runs, exports, logs and results")
     run.add_argument("--config", type=Path, metavar="FILE", help="the settings that all share; default: the quickstart")
-    run.add_argument("--only", metavar="A,B", help=f"some of {', '.join(PRESETS)} (default: these), {', '.join(ADDITIONS)}")
-    run.add_argument("--best", type=Path, metavar="FILE",
-                     help="one preset more: the settings of this file, with the same data")
-    run.add_argument("--seeds", default="0", metavar="A,B",
-                     help="train each preset with each of these seeds (default 0)")
-    run.add_argument("--minutes", type=float, metavar="M",
-                     help="of wall time for each preset; default: until it is finished")
+    run.add_argument(
+        "--only", metavar="A,B", help=f"some of {', '.join(PRESETS)} (default: these), {', '.join(ADDITIONS)}"
+    )
+    run.add_argument(
+        "--best", type=Path, metavar="FILE", help="one preset more: the settings of this file, with the same data"
+    )
+    run.add_argument(
+        "--seeds", default="0", metavar="A,B", help="train each preset with each of these seeds (default 0)"
+    )
+    run.add_argument(
+        "--minutes", type=float, metavar="M", help="of wall time for each preset; default: until it is finished"
+    )
     run.add_argument("settings", nargs="*", metavar="setting=value", help="for all presets, e.g. data.root=PATH")
     table = commands.add_parser("table", help="Markdown tables of a results folder")
     table.add_argument("folder", type=Path, metavar="FOLDER")
@@ -66,8 +43,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     table.add_argument("--name", metavar="NAME", help="of the section; default: the folder's name")
     if arguments is None:
         arguments = sys.argv[1:]
-    return run.parse_intermixed_args(arguments[1:], argparse.Namespace(command="run")) if arguments[:1] == ["run"] \
+    return (
+        run.parse_intermixed_args(arguments[1:], argparse.Namespace(command="run"))
+        if arguments[:1] == ["run"]
         else parser.parse_args(arguments)
+    )
 
 
 def chosen(only: str | None) -> dict[str, Preset]:

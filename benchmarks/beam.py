@@ -26,7 +26,7 @@ SIDE, FILTERS, BLOCKS = 64, 32, 6
 
 def images(folder: Path, count: int) -> None:
     """``count`` PNG files of noise on ramps, some of which are cut, empty, no image, or announce too much."""
-    from iacyclegan_tf.data.images import write_png
+    from iacyclegan_tf.data.images.files import write_png
 
     random = np.random.default_rng(0)
     ramp = np.linspace(0, 200, SIDE)[:, None, None] + np.zeros([SIDE, SIDE, 3])
@@ -37,7 +37,10 @@ def images(folder: Path, count: int) -> None:
         write_png(path, image.astype(np.uint8))
     whole = (folder / "00" / "00000.png").read_bytes()
     huge = whole[:16] + (60_000).to_bytes(4, "big") * 2 + whole[24:]
-    for name, data in zip(("cut", "empty", "text", "huge", "jpeg"), (whole[:500], b"", b"not an image", huge, b"\xff\xd8\xff\xe0" + b"x" * 99)):
+    for name, data in zip(
+        ("cut", "empty", "text", "huge", "jpeg"),
+        (whole[:500], b"", b"not an image", huge, b"\xff\xd8\xff\xe0" + b"x" * 99),
+    ):
         (folder / f"broken_{name}.png").write_bytes(data)
 
 
@@ -47,7 +50,7 @@ def model(folder: Path) -> None:
 
     from iacyclegan_tf.data.fit import Fit
     from iacyclegan_tf.models.generator import Generator
-    from iacyclegan_tf.servables import Translator, save
+    from iacyclegan_tf.serving.servables import Translator, save
 
     generator = Generator(FILTERS, BLOCKS, "resize", seed=1)
     generator(tf.zeros([1, SIDE, SIDE, 3]))
@@ -61,7 +64,7 @@ def bare(folder: Path, seconds: float = 5.0) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    from iacyclegan_tf.served import Served
+    from iacyclegan_tf.evaluation.run import Served
 
     served, batch = Served(folder), np.random.default_rng(0).uniform(0, 255, [BATCH, SIDE, SIDE, 3]).astype(np.float32)
     for _ in range(2):
@@ -75,8 +78,9 @@ def bare(folder: Path, seconds: float = 5.0) -> None:
 
 
 def in_process(call: str) -> str:
-    return subprocess.run([sys.executable, "-c", f"from benchmarks.beam import *; {call}"], check=True, capture_output=True,
-                          text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", f"from benchmarks.beam import *; {call}"], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def main() -> None:
@@ -84,27 +88,51 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(temporary)
         places = [folder / name for name in ("images", "model", "out")]
-        for place, make in zip(places, (f"images(Path({str(places[0])!r}), {count})", f"model(Path({str(places[1])!r}))")):
+        for place, make in zip(
+            places, (f"images(Path({str(places[0])!r}), {count})", f"model(Path({str(places[1])!r}))")
+        ):
             if not place.exists():
                 in_process(make)
         shutil.rmtree(places[2], ignore_errors=True)
         before = float(in_process(f"bare(Path({str(places[1])!r}))"))
-        command = [sys.executable, "-m", "iacyclegan_tf.beam", "translate", "--to", "sketch", "--model", str(places[1]), "--images",
-                   str(places[0]), "--out", str(places[2]), "--workers", str(WORKERS), "--batch", str(BATCH)]
+        command = [
+            sys.executable,
+            "-m",
+            "iacyclegan_tf.beam",
+            "translate",
+            "--to",
+            "sketch",
+            "--model",
+            str(places[1]),
+            "--images",
+            str(places[0]),
+            "--out",
+            str(places[2]),
+            "--workers",
+            str(WORKERS),
+            "--batch",
+            str(BATCH),
+        ]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         whole = time.perf_counter() - start
         after = float(in_process(f"bare(Path({str(places[1])!r}))"))
         written = sorted(path.stat().st_mtime for path in places[2].rglob("*.sketch.png"))
         failures = (places[2] / "failures.jsonl").read_text().splitlines()
-        assert done.returncode == 2 and len(failures) == BROKEN and len(written) == count - BROKEN, done.stdout + done.stderr
+        assert done.returncode == 2 and len(failures) == BROKEN and len(written) == count - BROKEN, (
+            done.stdout + done.stderr
+        )
         steady = (len(written) - WORKERS * BATCH) / (written[-1] - written[WORKERS * BATCH - 1]) / WORKERS
-        print(f"{len(written)} results, {len(failures)} failures, {SIDE} px, {FILTERS} filters, {BLOCKS} blocks, batch {BATCH}")
+        print(
+            f"{len(written)} results, {len(failures)} failures, {SIDE} px, {FILTERS} filters, {BLOCKS} blocks, batch {BATCH}"
+        )
         print(f"bare model, one core: {before:.1f} images/s before, {after:.1f} after")
         mean = (before + after) / 2
-        print(f"pipeline, a core of {WORKERS}: {steady:.1f} images/s from first to last result = {steady / mean:.0%}; "
-              f"with start and end of the processes {len(written) / whole / WORKERS:.1f} = {len(written) / whole / WORKERS / mean:.0%} "
-              f"({whole:.0f} s)")
+        print(
+            f"pipeline, a core of {WORKERS}: {steady:.1f} images/s from first to last result = {steady / mean:.0%}; "
+            f"with start and end of the processes {len(written) / whole / WORKERS:.1f} = {len(written) / whole / WORKERS / mean:.0%} "
+            f"({whole:.0f} s)"
+        )
 
 
 if __name__ == "__main__":

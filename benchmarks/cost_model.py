@@ -26,16 +26,22 @@ def seconds_a_step(folder: Path) -> float:
     """From the wall-clock times of the log windows."""
     import tensorflow as tf
 
-    ends = {event.step: event.wall_time for file in sorted(folder.glob("events*"))
-            for event in tf.compat.v1.train.summary_iterator(str(file)) for value in event.summary.value
-            if value.tag == "loss/generators"}
+    ends = {
+        event.step: event.wall_time
+        for file in sorted(folder.glob("events*"))
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+        if value.tag == "loss/generators"
+    }
     return (ends[max(ends)] - ends[min(ends)]) / (max(ends) - min(ends))
 
 
 def run(*arguments: str) -> tuple[str, float]:
     """What the command prints, and the largest resident GB of its own process."""
     with tempfile.TemporaryFile("w+") as file:
-        process = subprocess.Popen([sys.executable, "-m", "iacyclegan_tf.train", *arguments], stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "iacyclegan_tf.train", *arguments], stdout=file, stderr=subprocess.STDOUT
+        )
         _, status, usage = os.wait4(process.pid, 0)
         file.seek(0)
         output = file.read()
@@ -48,13 +54,16 @@ def compare(settings: list[str]) -> None:
     found = re.search(r"Predicted: [\d:]+ for an epoch of synthesis.*peak memory ([\d.]+) GB", foreseen)
     steps = re.search(r"rounds of (\d+) epochs = (\d+) steps", foreseen)
     epochs, total = int(steps[1]), int(steps[2])
-    milliseconds = float(re.search(r"synthesis\D+[\d,]+\D+([\d.]+)", foreseen[foreseen.index("Predicted for"):])[1])
+    milliseconds = float(re.search(r"synthesis\D+[\d,]+\D+([\d.]+)", foreseen[foreseen.index("Predicted for") :])[1])
     with tempfile.TemporaryDirectory() as folder:
         _, memory = run(*settings, "name=measured", f"runs_dir={folder}/runs", f"savedmodels_dir={folder}/savedmodels")
         true = seconds_a_step(Path(folder) / "runs/measured/tensorboard/round_1/synthesis") * total / epochs
     said = milliseconds / 1000 * total / epochs
-    print(f"{' '.join(settings)}\n  epoch: {said:.1f} s predicted, {true:.1f} s true ({said / true - 1:+.0%}); peak memory: {found[1]} GB "
-          f"predicted, {memory:.2f} GB true ({float(found[1]) / memory - 1:+.0%})", flush=True)
+    print(
+        f"{' '.join(settings)}\n  epoch: {said:.1f} s predicted, {true:.1f} s true ({said / true - 1:+.0%}); peak memory: {found[1]} GB "
+        f"predicted, {memory:.2f} GB true ({float(found[1]) / memory - 1:+.0%})",
+        flush=True,
+    )
 
 
 def main() -> None:

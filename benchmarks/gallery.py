@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.index.names import Entry
-from iacyclegan_tf.index.search import best, cosines
-from iacyclegan_tf.index.store import GalleryStore
 from iacyclegan_tf.metrics import fuse
+from iacyclegan_tf.search.names import Entry
+from iacyclegan_tf.search.ranking import best, cosines
+from iacyclegan_tf.search.store import GalleryStore
 
 LENGTHS = {"pool4, quickstart": 1024, "fc7, VGG-Face": 4096}
 WAYS = ("photo", "sketch")
@@ -40,8 +40,10 @@ def fill(folder: Path, photos: int, length: int) -> GalleryStore:
     store = GalleryStore(folder, dict.fromkeys(WAYS, length))
     for start in range(0, photos, BLOCK):
         count = min(BLOCK, photos - start)
-        store.add([Entry(f"{start + i:08d}.png", "0" * 64) for i in range(count)],
-                  {way: made_up(2 * start + side, count, length) for side, way in enumerate(WAYS)})
+        store.add(
+            [Entry(f"{start + i:08d}.png", "0" * 64) for i in range(count)],
+            {way: made_up(2 * start + side, count, length) for side, way in enumerate(WAYS)},
+        )
     return store
 
 
@@ -72,7 +74,7 @@ def by_faiss(store: GalleryStore, probe: np.ndarray) -> str:
     index = faiss.IndexFlatIP(len(probe))
     vectors = store.snapshot().vectors["photo"]
     for start in range(0, len(vectors), BLOCK):
-        index.add(vectors[start:start + BLOCK])
+        index.add(vectors[start : start + BLOCK])
     assert set(index.search(probe[None], TOP)[1][0]) == set(by_product(store, {"photo": probe}))
     return milliseconds(lambda: index.search(probe[None], TOP))
 
@@ -83,7 +85,9 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=100_000)
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
-    print(f"{options.photos} photos, {len(sched_getaffinity(0))} cores, top {TOP}, milliseconds, median and best of {REPEATS}")
+    print(
+        f"{options.photos} photos, {len(sched_getaffinity(0))} cores, top {TOP}, milliseconds, median and best of {REPEATS}"
+    )
     print(f"{'embedding':<18} {'open':>8} {'first':>8} {'one way':>14} {'fused':>14} {'faiss, one way':>15}")
     for name, length in LENGTHS.items():
         folder = options.folder / f"gallery-{length}"
@@ -97,9 +101,12 @@ def main() -> None:
         by_product(store, probes)
         first = time.perf_counter()
         one = {"photo": probes["photo"]}
-        print(f"{name:<18} {1000 * (opened - start):>8.0f} {1000 * (first - opened):>8.0f} "
-              f"{milliseconds(lambda: by_product(store, one)):>14} {milliseconds(lambda: by_product(store, probes)):>14} "
-              f"{by_faiss(store, probes['photo']):>15}", flush=True)
+        print(
+            f"{name:<18} {1000 * (opened - start):>8.0f} {1000 * (first - opened):>8.0f} "
+            f"{milliseconds(lambda: by_product(store, one)):>14} {milliseconds(lambda: by_product(store, probes)):>14} "
+            f"{by_faiss(store, probes['photo']):>15}",
+            flush=True,
+        )
         if not options.keep:
             shutil.rmtree(folder)
 

@@ -19,7 +19,7 @@ PAIRS, STEPS, TURNS = 64, 100, 3
 
 def stream(height: int, width: int, batch: int):
     """Endless batches as training takes them: crops of 1.117 times the size, flips."""
-    from iacyclegan_tf.data.streams import Augmentation, paired_stream
+    from iacyclegan_tf.data.streams.batches import Augmentation, paired_stream
 
     photos, sketches = np.random.default_rng(0).integers(0, 256, (2, PAIRS, height, width, 3), np.uint8)
     return iter(paired_stream(photos, sketches, batch=batch, seed=0, augmentation=Augmentation(1.117, flip=True)))
@@ -61,7 +61,7 @@ def waiting() -> tuple[float, float]:
 
 
 def main() -> None:
-    from iacyclegan_tf.start import set_threads
+    from iacyclegan_tf.training.start import set_threads
 
     set_threads(1)
     print("| side | batch | pairs/s | CPU ms/pair |\n|---|---|---|---|")

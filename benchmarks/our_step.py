@@ -17,21 +17,23 @@ _SMALLEST = 1e6  # products of fewer operations (sums of weights) are no part of
 
 def build(setting: Setting, contender: Contender) -> tuple[tf.keras.Model, Callable]:
     """The model as the training command builds it, and its step on made-up images as a function without arguments."""
-    from iacyclegan_tf.config import LossConfig
-    from iacyclegan_tf.image_pool import ImagePool
+    from iacyclegan_tf.config.settings import LossConfig
+    from iacyclegan_tf.method.image_pool import ImagePool
+    from iacyclegan_tf.method.synthesis import IACycleGAN
     from iacyclegan_tf.models.discriminator import Discriminator
     from iacyclegan_tf.models.generator import Generator
     from iacyclegan_tf.models.recognizer import Recognizer
-    from iacyclegan_tf.run_context import adam
-    from iacyclegan_tf.synthesis import IACycleGAN
+    from iacyclegan_tf.training.engine.optimizers import adam
 
     tf.keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     s, dtype = setting, contender.precision if contender.precision == "float32" else f"mixed_{contender.precision}"
     shape = (s.height, s.width, 3)
     more = {"recompute": True} if contender.recompute else {}
-    networks = [*(Generator(s.filters, s.blocks, s.upsampling, seed=i * 100, dtype=dtype, **more) for i in (1, 2)),
-                *(Discriminator(s.filters, s.layers, seed=i * 100, dtype=dtype) for i in (3, 4))]
+    networks = [
+        *(Generator(s.filters, s.blocks, s.upsampling, seed=i * 100, dtype=dtype, **more) for i in (1, 2)),
+        *(Discriminator(s.filters, s.layers, seed=i * 100, dtype=dtype) for i in (3, 4)),
+    ]
     for network in networks:
         network(tf.zeros([1, *shape]))
     recognizers, losses = [None, None], LossConfig()
@@ -51,7 +53,9 @@ def build(setting: Setting, contender: Contender) -> tuple[tf.keras.Model, Calla
 
 def made_up_images(setting: Setting) -> list[np.ndarray]:
     random = np.random.default_rng(0)
-    return [random.uniform(-1, 1, (setting.batch, setting.height, setting.width, 3)).astype(np.float32) for _ in range(2)]
+    return [
+        random.uniform(-1, 1, (setting.batch, setting.height, setting.width, 3)).astype(np.float32) for _ in range(2)
+    ]
 
 
 def traced(step) -> tf.Graph:
@@ -73,12 +77,23 @@ def products(graph: tf.Graph) -> Counter:
     for operation in graph.get_operations():
         if operation.type not in _PRODUCTS:
             continue
-        shapes = tuple(tuple(tensor.shape.as_list()) for tensor in (*operation.inputs, *operation.outputs) if tensor.shape.rank in (2, 4))
-        attributes = {name: operation.get_attr(name) for name in (
-            ("transpose_a", "transpose_b") if operation.type == "MatMul" else ("strides", "padding"))}
-        values = tuple((name, tuple(v) if isinstance(v, list) else v.decode() if isinstance(v, bytes) else v)
-                       for name, v in attributes.items())
-        if np.prod([max(shape) for shape in shapes], dtype=float) > 0 and _operations(operation.type, shapes) >= _SMALLEST:
+        shapes = tuple(
+            tuple(tensor.shape.as_list())
+            for tensor in (*operation.inputs, *operation.outputs)
+            if tensor.shape.rank in (2, 4)
+        )
+        attributes = {
+            name: operation.get_attr(name)
+            for name in (("transpose_a", "transpose_b") if operation.type == "MatMul" else ("strides", "padding"))
+        }
+        values = tuple(
+            (name, tuple(v) if isinstance(v, list) else v.decode() if isinstance(v, bytes) else v)
+            for name, v in attributes.items()
+        )
+        if (
+            np.prod([max(shape) for shape in shapes], dtype=float) > 0
+            and _operations(operation.type, shapes) >= _SMALLEST
+        ):
             found[operation.type, operation.outputs[0].dtype, shapes, values] += 1
     return found
 
@@ -96,7 +111,9 @@ def floor(counted: Counter) -> Callable:
 
     def variable(shape, dtype) -> tf.Variable:
         if (shape, dtype) not in variables:
-            variables[shape, dtype] = tf.Variable(tf.cast(random.normal(size=shape).astype(np.float32), dtype), trainable=False)
+            variables[shape, dtype] = tf.Variable(
+                tf.cast(random.normal(size=shape).astype(np.float32), dtype), trainable=False
+            )
         return variables[shape, dtype]
 
     calls = []
@@ -104,15 +121,21 @@ def floor(counted: Counter) -> Callable:
         options = {name: list(v) if isinstance(v, tuple) else v for name, v in attributes}
         first, second, third = ((*shapes, None) if kind == "MatMul" else shapes)[:3]
         if kind == "Conv2D":
-            made = (lambda a=variable(first, dtype), b=variable(second, dtype), o=options: tf.raw_ops.Conv2D(input=a, filter=b, **o))
+            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options: tf.raw_ops.Conv2D(
+                input=a, filter=b, **o
+            )
         elif kind == "Conv2DBackpropInput":
-            made = (lambda a=variable(first, dtype), b=variable(second, dtype), o=options, size=third:
-                    tf.raw_ops.Conv2DBackpropInput(input_sizes=size, filter=a, out_backprop=b, **o))
+            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options, size=third: (
+                tf.raw_ops.Conv2DBackpropInput(input_sizes=size, filter=a, out_backprop=b, **o)
+            )
         elif kind == "Conv2DBackpropFilter":
-            made = (lambda a=variable(first, dtype), b=variable(second, dtype), o=options, size=third:
-                    tf.raw_ops.Conv2DBackpropFilter(input=a, filter_sizes=size, out_backprop=b, **o))
+            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options, size=third: (
+                tf.raw_ops.Conv2DBackpropFilter(input=a, filter_sizes=size, out_backprop=b, **o)
+            )
         else:
-            made = (lambda a=variable(first, dtype), b=variable(second, dtype), o=options: tf.raw_ops.MatMul(a=a, b=b, **o))
+            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options: tf.raw_ops.MatMul(
+                a=a, b=b, **o
+            )
         calls += [made] * count
     np.random.default_rng(1).shuffle(calls)
 

@@ -22,7 +22,7 @@ def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
         from benchmarks.torch_step import build
 
         return build(setting, contender), {}
-    from iacyclegan_tf.start import set_threads
+    from iacyclegan_tf.training.start import set_threads
 
     set_threads(contender.threads)
     from benchmarks.our_step import build, floor, gigaflop, products, traced

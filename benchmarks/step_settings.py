@@ -24,20 +24,53 @@ class Setting:
         """The same networks on images of ``side`` × ``side``, VGG-16 at the same size as the images."""
         if side is None:
             return replace(self, batch=batch)
-        seen = self.recognizer and (self.recognizer[0], side if self.name == "full" else self.recognizer[1], *self.recognizer[2:])
+        seen = self.recognizer and (
+            self.recognizer[0],
+            side if self.name == "full" else self.recognizer[1],
+            *self.recognizer[2:],
+        )
         return replace(self, height=side, width=side, batch=batch, recognizer=seen)
 
     def label(self) -> str:
         return f"{self.name}, {self.height}×{self.width}, batch {self.batch}"
 
 
-SETTINGS = {setting.name: setting for setting in (
-    Setting("full", "the whole method: 64 filters, 9 blocks, VGG-16 features (pool5) at the images' size", 64, 9, 128, 128,
-            (1.0, 128, ("pool5",), "none")),
-    Setting("plain", "CycleGAN: 32 filters, 6 blocks, no perception loss", 32, 6, 128, 128, None),
-    Setting("student", "configs/cufs_student_128.yaml", 32, 6, 128, 128, (0.25, 96, ("pool2",), "batch"), upsampling="resize"),
-    Setting("quickstart", "configs/quickstart.yaml", 16, 4, 80, 64, (0.125, 64, ("pool1", "pool2", "pool3"), "batch"), layers=2,
-            upsampling="resize"))}
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "full",
+            "the whole method: 64 filters, 9 blocks, VGG-16 features (pool5) at the images' size",
+            64,
+            9,
+            128,
+            128,
+            (1.0, 128, ("pool5",), "none"),
+        ),
+        Setting("plain", "CycleGAN: 32 filters, 6 blocks, no perception loss", 32, 6, 128, 128, None),
+        Setting(
+            "student",
+            "configs/cufs_student_128.yaml",
+            32,
+            6,
+            128,
+            128,
+            (0.25, 96, ("pool2",), "batch"),
+            upsampling="resize",
+        ),
+        Setting(
+            "quickstart",
+            "configs/quickstart.yaml",
+            16,
+            4,
+            80,
+            64,
+            (0.125, 64, ("pool1", "pool2", "pool3"), "batch"),
+            layers=2,
+            upsampling="resize",
+        ),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +84,17 @@ class Contender:
     recompute: bool = False  # ours
 
     def label(self) -> str:
-        return " ".join(filter(None, (self.framework, self.precision, "channels last" if self.channels_last else "",
-                                      "recomputing" if self.recompute else "")))
+        return " ".join(
+            filter(
+                None,
+                (
+                    self.framework,
+                    self.precision,
+                    "channels last" if self.channels_last else "",
+                    "recomputing" if self.recompute else "",
+                ),
+            )
+        )
 
 
 def to_json(setting: Setting, contender: Contender) -> dict:

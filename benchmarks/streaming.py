@@ -22,15 +22,18 @@ BATCH, WINDOWS = 8, 10
 
 def make(folder: Path, count: int) -> None:
     """``folder`` as a prepared set: PNG files, manifest, shards."""
-    from iacyclegan_tf.data.drawn_faces import draw_pair
-    from iacyclegan_tf.data.images import write_png
-    from iacyclegan_tf.data.manifest import manifest_text, read_manifest
-    from iacyclegan_tf.data.shard_writing import write_shards
+    from iacyclegan_tf.data.drawn.faces import draw_pair
+    from iacyclegan_tf.data.images.files import write_png
+    from iacyclegan_tf.data.pairs.manifest import manifest_text, read_manifest
+    from iacyclegan_tf.data.shards.writing import write_shards
 
     random, rows = np.random.default_rng(0), []
     drawn = [draw_pair(person, 0, seed=1, height=SIDE, width=SIDE) for person in range(DRAWN)]
     for number in range(count + TEST):
-        row = {"identity": f"p{number // 2:06d}" if number < count else f"t{number:06d}", "split": "train" if number < count else "test"}
+        row = {
+            "identity": f"p{number // 2:06d}" if number < count else f"t{number:06d}",
+            "split": "train" if number < count else "test",
+        }
         for side, image in zip(("photo", "sketch"), drawn[number % DRAWN]):
             row[side] = f"{side}/{number // 1000:03d}/{number:06d}.png"
             light = image * random.uniform(0.8, 1.0) + random.normal(0, 3, image.shape)
@@ -51,15 +54,24 @@ def resident() -> float:
 
 def stream(folder: Path, enlarge: float) -> None:
     """One epoch, and a row for each tenth of it."""
-    from iacyclegan_tf.config import DataConfig
+    from iacyclegan_tf.config.settings import DataConfig
     from iacyclegan_tf.data.faces import load_faces
-    from iacyclegan_tf.data.streams import Augmentation, paired_stream
+    from iacyclegan_tf.data.streams.batches import Augmentation, paired_stream
 
-    settings = DataConfig(source="pairs", format="tfrecord", root=str(folder), height=NETWORK, width=NETWORK, validation_share=0.002)
+    settings = DataConfig(
+        source="pairs", format="tfrecord", root=str(folder), height=NETWORK, width=NETWORK, validation_share=0.002
+    )
     fitting = load_faces(settings, 0).fitting
-    batches = iter(paired_stream(fitting.photos, fitting.sketches, batch=BATCH, seed=0, augmentation=Augmentation(enlarge, flip=True)))
-    print(f"\n{len(fitting)} pairs, {SIDE} -> {NETWORK} px, flips{f', crops of {enlarge} x' if enlarge > 1 else ''}, batch {BATCH}\n"
-          f"{'pairs':>8} {'pairs/s':>8} {'CPU ms/pair':>12} {'resident MB':>12}", flush=True)
+    batches = iter(
+        paired_stream(
+            fitting.photos, fitting.sketches, batch=BATCH, seed=0, augmentation=Augmentation(enlarge, flip=True)
+        )
+    )
+    print(
+        f"\n{len(fitting)} pairs, {SIDE} -> {NETWORK} px, flips{f', crops of {enlarge} x' if enlarge > 1 else ''}, batch {BATCH}\n"
+        f"{'pairs':>8} {'pairs/s':>8} {'CPU ms/pair':>12} {'resident MB':>12}",
+        flush=True,
+    )
     for _ in itertools.islice(batches, 20):  # tracing, first files
         pass
     steps = len(fitting) // BATCH // WINDOWS
@@ -68,8 +80,11 @@ def stream(folder: Path, enlarge: float) -> None:
         for _ in itertools.islice(batches, steps):
             pass
         wall, processor = time.perf_counter() - start, time.process_time() - processor
-        print(f"{window * steps * BATCH:>8} {steps * BATCH / wall:>8.0f} {1000 * processor / steps / BATCH:>12.2f} "
-              f"{resident():>12.0f}", flush=True)
+        print(
+            f"{window * steps * BATCH:>8} {steps * BATCH / wall:>8.0f} {1000 * processor / steps / BATCH:>12.2f} "
+            f"{resident():>12.0f}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -78,9 +93,12 @@ def main() -> None:
         folder = kept or Path(temporary)
         if not (folder / "tfrecords" / "index.json").is_file():
             # by a process of its own, so that its memory is not counted
-            subprocess.run([sys.executable, "-c", f"from benchmarks.streaming import *; make(Path({str(folder)!r}), {count})"], check=True)
+            subprocess.run(
+                [sys.executable, "-c", f"from benchmarks.streaming import *; make(Path({str(folder)!r}), {count})"],
+                check=True,
+            )
         sched_setaffinity(0, sorted(sched_getaffinity(0))[:2])
-        from iacyclegan_tf.start import set_threads
+        from iacyclegan_tf.training.start import set_threads
 
         set_threads(1)
         stream(folder, 1.0)

@@ -25,8 +25,14 @@ class Block(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), norm(channels), nn.ReLU(True),
-            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False), norm(channels))
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3, bias=False),
+            norm(channels),
+            nn.ReLU(True),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3, bias=False),
+            norm(channels),
+        )
 
     def forward(self, x):
         return x + self.layers(x)
@@ -52,7 +58,11 @@ def discriminator(s: Setting) -> nn.Module:
     before = f
     for depth in range(1, s.layers + 1):
         after = f * min(2**depth, 8)
-        layers += [nn.Conv2d(before, after, 4, 2 if depth < s.layers else 1, 1, bias=False), norm(after), nn.LeakyReLU(0.2, True)]
+        layers += [
+            nn.Conv2d(before, after, 4, 2 if depth < s.layers else 1, 1, bias=False),
+            norm(after),
+            nn.LeakyReLU(0.2, True),
+        ]
         before = after
     return nn.Sequential(*layers, nn.Conv2d(before, 1, 4, 1, 1))
 
@@ -63,11 +73,14 @@ class Recognizer(nn.Module):
         self.side, self.layers = side, layers
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.stages, before = nn.ModuleList(), 3
-        for channels, convolutions in _STAGES[:max(int(name[-1]) for name in layers)]:
+        for channels, convolutions in _STAGES[: max(int(name[-1]) for name in layers)]:
             channels, stage = max(8, round(channels * width / 8) * 8), []
             for _ in range(convolutions):
-                stage += [nn.Conv2d(before, channels, 3, 1, 1), *([nn.BatchNorm2d(channels).eval()] if normalization == "batch" else []),
-                          nn.ReLU(True)]
+                stage += [
+                    nn.Conv2d(before, channels, 3, 1, 1),
+                    *([nn.BatchNorm2d(channels).eval()] if normalization == "batch" else []),
+                    nn.ReLU(True),
+                ]
                 before = channels
             self.stages.append(nn.Sequential(*stage, nn.MaxPool2d(2)))
         self.requires_grad_(False)
@@ -107,7 +120,9 @@ def build(s: Setting, contender: Contender):
 
     torch.manual_seed(0)
     layout = torch.channels_last if contender.channels_last else torch.contiguous_format
-    g_x, g_y, d_x, d_y = (make(s).to(memory_format=layout) for make in (generator, generator, discriminator, discriminator))
+    g_x, g_y, d_x, d_y = (
+        make(s).to(memory_format=layout) for make in (generator, generator, discriminator, discriminator)
+    )
     for network in (g_x, g_y, d_x, d_y):
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -115,11 +130,17 @@ def build(s: Setting, contender: Contender):
     phis = [Recognizer(*s.recognizer).to(memory_format=layout) for _ in range(2)] if s.recognizer else []
     g_weights, d_weights = ([p for network in pair for p in network.parameters()] for pair in ((g_x, g_y), (d_x, d_y)))
     average = [p.detach().clone() for p in g_weights]
-    optimizers = [torch.optim.Adam(weights, 2e-4, (0.5, 0.999), eps=1e-7, fused=True) for weights in (g_weights, d_weights)]
+    optimizers = [
+        torch.optim.Adam(weights, 2e-4, (0.5, 0.999), eps=1e-7, fused=True) for weights in (g_weights, d_weights)
+    ]
     pools = [Pool(50, torch.Generator().manual_seed(i)) for i in range(2)]
     random = np.random.default_rng(0)
-    x, y = (torch.from_numpy(random.uniform(-1, 1, (s.batch, 3, s.height, s.width)).astype(np.float32)).to(memory_format=layout)
-            for _ in range(2))
+    x, y = (
+        torch.from_numpy(random.uniform(-1, 1, (s.batch, 3, s.height, s.width)).astype(np.float32)).to(
+            memory_format=layout
+        )
+        for _ in range(2)
+    )
     low = contender.precision != "float32"
 
     def autocast():
@@ -143,7 +164,9 @@ def build(s: Setting, contender: Contender):
         for weights in d_weights:
             weights.requires_grad_(False)
         n = s.batch
-        sketches, photos = (torch.tanh(through(network, torch.cat(images))) for network, images in ((g_x, (x, y)), (g_y, (y, x))))
+        sketches, photos = (
+            torch.tanh(through(network, torch.cat(images))) for network, images in ((g_x, (x, y)), (g_y, (y, x)))
+        )
         fake_y, fake_x = sketches[:n], photos[:n]
         cycled_x, cycled_y = torch.tanh(through(g_y, fake_y)), torch.tanh(through(g_x, fake_x))
         adversarial = sum((through(d, fake) - 1).square().mean() for d, fake in ((d_y, fake_y), (d_x, fake_x)))

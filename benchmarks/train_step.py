@@ -28,8 +28,14 @@ class Process:
 
     def __init__(self, python: str, setting: Setting, contender: Contender):
         self.contender, self.times, self.peak = contender, [], 0.0
-        self.process = subprocess.Popen([python, "-m", "benchmarks.step_process"], cwd=ROOT, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+        self.process = subprocess.Popen(
+            [python, "-m", "benchmarks.step_process"],
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
         self.known = self._ask(json.dumps(to_json(setting, contender)))
 
     def run(self, steps: int) -> float:
@@ -47,7 +53,9 @@ class Process:
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise SystemExit(f"{self.contender.label()} ended with exit code {self.process.wait()}; its error is above.")
+            raise SystemExit(
+                f"{self.contender.label()} ended with exit code {self.process.wait()}; its error is above."
+            )
         return json.loads(answer)
 
 
@@ -62,22 +70,37 @@ def faster_layout(python: str, setting: Setting, precision: str) -> Contender:
 
 
 def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
-    wanted = [(framework, precision) for precision in options.precisions for framework in FRAMEWORKS
-              if not options.only or f"{framework}:{precision}" in options.only]
-    contenders = [Contender(framework, precision, options.threads) for framework, precision in wanted
-                  if framework != "torch" and (framework != "cyclegan" or setting.recognizer)]
+    wanted = [
+        (framework, precision)
+        for precision in options.precisions
+        for framework in FRAMEWORKS
+        if not options.only or f"{framework}:{precision}" in options.only
+    ]
+    contenders = [
+        Contender(framework, precision, options.threads)
+        for framework, precision in wanted
+        if framework != "torch" and (framework != "cyclegan" or setting.recognizer)
+    ]
     if options.recompute:
-        contenders += [Contender("ours", precision, options.threads, recompute=True) for framework, precision in wanted
-                       if framework == "ours"]
+        contenders += [
+            Contender("ours", precision, options.threads, recompute=True)
+            for framework, precision in wanted
+            if framework == "ours"
+        ]
     if torch:
-        contenders += [faster_layout(torch, setting, precision) for framework, precision in wanted
-                       if framework == "torch" and precision != "float16"]
+        contenders += [
+            faster_layout(torch, setting, precision)
+            for framework, precision in wanted
+            if framework == "torch" and precision != "float16"
+        ]
     processes = [Process(torch if c.framework == "torch" else sys.executable, setting, c) for c in contenders]
     for _ in range(options.rounds):
         for process in processes:
             process.run(options.steps)
     print(f"\n**{setting.label()}** ({setting.what}; {setting.upsampling})\n")
-    print("| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n|---|---|---|---|---|---|")
+    print(
+        "| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n|---|---|---|---|---|---|"
+    )
     for precision in options.precisions:
         mine = [process for process in processes if process.contender.precision == precision]
         ground = next((process for process in mine if process.contender.framework == "floor"), None)
@@ -86,10 +109,14 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
             if ground:
                 rate = f"{1000 * ground.known['gigaflop'] / time:.0f}"
                 share = "" if process is ground else f"{statistics.median(ground.times) / time:.0%}"
-            print(f"| {process.contender.label()} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
-                  f"{rate} | {share} | {process.peak:.2f} |")
+            print(
+                f"| {process.contender.label()} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
+                f"{rate} | {share} | {process.peak:.2f} |"
+            )
         if ground:
-            print(f"\n{ground.known['gigaflop']:.1f} GFLOP a step by TensorFlow's count, {ground.known['products']} products\n")
+            print(
+                f"\n{ground.known['gigaflop']:.1f} GFLOP a step by TensorFlow's count, {ground.known['products']} products\n"
+            )
     for process in processes:
         process.end()
     sys.stdout.flush()
@@ -98,12 +125,21 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     numbers = lambda text: [int(part) for part in text.split(",")]
-    parser.add_argument("--settings", type=lambda text: text.split(","), default=list(SETTINGS), help=", ".join(SETTINGS))
-    parser.add_argument("--sizes", type=numbers, default=None, help="sides of the images, e.g. 64,128,256; default: each setting's own")
+    parser.add_argument(
+        "--settings", type=lambda text: text.split(","), default=list(SETTINGS), help=", ".join(SETTINGS)
+    )
+    parser.add_argument(
+        "--sizes", type=numbers, default=None, help="sides of the images, e.g. 64,128,256; default: each setting's own"
+    )
     parser.add_argument("--batches", type=numbers, default=[1])
     parser.add_argument("--precisions", type=lambda text: text.split(","), default=["float32", "bfloat16"])
-    parser.add_argument("--only", type=lambda text: text.split(","), default=[], metavar="WHO:PRECISION,...",
-                        help="fewer contenders, where memory is short: ours:float32,torch:float32; default: all")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="WHO:PRECISION,...",
+        help="fewer contenders, where memory is short: ours:float32,torch:float32; default: all",
+    )
     parser.add_argument("--threads", type=int, default=1, help="train.intra_op_threads")
     parser.add_argument("--steps", type=int, default=4, help="of a contender at a time")
     parser.add_argument("--rounds", type=int, default=4, help="turns of each contender")
@@ -115,10 +151,14 @@ def main() -> None:
         parser.error(f"there is no setting {', '.join(sorted(unknown))}; choose of {', '.join(SETTINGS)}")
     known = {f"{framework}:{precision}" for precision in options.precisions for framework in FRAMEWORKS}
     if not known.issuperset(options.only):
-        parser.error(f"--only names {', '.join(sorted(set(options.only) - known))}; choose of {', '.join(sorted(known))}")
+        parser.error(
+            f"--only names {', '.join(sorted(set(options.only) - known))}; choose of {', '.join(sorted(known))}"
+        )
     torch = options.torch or (sys.executable if _has_torch() else None)
-    print(f"{os.cpu_count()} cores, {options.rounds} turns of {options.steps} steps each, median (least)"
-          + ("" if torch else "; PyTorch is not installed, so its step is left out"))
+    print(
+        f"{os.cpu_count()} cores, {options.rounds} turns of {options.steps} steps each, median (least)"
+        + ("" if torch else "; PyTorch is not installed, so its step is left out")
+    )
     for name in options.settings:
         for side in options.sizes or [None]:
             for batch in options.batches:

@@ -3,7 +3,7 @@
 __version__ = "0.1.0"
 
 # The names for users, each with its module; imported when first asked for, so that commands answer --help at once.
-_PUBLIC = {"load": "trained", "Trained": "trained", "Gallery": "face_gallery"}
+_PUBLIC = {"load": "inference.trained", "Trained": "inference.trained", "Gallery": "search.gallery"}
 __all__ = ["__version__", *_PUBLIC]
 
 

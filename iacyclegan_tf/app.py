@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from iacyclegan_tf.commands import Terminated, run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import Terminated, run_command
+from iacyclegan_tf.common.errors import UserError
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -17,22 +17,40 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m iacyclegan_tf.app",
         description="Serves a page to translate face photos and sketches and to search a gallery with a sketch. It needs the "
         "extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it and deletes what was "
-        "uploaded. SavedModels are programs: use only those that you or people you trust have written.")
+        "uploaded. SavedModels are programs: use only those that you or people you trust have written.",
+    )
     models = parser.add_mutually_exclusive_group()
-    models.add_argument("--model", metavar="RUN_OR_DIR", help="a run's name or folder, or a folder of exports; by default the "
-                        "run in runs/ that finished a round last")
-    models.add_argument("--server", metavar="HOST[:PORT]", help="ask a running TensorFlow Serving instead (docs/serving.md)")
+    models.add_argument(
+        "--model",
+        metavar="RUN_OR_DIR",
+        help="a run's name or folder, or a folder of exports; by default the run in runs/ that finished a round last",
+    )
+    models.add_argument(
+        "--server", metavar="HOST[:PORT]", help="ask a running TensorFlow Serving instead (docs/serving.md)"
+    )
     parser.add_argument("--round", type=int, metavar="N", help="of the model, by default its last")
-    parser.add_argument("--savedmodels", metavar="DIR", help="the folder above the exports of runs, if not as the run says")
-    parser.add_argument("--gallery", type=Path, metavar="INDEX_OR_DIR", help="what the tab Search looks in: an index of "
-                        "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end")
+    parser.add_argument(
+        "--savedmodels", metavar="DIR", help="the folder above the exports of runs, if not as the run says"
+    )
+    parser.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="INDEX_OR_DIR",
+        help="what the tab Search looks in: an index of "
+        "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end",
+    )
     protocol = parser.add_mutually_exclusive_group()
-    protocol.add_argument("--rest", dest="protocol", action="store_const", const="rest", help="with --server; the default")
+    protocol.add_argument(
+        "--rest", dest="protocol", action="store_const", const="rest", help="with --server; the default"
+    )
     protocol.add_argument("--grpc", dest="protocol", action="store_const", const="grpc")
     parser.set_defaults(protocol="rest")
     parser.add_argument("--label", metavar="NAME", help="of the server's versions, e.g. stable; by default the newest")
-    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 lets others in: there is no "
-                        "password (default 127.0.0.1)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="an address of this machine; 0.0.0.0 lets others in: there is no password (default 127.0.0.1)",
+    )
     parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default 7860)")
     return parser.parse_args(arguments)
 
@@ -50,14 +68,22 @@ def start(options: argparse.Namespace) -> None:
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     models = open_models(options)
-    with listening(options.host, options.port) as taken, page_folder() as folder, tempfile.TemporaryDirectory(
-            prefix="iacyclegan-gallery-") as scratch:
+    with (
+        listening(options.host, options.port) as taken,
+        page_folder() as folder,
+        tempfile.TemporaryDirectory(prefix="iacyclegan-gallery-") as scratch,
+    ):
         from iacyclegan_tf.web.page import build
 
         try_models(models)
         gallery = options.gallery and open_gallery(options.gallery, models, Path(scratch), console)
         page = build(models, gallery, about_html(models), folder)
-        serve(page, folder, taken, lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True))
+        serve(
+            page,
+            folder,
+            taken,
+            lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True),
+        )
 
 
 def _end(*_) -> None:

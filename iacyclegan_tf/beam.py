@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 _SHOWN = 20  # failures that are printed
@@ -17,28 +17,46 @@ _SHOWN = 20  # failures that are printed
 
 def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.beam", allow_abbrev=False,
+        prog="python -m iacyclegan_tf.beam",
+        allow_abbrev=False,
         description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this machine or on "
         "any runner of Apache Beam. Options that are not listed here go to Beam, e.g. --runner=DataflowRunner. An image that "
-        "cannot be used is named with its reason in OUT/failures.jsonl. Needs pip install 'iacyclegan_tf[beam]'.")
+        "cannot be used is named with its reason in OUT/failures.jsonl. Needs pip install 'iacyclegan_tf[beam]'.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     translate = commands.add_parser("translate", help="photos to sketches, or sketches to photos", allow_abbrev=False)
     translate.add_argument("--to", choices=("sketch", "photo"), required=True)
     embed = commands.add_parser("embed", help="embeddings of length 1, as TFRecords", allow_abbrev=False)
     embed.add_argument("--of", choices=("photo", "sketch"), required=True, help="what the images are")
     for command in (translate, embed):
-        command.add_argument("--model", required=True, metavar="RUN",
-                             help="a run's name or folder, or the folder of one SavedModel, where every worker can read it")
+        command.add_argument(
+            "--model",
+            required=True,
+            metavar="RUN",
+            help="a run's name or folder, or the folder of one SavedModel, where every worker can read it",
+        )
         command.add_argument("--round", type=int, metavar="N", help="of a run; by default the last")
-        command.add_argument("--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own")
+        command.add_argument(
+            "--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own"
+        )
         source = command.add_mutually_exclusive_group(required=True)
         source.add_argument("--images", metavar="DIR", help="a folder of images, with all folders below it")
-        source.add_argument("--records", metavar="PATTERN", help="TFRecord files of tf.train.Example, e.g. 'shards/*.tfrecord'")
-        command.add_argument("--image-feature", default="image", metavar="NAME", help="of the records: the encoded image")
-        command.add_argument("--name-feature", default="name", metavar="NAME", help="of the records: what the image is called")
+        source.add_argument(
+            "--records", metavar="PATTERN", help="TFRecord files of tf.train.Example, e.g. 'shards/*.tfrecord'"
+        )
+        command.add_argument(
+            "--image-feature", default="image", metavar="NAME", help="of the records: the encoded image"
+        )
+        command.add_argument(
+            "--name-feature", default="name", metavar="NAME", help="of the records: what the image is called"
+        )
         command.add_argument("--out", required=True, metavar="DIR")
-        command.add_argument("--batch", type=int, default=8, metavar="N", help="images in one call of the model (default 8)")
-        command.add_argument("--workers", type=int, default=1, metavar="N", help="processes on this machine, without --runner")
+        command.add_argument(
+            "--batch", type=int, default=8, metavar="N", help="images in one call of the model (default 8)"
+        )
+        command.add_argument(
+            "--workers", type=int, default=1, metavar="N", help="processes on this machine, without --runner"
+        )
     translate.add_argument("--form", choices=("png", "tfrecord"), default="png", help="of the results (default png)")
     embed.set_defaults(form="tfrecord")
     return parser.parse_known_args(arguments)
@@ -56,18 +74,35 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
         raise UserError("--workers counts processes on this machine; with --runner give the runner's own option.")
     if not any(word.startswith("--default_sdk_harness_log_level") for word in more):
         more = [*more, "--default_sdk_harness_log_level=WARNING"]
-    logging.getLogger().setLevel(logging.ERROR)  # Beam warns of clients that nobody asked for, and of files that it replaces
+    logging.getLogger().setLevel(
+        logging.ERROR
+    )  # Beam warns of clients that nobody asked for, and of files that it replaces
     try:
         import apache_beam  # noqa: F401
     except ImportError as error:
-        raise UserError(f"Apache Beam cannot be imported ({error}); install it with: pip install 'iacyclegan_tf[beam]'") from None
-    from iacyclegan_tf.pipeline.running import Job, failures
-    from iacyclegan_tf.pipeline.running import run as run_job
+        raise UserError(
+            f"Apache Beam cannot be imported ({error}); install it with: pip install 'iacyclegan_tf[beam]'"
+        ) from None
+    from iacyclegan_tf.inference.pipeline.running import Job, failures
+    from iacyclegan_tf.inference.pipeline.running import run as run_job
 
-    servable, output, kind = ((PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, "images", options.to)
-                              if options.command == "translate" else (f"{options.of}_recognizer", "embedding", "embedding"))
-    job = Job(model_folder(options, servable), output, kind, options.out, options.form, options.images or "",
-              options.records or "", options.image_feature, options.name_feature, options.batch)
+    servable, output, kind = (
+        (PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, "images", options.to)
+        if options.command == "translate"
+        else (f"{options.of}_recognizer", "embedding", "embedding")
+    )
+    job = Job(
+        model_folder(options, servable),
+        output,
+        kind,
+        options.out,
+        options.form,
+        options.images or "",
+        options.records or "",
+        options.image_feature,
+        options.name_feature,
+        options.batch,
+    )
     if job.images and "://" not in job.images and not Path(job.images).is_dir():
         raise UserError(f"--images is {job.images!r}, which is no folder.")
     counters = run_job(job, more)
@@ -75,9 +110,12 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
     print(f"{counters['written']} results in {job.out}{there}, {counters['failed']} failures")
     if counters["failed"]:
         named = failures(job)
-        raise UserError(f"{len(named)} images could not be used; the others are done, and {job.out}/failures.jsonl names them "
-                        "all:\n" + "\n".join(f"  {one['name']}: {one['reason']}" for one in named[:_SHOWN])
-                        + (f"\n  ... and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""))
+        raise UserError(
+            f"{len(named)} images could not be used; the others are done, and {job.out}/failures.jsonl names them "
+            "all:\n"
+            + "\n".join(f"  {one['name']}: {one['reason']}" for one in named[:_SHOWN])
+            + (f"\n  ... and {len(named) - _SHOWN} more" if len(named) > _SHOWN else "")
+        )
 
 
 def local(workers: int) -> list[str]:
@@ -95,7 +133,7 @@ def model_folder(options: argparse.Namespace, servable: str) -> str:
     """The SavedModel's folder; ``UserError`` where there is none."""
     if "://" in options.model or (Path(options.model) / "saved_model.pb").is_file():
         return options.model
-    from iacyclegan_tf.finished_run import open_run
+    from iacyclegan_tf.inference.runs import open_run
 
     run = open_run(options.model, options.savedmodels)
     return str(run.servable(servable, run.rounds(options.round)[-1]).resolve())

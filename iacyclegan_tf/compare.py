@@ -7,17 +7,19 @@ import json
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.compare",
         description="Compares evaluated runs (python -m iacyclegan_tf.evaluate) on the same test people: means, and "
-        "differences from the first run with intervals of a paired bootstrap over people.")
-    parser.add_argument("runs", metavar="RUN", nargs="+",
-                        help="a run's name or folder: its last round; RUN:N for round N")
+        "differences from the first run with intervals of a paired bootstrap over people.",
+    )
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="a run's name or folder: its last round; RUN:N for round N"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write comparison.json, .csv and .md there")
     parser.add_argument("--evaluation", metavar="NAME", help="compare what evaluate --data has left under this name")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)")
@@ -28,20 +30,22 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def compare(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from iacyclegan_tf import comparison
-    from iacyclegan_tf.atomic_files import write_text
-    from iacyclegan_tf.report.terminal import print_table
-    from iacyclegan_tf.start import progress_bar
+    from iacyclegan_tf.common.atomic_files import write_text
+    from iacyclegan_tf.common.command_line import progress_bar
+    from iacyclegan_tf.common.tables import print_table
+    from iacyclegan_tf.evaluation import comparison
 
     if len(arguments.runs) < 2 or len(set(arguments.runs)) < len(arguments.runs):
         raise UserError(f"A comparison needs two or more different runs; given: {', '.join(arguments.runs)}.")
     if arguments.resamples < 1 or arguments.seed < 0:
-        raise UserError("--resamples must be at least 1 and --seed 0 or more; they are "
-                        f"{arguments.resamples} and {arguments.seed}.")
+        raise UserError(
+            f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}."
+        )
     console, errors = Console(highlight=False, width=None if sys.stdout.isatty() else 200), Console(stderr=True)
     contenders = [comparison.read_contender(run, arguments.evaluation) for run in arguments.runs]
-    rows = comparison.compare(contenders, arguments.resamples, arguments.seed,
-                              *([progress_bar(errors)] if errors.is_terminal else []))
+    rows = comparison.compare(
+        contenders, arguments.resamples, arguments.seed, *([progress_bar(errors)] if errors.is_terminal else [])
+    )
     table = comparison.comparison_table(contenders, rows, arguments.resamples, arguments.seed)
     print_table(table, console)
     if arguments.out:

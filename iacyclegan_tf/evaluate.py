@@ -6,40 +6,49 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.common.command_line import run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.evaluate", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m iacyclegan_tf.evaluate",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures a run's exported networks on the test people (docs/evaluation.md): SSIM, FSIM,\n"
         "sharpness, NLDA, retrieval and verification on the whole crop and the face alone, HOG, trivial baselines.",
         epilog="Written per round: metrics.json, people.csv, scores.npz; for all: report.html and TensorBoard.\n"
-        "With --data everything goes to RUN/evaluations/NAME and the run's own numbers stay as they are.")
+        "With --data everything goes to RUN/evaluations/NAME and the run's own numbers stay as they are.",
+    )
     parser.add_argument("run", metavar="RUN", help="the run's name, or its folder")
     parser.add_argument("--round", type=int, metavar="N", help="this round only; default: all that are finished")
-    parser.add_argument("--data", type=Path, metavar="ROOT",
-                        help="other pairs than the run's own, with a train and a test split")
+    parser.add_argument(
+        "--data", type=Path, metavar="ROOT", help="other pairs than the run's own, with a train and a test split"
+    )
     parser.add_argument("--split-file", type=Path, metavar="FILE", help="a file of names for --data (docs/data.md)")
     parser.add_argument("--split", metavar="NAME", default="auto", help="which split of --data to test on")
     parser.add_argument("--name", metavar="NAME", help="of the evaluation with --data; default: the last part of ROOT")
-    parser.add_argument("--distractors", type=Path, metavar="DIR",
-                        help="photos of other people, aligned alike, for rank-k against the gallery's size")
-    parser.add_argument("--nlda", choices=("cufs", "cufsf"), default="cufs",
-                        help="train on 150/338 or 300/944 of the test people")
-    parser.add_argument("--savedmodels", type=Path, metavar="DIR",
-                        help="where the exports of runs lie, if not as the run says")
+    parser.add_argument(
+        "--distractors",
+        type=Path,
+        metavar="DIR",
+        help="photos of other people, aligned alike, for rank-k against the gallery's size",
+    )
+    parser.add_argument(
+        "--nlda", choices=("cufs", "cufsf"), default="cufs", help="train on 150/338 or 300/944 of the test people"
+    )
+    parser.add_argument(
+        "--savedmodels", type=Path, metavar="DIR", help="where the exports of runs lie, if not as the run says"
+    )
     return parser.parse_args(arguments)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from iacyclegan_tf.finished_run import open_run
+    from iacyclegan_tf.inference.runs import open_run
 
     run = open_run(arguments.run, arguments.savedmodels)
     numbers = run.rounds(arguments.round)  # mistakes are told before TensorFlow is loaded
-    from iacyclegan_tf.run_evaluation import evaluate_run
+    from iacyclegan_tf.evaluation.run import evaluate_run
 
     # logs are not folded at 80 columns
     evaluate_run(run, numbers, arguments, Console(highlight=False, width=None if sys.stdout.isatty() else 160))

@@ -7,15 +7,16 @@ import json
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.export",
         description="Exports a round of a trained run again, as a new version of its four SavedModels: evaluated, "
-        "validated, and pushed where blessed. With --push nothing is exported: the round's blessed version is pushed.")
+        "validated, and pushed where blessed. With --push nothing is exported: the round's blessed version is pushed.",
+    )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its name under runs/")
     parser.add_argument("--round", type=int, metavar="N", help="by default the last")
     parser.add_argument("--push", metavar="BASE", help="the folder that a server polls")
@@ -25,8 +26,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def export(options: argparse.Namespace) -> None:
-    from iacyclegan_tf.config_file import load_config
-    from iacyclegan_tf.finished_run import open_run
+    from iacyclegan_tf.config.reading import load_config
+    from iacyclegan_tf.inference.runs import open_run
 
     run = open_run(options.run, options.savedmodels)
     wrong = [override for override in options.overrides if not override.startswith("export.")]
@@ -44,16 +45,18 @@ def _metrics(run: Path, wanted: int | None) -> dict:
     """``metrics.json`` of the round, or of the last that has one."""
     numbers = sorted(int(path.parent.name.removeprefix("round_")) for path in run.glob("round_*/metrics.json"))
     if not numbers or wanted not in (None, *numbers):
-        raise UserError(f"The run {run} has no evaluated round{f' {wanted}' if wanted else ''}; "
-                        f"evaluated are: {', '.join(map(str, numbers)) or 'none'}.")
+        raise UserError(
+            f"The run {run} has no evaluated round{f' {wanted}' if wanted else ''}; "
+            f"evaluated are: {', '.join(map(str, numbers)) or 'none'}."
+        )
     return json.loads((run / f"round_{wanted or numbers[-1]}" / "metrics.json").read_text(encoding="utf-8"))
 
 
 def _export_again(run, config, metrics: dict) -> None:
-    from iacyclegan_tf.calibration import FILE as CALIBRATION
     from iacyclegan_tf.data.fit import Fit
-    from iacyclegan_tf.publish import SERVABLES, Version, publish
-    from iacyclegan_tf.served_networks import ServedNetworks
+    from iacyclegan_tf.serving.contract import FILE as CALIBRATION
+    from iacyclegan_tf.serving.networks import ServedNetworks
+    from iacyclegan_tf.serving.publishing.publish import SERVABLES, Version, publish
     from iacyclegan_tf.serving.versions import list_versions
 
     width, height = map(int, metrics["protocol"]["network_size"].split("x"))
@@ -61,24 +64,35 @@ def _export_again(run, config, metrics: dict) -> None:
     known = [version for servable in SERVABLES for version in list_versions(run.savedmodels / servable)]
     number = 1 + max([config.rounds.count, *known])
     data = json.loads((run.path / "data.json").read_text(encoding="utf-8"))
-    publish(Version(config, run.savedmodels, number, data, metrics, run.round(metrics["round"]) / CALIBRATION),
-            lambda: ServedNetworks(config, (height, width, 3), fit).read_round(run.path, metrics["round"]), print)
+    publish(
+        Version(config, run.savedmodels, number, data, metrics, run.round(metrics["round"]) / CALIBRATION),
+        lambda: ServedNetworks(config, (height, width, 3), fit).read_round(run.path, metrics["round"]),
+        print,
+    )
     print(f"exported round {metrics['round']} of {run.path} as version {number} in {run.savedmodels}")
 
 
 def _push(run, config, metrics: dict, base: Path) -> None:
-    from iacyclegan_tf.publish import Version, versions_of_round
-    from iacyclegan_tf.serving.pusher import push
+    from iacyclegan_tf.serving.publishing.publish import Version, versions_of_round
+    from iacyclegan_tf.serving.publishing.pusher import push
 
-    versions = [Version(config, run.savedmodels, number, {}, metrics)
-                for number in versions_of_round(run.savedmodels, metrics["round"])]
+    versions = [
+        Version(config, run.savedmodels, number, {}, metrics)
+        for number in versions_of_round(run.savedmodels, metrics["round"])
+    ]
     newest = next((version for version in reversed(versions) if version.blessed()), None)
     if newest is None:
-        raise UserError(f"Round {metrics['round']} of {run.path} has no blessed export in {run.savedmodels} "
-                        f"(versions {', '.join(str(v.number) for v in versions) or 'none'}); the reasons are in "
-                        f"{run.savedmodels / 'blessing'}.")
-    number = push({servable: newest.export(servable) for servable in newest.blessed()}, base, config.export,
-                  f"{run.name} round {metrics['round']}")
+        raise UserError(
+            f"Round {metrics['round']} of {run.path} has no blessed export in {run.savedmodels} "
+            f"(versions {', '.join(str(v.number) for v in versions) or 'none'}); the reasons are in "
+            f"{run.savedmodels / 'blessing'}."
+        )
+    number = push(
+        {servable: newest.export(servable) for servable in newest.blessed()},
+        base,
+        config.export,
+        f"{run.name} round {metrics['round']}",
+    )
     print(f"{', '.join(newest.blessed())}: version {newest.number} of {run.savedmodels} is version {number} of {base}")
 
 

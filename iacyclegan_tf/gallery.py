@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import _bar, run_command
+from iacyclegan_tf.common.errors import UserError
 
 _WAYS = ("fusion", "photo", "sketch")
 
@@ -16,7 +16,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.gallery",
         description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command "
-        "goes on.")
+        "goes on.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     build = commands.add_parser("build", help="embed all photos below a folder, or those that are new or changed")
@@ -38,7 +39,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     search.add_argument("--by", choices=_WAYS, default="fusion", help="what ranks (default fusion)")
     search.add_argument("--csv", type=Path, metavar="FILE")
     search.add_argument("--json", type=Path, metavar="FILE")
-    search.add_argument("--strip", type=Path, metavar="FILE.png", help="probe, synthesised photo and candidates as a picture")
+    search.add_argument(
+        "--strip", type=Path, metavar="FILE.png", help="probe, synthesised photo and candidates as a picture"
+    )
     search.add_argument("--photos", type=Path, metavar="DIR", help="where the photos lie now, for --strip")
 
     check = commands.add_parser("check", help="compare the embeddings with their checksums")
@@ -46,8 +49,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     check.add_argument("--list", action="store_true", help="print the names of the photos")
 
     for command in (build, add, search):
-        command.add_argument("--model", metavar="RUN_OR_DIR",
-                             help="a run, or a folder of exports; by default the run that finished a round last")
+        command.add_argument(
+            "--model",
+            metavar="RUN_OR_DIR",
+            help="a run, or a folder of exports; by default the run that finished a round last",
+        )
         command.add_argument("--round", type=int, metavar="N", help="by default the last")
     return parser.parse_args(arguments)
 
@@ -56,12 +62,14 @@ def run(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    {"build": _build, "add": _add, "remove": _remove, "search": _search, "check": _check}[options.command](options, console)
+    {"build": _build, "add": _add, "remove": _remove, "search": _search, "check": _check}[options.command](
+        options, console
+    )
 
 
 def _build(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.face_gallery import Gallery
-    from iacyclegan_tf.trained import load
+    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.search.gallery import Gallery
 
     model = load(options.model, options.round)
     with _bar(console) as progress:
@@ -77,30 +85,41 @@ def _add(options: argparse.Namespace, console) -> None:
 
 
 def _tell(gallery, added, console) -> None:
-    console.print(f"{gallery.store.folder}: {added.added} added, {added.unchanged} were there, {len(gallery)} photos in all, "
-                  f"embedded by {gallery.model.name} {gallery.model.number}", soft_wrap=True, markup=False)
+    console.print(
+        f"{gallery.store.folder}: {added.added} added, {added.unchanged} were there, {len(gallery)} photos in all, "
+        f"embedded by {gallery.model.name} {gallery.model.number}",
+        soft_wrap=True,
+        markup=False,
+    )
     if added.bad:
-        raise UserError(f"{len(added.bad)} files were passed over; the others are in the gallery:\n"
-                        + "\n".join(f"  {reason}" for _, reason in added.bad))
+        raise UserError(
+            f"{len(added.bad)} files were passed over; the others are in the gallery:\n"
+            + "\n".join(f"  {reason}" for _, reason in added.bad)
+        )
 
 
 def _remove(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.index.store import GalleryStore
+    from iacyclegan_tf.search.store import GalleryStore
 
     store = GalleryStore(options.index)
     store.remove(options.names)
-    console.print(f"{options.index}: {len(set(options.names))} removed, {len(store)} photos in all", soft_wrap=True, markup=False)
+    console.print(
+        f"{options.index}: {len(set(options.names))} removed, {len(store)} photos in all", soft_wrap=True, markup=False
+    )
 
 
 def _search(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.atomic_files import write_text
-    from iacyclegan_tf.ranked_list import as_csv, as_json, table
-    from iacyclegan_tf.report.terminal import print_table
+    from iacyclegan_tf.common.atomic_files import write_text
+    from iacyclegan_tf.common.tables import print_table
+    from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
 
     gallery = _open(options)
     result = gallery.search(str(options.sketch), options.top, options.by)
-    console.print(f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
-                  soft_wrap=True, markup=False)
+    console.print(
+        f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
+        soft_wrap=True,
+        markup=False,
+    )
     print_table(table(result), console)
     try:
         if options.csv:
@@ -108,8 +127,8 @@ def _search(options: argparse.Namespace, console) -> None:
         if options.json:
             write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
         if options.strip:
-            from iacyclegan_tf.contact_strip import contact_strip
-            from iacyclegan_tf.data.images import write_png
+            from iacyclegan_tf.data.images.files import write_png
+            from iacyclegan_tf.search.contact_strip import contact_strip
 
             picture, missing = contact_strip(result, options.photos)
             write_png(options.strip, picture)
@@ -122,7 +141,7 @@ def _search(options: argparse.Namespace, console) -> None:
 
 
 def _check(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.index.store import GalleryStore
+    from iacyclegan_tf.search.store import GalleryStore
 
     store = GalleryStore(options.index)
     damaged = store.damaged()
@@ -130,39 +149,27 @@ def _check(options: argparse.Namespace, console) -> None:
         for entry in store.snapshot().entries:
             console.print(entry.name, soft_wrap=True, markup=False)
     lengths = ", ".join(f"{way} {length}" for way, length in store.lengths.items())
-    console.print(f"{options.index}: {len(store)} photos, embeddings of {lengths} numbers, by {store.models['name']} "
-                  f"{store.models['number']}", soft_wrap=True, markup=False)
+    console.print(
+        f"{options.index}: {len(store)} photos, embeddings of {lengths} numbers, by {store.models['name']} "
+        f"{store.models['number']}",
+        soft_wrap=True,
+        markup=False,
+    )
     if damaged:
-        raise UserError(f"The embeddings of {len(damaged)} photos are damaged. Remove them, and add them again:\n  "
-                        + "\n  ".join(damaged))
+        raise UserError(
+            f"The embeddings of {len(damaged)} photos are damaged. Remove them, and add them again:\n  "
+            + "\n  ".join(damaged)
+        )
 
 
 def _open(options: argparse.Namespace):
-    from iacyclegan_tf.index.store import GalleryStore
+    from iacyclegan_tf.search.store import GalleryStore
 
     store = GalleryStore(options.index)  # mistakes are told before TensorFlow is loaded
-    from iacyclegan_tf.face_gallery import Gallery
-    from iacyclegan_tf.trained import load
+    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.search.gallery import Gallery
 
     return Gallery(store, load(options.model, options.round))
-
-
-class _bar:
-    """``progress(done, total)`` as a bar with the time left on terminals; elsewhere silent."""
-
-    def __init__(self, console):
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(TextColumn("embedding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                                  console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._progress.add_task("", total=None)
-
-    def __enter__(self):
-        self._progress.start()
-        return lambda done, total: self._progress.update(self._task, completed=done, total=total)
-
-    def __exit__(self, *_) -> None:
-        self._progress.stop()
 
 
 def main() -> None:

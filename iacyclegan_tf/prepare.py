@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.data.layouts import LAYOUTS
-from iacyclegan_tf.data.splits import SPLITS
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.data.pairs.splits import SPLITS
+from iacyclegan_tf.data.preparing.layouts import LAYOUTS
 
 MAX_SHARDS = 99_999  # file names have five digits
 
@@ -21,24 +21,38 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     layouts = "\n".join(f"  {name:13} {layout.summary}" for name, layout in LAYOUTS.items())
     commands = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.prepare", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m iacyclegan_tf.prepare",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Pair, align to 200x250 and check the photos and sketches of a set as distributed.",
         epilog=f"layouts:\n{layouts}\n\nOUT receives photos/, sketches/, manifest.csv, prepare.json, "
-               "report.txt and contact_sheet.png (look at it).\nWith --shards also tfrecords/; the same command goes on "
-               "where it stopped. SOURCE = OUT only adds\ntfrecords/ to a folder of pairs that is there already.")
+        "report.txt and contact_sheet.png (look at it).\nWith --shards also tfrecords/; the same command goes on "
+        "where it stopped. SOURCE = OUT only adds\ntfrecords/ to a folder of pairs that is there already.",
+    )
     commands.add_argument("layout", metavar="LAYOUT", choices=LAYOUTS, help="one of the layouts below")
-    commands.add_argument("source", metavar="SOURCE", type=Path,
-                          help="folder, zip file, or folder of zip files")
+    commands.add_argument("source", metavar="SOURCE", type=Path, help="folder, zip file, or folder of zip files")
     commands.add_argument("out", metavar="OUT", type=Path, help="folder to make")
-    commands.add_argument("--eyes", type=Path, metavar="FILE",
-                          help="CSV: file,left_x,left_y,right_x,right_y (left and right in the image)")
-    commands.add_argument("--split-file", type=Path, metavar="FILE",
-                          help="YAML file of names, split by split, for sets without an official split")
-    commands.add_argument("--split", choices=("auto", *SPLITS), default="auto",
-                          help="give this split to every pair (default: from names, folders or --split-file)")
+    commands.add_argument(
+        "--eyes",
+        type=Path,
+        metavar="FILE",
+        help="CSV: file,left_x,left_y,right_x,right_y (left and right in the image)",
+    )
+    commands.add_argument(
+        "--split-file",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of names, split by split, for sets without an official split",
+    )
+    commands.add_argument(
+        "--split",
+        choices=("auto", *SPLITS),
+        default="auto",
+        help="give this split to every pair (default: from names, folders or --split-file)",
+    )
     commands.add_argument("--skip-bad", action="store_true", help="go on without files that cannot be used")
-    commands.add_argument("--shards", type=_shards, metavar="N",
-                          help="also write N TFRecord files per split, for data.format=tfrecord")
+    commands.add_argument(
+        "--shards", type=_shards, metavar="N", help="also write N TFRecord files per split, for data.format=tfrecord"
+    )
     commands.add_argument("--force", action="store_true", help="replace an earlier result in OUT")
     return commands
 
@@ -53,9 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, prepare, print the report."""
     settings = vars(parser().parse_args(arguments))
     shards = settings.pop("shards")
-    from iacyclegan_tf.data.earlier_preparation import is_prepared, prepared_pairs
-    from iacyclegan_tf.data.preparation import BadFiles, Request, prepare
-    from iacyclegan_tf.data.preparation_report import report_lines
+    from iacyclegan_tf.data.preparing.earlier import is_prepared, prepared_pairs
+    from iacyclegan_tf.data.preparing.preparation import BadFiles, Request, prepare
+    from iacyclegan_tf.data.preparing.report import report_lines
 
     request = Request(**settings)
     if shards and is_prepared(request):
@@ -70,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\n".join(report_lines(report)))
         print(f"written to {request.out}; look at {request.out / 'contact_sheet.png'}")
     if shards:
-        from iacyclegan_tf.data.shard_writing import write_shards
+        from iacyclegan_tf.data.shards.writing import write_shards
 
         print("\n".join(write_shards(prepared_pairs(request), request.out, shards, _with_progress)))
 

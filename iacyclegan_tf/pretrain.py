@@ -6,33 +6,42 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.common.command_line import run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.pretrain", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m iacyclegan_tf.pretrain",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Trains a face recognizer from nothing on a folder with one sub-folder of photos per person, and measures it\n"
         "on other people of that folder: one photo each as gallery, all others as probes, averaged over the choice of that\n"
         "photo. The same command goes on where it stopped (docs/recognizers.md).",
         epilog="PEOPLE: names and ranges separated by commas, e.g. s1-s20 or anna,bob,p001-p120, or a file of such lines.\n\n"
         "Written: FILE.npz, for recognizer.weights=FILE.npz of iacyclegan_tf.train; FILE.json, the measures; the folder\n"
-        "FILE.pretrain with settings, history and TensorBoard events.")
+        "FILE.pretrain with settings, history and TensorBoard events.",
+    )
     parser.add_argument("root", metavar="ROOT", type=Path, help="folder with one sub-folder per person")
-    parser.add_argument("--train", metavar="PEOPLE", default="", help="whom to train on; default: all who are not tested on")
+    parser.add_argument(
+        "--train", metavar="PEOPLE", default="", help="whom to train on; default: all who are not tested on"
+    )
     parser.add_argument("--test", metavar="PEOPLE", default="", help="whom to measure on; default: nobody")
     parser.add_argument("--out", metavar="FILE.npz", type=Path, required=True, help="the recognizer's weights")
     parser.add_argument("--skip-bad", action="store_true", help="go on without the photos that cannot be read")
-    parser.add_argument("--config", metavar="FILE", help="a YAML file; its data.height, data.width, data.fit, recognizer and "
-                        "train settings count")
-    parser.add_argument("overrides", nargs="*", metavar="setting=value", help="e.g. seed=1 recognizer.people.steps=3000")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a YAML file; its data.height, data.width, data.fit, recognizer and train settings count",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="setting=value", help="e.g. seed=1 recognizer.people.steps=3000"
+    )
     return parser.parse_intermixed_args(arguments)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from iacyclegan_tf.run_pretraining import request, run
+    from iacyclegan_tf.training.pretraining import request, run
 
     # mistakes are told before TensorFlow is loaded; logs are not folded at 80 columns
     run(request(arguments), Console(highlight=False, width=None if sys.stdout.isatty() else 120))

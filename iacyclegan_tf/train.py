@@ -6,19 +6,24 @@ import argparse
 import sys
 
 from iacyclegan_tf import __version__
-from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.common.command_line import run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.train",
         description="Trains photo-sketch synthesis and recognition in rounds of mutual optimisation. Without --config "
-        "it trains the quickstart on drawn faces. The same command goes on where it stopped.")
+        "it trains the quickstart on drawn faces. The same command goes on where it stopped.",
+    )
     parser.add_argument("--config", metavar="FILE", help="a YAML file, e.g. configs/cufs.yaml")
-    parser.add_argument("--dry-run", action="store_true",
-                        help="print the resolved settings, data, parameters, time and memory, and stop")
-    parser.add_argument("--no-timing", action="store_true",
-                        help="with --dry-run: time nothing, estimate memory by formula")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the resolved settings, data, parameters, time and memory, and stop",
+    )
+    parser.add_argument(
+        "--no-timing", action="store_true", help="with --dry-run: time nothing, estimate memory by formula"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("overrides", nargs="*", metavar="setting=value", help="e.g. train.epochs=4 data.root=PATH")
     return parser.parse_intermixed_args(arguments)  # settings may stand before and after options
@@ -27,23 +32,23 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def train(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from iacyclegan_tf.cluster import read_cluster
-    from iacyclegan_tf.config_file import load_config
+    from iacyclegan_tf.config.reading import load_config
+    from iacyclegan_tf.training.distributed.cluster import read_cluster
 
     config = load_config(arguments.config, arguments.overrides)
     # logs are not folded at 80 columns
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if arguments.dry_run:
-        from iacyclegan_tf.dry_run import dry_run
+        from iacyclegan_tf.training.cost.dry_run import dry_run
 
         return dry_run(config, console, timing=not arguments.no_timing)
     cluster = read_cluster()
     if cluster is None:
-        from iacyclegan_tf.start import start
+        from iacyclegan_tf.training.start import start
 
         start(config, console)
     else:
-        from iacyclegan_tf.worker_run import train_as_worker
+        from iacyclegan_tf.training.start_worker import train_as_worker
 
         train_as_worker(config, cluster, console)
 

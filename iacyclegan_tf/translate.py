@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -15,20 +15,37 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m iacyclegan_tf.translate",
         description="Translates face photos to sketches, or sketches to photos, with a trained model; outputs are PNG files "
         "of their input's size. What is done already is not done again, so the same command goes on after a stop. A file "
-        "that cannot be used is named at the end, and the exit code is 2. docs/use.md tells more.")
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="an image, a folder, or a glob in quotes ('a/**/*.jpg')")
+        "that cannot be used is named at the end, and the exit code is 2. docs/use.md tells more.",
+    )
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="an image, a folder, or a glob in quotes ('a/**/*.jpg')"
+    )
     parser.add_argument("output", metavar="OUT", help="a .png file for one image, else a folder")
     parser.add_argument("--to", choices=("sketch", "photo"), default="sketch", help="what to make (default sketch)")
-    parser.add_argument("--model", metavar="RUN_OR_DIR", help="a run, or a folder of exports such as savedmodels/serving; "
-                        "by default the run in runs/ that finished a round last")
+    parser.add_argument(
+        "--model",
+        metavar="RUN_OR_DIR",
+        help="a run, or a folder of exports such as savedmodels/serving; "
+        "by default the run in runs/ that finished a round last",
+    )
     parser.add_argument("--round", type=int, metavar="N", help="the round, or the version; by default the last")
     parser.add_argument("--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own")
-    parser.add_argument("--align", action="store_true", help="find the largest face by OpenCV's own detector, translate it "
-                        "alone in the standard crop, and put it back in its place; nothing else changes")
-    parser.add_argument("--eyes", metavar="x1,y1,x2,y2|FILE.csv", help="with --align: the eyes, in pixels, image-left eye "
-                        "first; or a table file,left_x,left_y,right_x,right_y for many images")
+    parser.add_argument(
+        "--align",
+        action="store_true",
+        help="find the largest face by OpenCV's own detector, translate it "
+        "alone in the standard crop, and put it back in its place; nothing else changes",
+    )
+    parser.add_argument(
+        "--eyes",
+        metavar="x1,y1,x2,y2|FILE.csv",
+        help="with --align: the eyes, in pixels, image-left eye "
+        "first; or a table file,left_x,left_y,right_x,right_y for many images",
+    )
     parser.add_argument("--crop", action="store_true", help="with --align: write the face's crop of 200x250 alone")
-    parser.add_argument("--side-by-side", action="store_true", help="also NAME.side_by_side.png: input left, output right")
+    parser.add_argument(
+        "--side-by-side", action="store_true", help="also NAME.side_by_side.png: input left, output right"
+    )
     parser.add_argument("--overwrite", action="store_true", help="also files that this command did not make")
     return parser.parse_args(arguments)
 
@@ -36,10 +53,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from iacyclegan_tf.start import progress_bar
-    from iacyclegan_tf.trained import load
-    from iacyclegan_tf.translation import Way, translate
-    from iacyclegan_tf.translation_jobs import plan
+    from iacyclegan_tf.common.command_line import progress_bar
+    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.inference.translation import Way, translate
+    from iacyclegan_tf.inference.translation_jobs import plan
 
     if (options.eyes or options.crop) and not options.align:
         raise UserError(f"{'--eyes' if options.eyes else '--crop'} needs --align.")
@@ -47,9 +64,13 @@ def run(options: argparse.Namespace) -> None:
     eyes = _eyes(options.eyes, jobs) if options.eyes else {}
     model = load(options.model, options.round, options.savedmodels)
     console = Console()
-    outcomes = list(progress_bar(console)(
-        translate(model, jobs, Way(options.to, options.align, eyes, options.crop, options.overwrite)),
-        f"to {options.to}, by {model.name} {model.number}", len(jobs)))
+    outcomes = list(
+        progress_bar(console)(
+            translate(model, jobs, Way(options.to, options.align, eyes, options.crop, options.overwrite)),
+            f"to {options.to}, by {model.name} {model.number}",
+            len(jobs),
+        )
+    )
     _tell(outcomes, Path(options.output), console)
 
 
@@ -59,7 +80,7 @@ def _eyes(text: str, jobs: list) -> dict:
 
     import numpy as np
 
-    from iacyclegan_tf.data.fiducials import read_eyes
+    from iacyclegan_tf.data.alignment.fiducials import read_eyes
 
     if text.lower().endswith(".csv"):
         return read_eyes(Path(text), [(job.source.as_posix(), job.source) for job in jobs])
@@ -68,11 +89,15 @@ def _eyes(text: str, jobs: list) -> dict:
     except ValueError:
         numbers = []
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[2]:
-        raise UserError(f"--eyes is {text!r}; it must be x1,y1,x2,y2 in pixels, the eye on the left of the image first, or a "
-                        "table FILE.csv.")
+        raise UserError(
+            f"--eyes is {text!r}; it must be x1,y1,x2,y2 in pixels, the eye on the left of the image first, or a "
+            "table FILE.csv."
+        )
     if len(jobs) != 1:
-        raise UserError(f"--eyes gives the eyes of one image, but there are {len(jobs)}; give a table FILE.csv "
-                        "(file,left_x,left_y,right_x,right_y).")
+        raise UserError(
+            f"--eyes gives the eyes of one image, but there are {len(jobs)}; give a table FILE.csv "
+            "(file,left_x,left_y,right_x,right_y)."
+        )
     return {jobs[0].source: np.array(numbers).reshape(2, 2)}
 
 
@@ -81,11 +106,16 @@ def _tell(outcomes: list, output: Path, console) -> None:
     for one in by_state["written"]:
         for reason in one.why:
             console.print(f"look at {one.job.target}: {reason}", soft_wrap=True, markup=False)
-    console.print(f"{output}: {len(by_state['written'])} written, {len(by_state['done'])} done before", soft_wrap=True,
-                  markup=False)
+    console.print(
+        f"{output}: {len(by_state['written'])} written, {len(by_state['done'])} done before",
+        soft_wrap=True,
+        markup=False,
+    )
     if by_state["failed"]:
-        raise UserError(f"{len(by_state['failed'])} of {len(outcomes)} images could not be translated; the others are done:\n"
-                        + "\n".join(f"  {one.why[0]}" for one in by_state["failed"]))
+        raise UserError(
+            f"{len(by_state['failed'])} of {len(outcomes)} images could not be translated; the others are done:\n"
+            + "\n".join(f"  {one.why[0]}" for one in by_state["failed"])
+        )
 
 
 def main() -> None:

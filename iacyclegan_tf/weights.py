@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,7 @@ def show(file: Path, write: Path | None = None) -> None:
         return _recognizer(file, write, console)
     weights = read_vggface_weights(file)
     if write is not None and not write.suffix:
-        from iacyclegan_tf.recognizer_export import export_recognizer, vggface_module
+        from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
 
         export_recognizer(vggface_module(weights), write, dict(_facts(weights)))
     elif write is not None:
@@ -62,20 +62,25 @@ def show(file: Path, write: Path | None = None) -> None:
 
 def _check_folder(folder: Path) -> None:
     if folder.exists():
-        raise UserError(f"The weights cannot go to {folder}, which exists: name a file that ends in .npz, or a new folder for a "
-                        "SavedModel.")
+        raise UserError(
+            f"The weights cannot go to {folder}, which exists: name a file that ends in .npz, or a new folder for a "
+            "SavedModel."
+        )
 
 
 def _recognizer(file: Path, write: Path | None, console: Console) -> None:
     from iacyclegan_tf.models.recognizer_file import read_recognizer
 
     recognizer = read_recognizer(file)
-    facts = recognizer.settings | {"parameters": f"{sum(array.size for array in recognizer.arrays.values()):,}",
-                                   "trained on": recognizer.origin, "fingerprint": recognizer.fingerprint}
+    facts = recognizer.settings | {
+        "parameters": f"{sum(array.size for array in recognizer.arrays.values()):,}",
+        "trained on": recognizer.origin,
+        "fingerprint": recognizer.fingerprint,
+    }
     if write is not None and write.suffix:
         raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
     if write is not None:
-        from iacyclegan_tf.recognizer_export import export_recognizer, own_module
+        from iacyclegan_tf.serving.recognizer_export import export_recognizer, own_module
 
         export_recognizer(own_module(file, recognizer), write, facts)
     for name, value in facts.items():
@@ -124,8 +129,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="weights file; its content tells the format")
-    parser.add_argument("--write", type=Path, metavar="OUT",
-                        help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="OUT",
+        help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel",
+    )
     return parser
 
 

@@ -15,9 +15,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream",
-         "--use-fake-device-for-media-stream")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
 WAIT_S = 120
 
 
@@ -26,8 +36,10 @@ def required() -> tuple[str, str]:
     found = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        words = (f"{' and '.join(missing)} not found: the page is tested in a real browser; on Debian: "
-                 "apt-get install chromium chromium-driver")
+        words = (
+            f"{' and '.join(missing)} not found: the page is tested in a real browser; on Debian: "
+            "apt-get install chromium chromium-driver"
+        )
         pytest.fail(words) if os.environ.get("CI") else pytest.skip(words)
     return found["chromium"], found["chromedriver"]
 
@@ -63,15 +75,20 @@ class Browser:
         self.driver.get(address)
 
     def size(self, width: int, height: int) -> None:
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                    {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
 
     def all(self, selector: str) -> list:
         return self.driver.find_elements("css selector", selector)
 
     def text(self, selector: str) -> str:
-        return " ".join(self.js("return [...document.querySelectorAll(arguments[0])].map(e => e.innerText).join(' ')",
-                                selector).split())
+        return " ".join(
+            self.js(
+                "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText).join(' ')", selector
+            ).split()
+        )
 
     def js(self, script: str, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -97,8 +114,10 @@ class Browser:
 
     def press(self, selector: str, words: str) -> None:
         """Clicks the button with these words or this label."""
-        find = ("return [...document.querySelectorAll(arguments[0] + ' button')].find(e => [e.innerText.trim(), "
-                "e.getAttribute('aria-label')].includes(arguments[1]))")
+        find = (
+            "return [...document.querySelectorAll(arguments[0] + ' button')].find(e => [e.innerText.trim(), "
+            "e.getAttribute('aria-label')].includes(arguments[1]))"
+        )
         self.until(lambda: self.js(find, selector, words), f"the button {words!r}")
         self.js(find, selector, words).click()
 
@@ -107,12 +126,16 @@ class Browser:
         self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
         before = set(folder.iterdir())
         self.click(selector)
-        new = self.until(lambda: [path for path in set(folder.iterdir()) - before if path.suffix in (".png", ".csv")],
-                         f"the file of {selector}")
+        new = self.until(
+            lambda: [path for path in set(folder.iterdir()) - before if path.suffix in (".png", ".csv")],
+            f"the file of {selector}",
+        )
         return new[0].read_bytes()
 
     def tab(self, name: str) -> None:
-        self.js("[...document.querySelectorAll('[role=tab]')].find(e => e.innerText.trim() === arguments[0]).click()", name)
+        self.js(
+            "[...document.querySelectorAll('[role=tab]')].find(e => e.innerText.trim() === arguments[0]).click()", name
+        )
 
     def upload(self, selector: str, path: Path) -> None:
         self.until(lambda: self.all(f"{selector} input[type=file]"), f"the file field of {selector}")
@@ -120,8 +143,13 @@ class Browser:
 
     def pixels(self, selector: str) -> tuple[int, int]:
         """Natural width and height of an image once it is loaded; (0, 0) without one."""
-        return tuple(self.js("const i = document.querySelector(arguments[0]); return i && i.complete ? "
-                             "[i.naturalWidth, i.naturalHeight] : [0, 0]", selector))
+        return tuple(
+            self.js(
+                "const i = document.querySelector(arguments[0]); return i && i.complete ? "
+                "[i.naturalWidth, i.naturalHeight] : [0, 0]",
+                selector,
+            )
+        )
 
     def screenshot(self, path: Path) -> None:
         """The whole page, also what lies below the window."""
@@ -133,9 +161,16 @@ class Browser:
     def requested(self) -> set[str]:
         """``host:port`` of every request since the last call, the browser's own pages and inline data left out."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        addresses = [message["params"]["request"]["url"] for message in messages
-                     if message["method"] == "Network.requestWillBeSent"]
-        return {urlsplit(address).netloc for address in addresses if urlsplit(address).scheme in ("http", "https", "ws", "wss")}
+        addresses = [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+        return {
+            urlsplit(address).netloc
+            for address in addresses
+            if urlsplit(address).scheme in ("http", "https", "ws", "wss")
+        }
 
     def complaints(self) -> list[str]:
         """Errors in the browser's console since the last call."""

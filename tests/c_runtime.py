@@ -16,10 +16,24 @@ _TYPES = {"float32": 1, "object": 7}
 def build(folder: Path) -> Path:
     """Compiles with the C compiler at hand; fails where there is none, since nothing else proves what this proves."""
     program, library = folder / "run_saved_model", tf.sysconfig.get_lib()
-    subprocess.run(["cc", "-O1", "-Wall", "-Werror", f"-I{tf.sysconfig.get_include()}",
-                    str(Path(__file__).with_name("run_saved_model.c")), "-o", str(program), f"-L{library}",
-                    "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{library}"],
-                   check=True, timeout=120)
+    subprocess.run(
+        [
+            "cc",
+            "-O1",
+            "-Wall",
+            "-Werror",
+            f"-I{tf.sysconfig.get_include()}",
+            str(Path(__file__).with_name("run_saved_model.c")),
+            "-o",
+            str(program),
+            f"-L{library}",
+            "-l:libtensorflow_cc.so.2",
+            "-l:libtensorflow_framework.so.2",
+            f"-Wl,-rpath,{library}",
+        ],
+        check=True,
+        timeout=120,
+    )
     return program
 
 
@@ -35,8 +49,13 @@ def run(program: Path, export: Path, requests: list[tuple[str, dict[str, np.ndar
         asked += b"".join(_text(signatures[name].outputs[key].name.encode()) for key in outputs[-1])
     question, answer = program.parent / "requests", program.parent / "answers"
     question.write_bytes(asked)
-    done = subprocess.run([program, export, question, answer], capture_output=True, text=True, timeout=300,
-                          env={"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"})
+    done = subprocess.run(
+        [program, export, question, answer],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
     if done.returncode:
         raise RuntimeError(f"exit code {done.returncode}: {done.stderr.strip()[-1000:]}")
     assert done.stdout == f"TensorFlow {tf.__version__}, XLA off\n"
@@ -66,12 +85,12 @@ def _tensor(value: np.ndarray) -> bytes:
 def _read_tensor(data: memoryview) -> tuple[np.ndarray, memoryview]:
     kind, rank = struct.unpack_from("=2q", data)
     shape = struct.unpack_from(f"={rank}q", data, 16)
-    data, count = data[16 + 8 * rank:], int(np.prod(shape))
+    data, count = data[16 + 8 * rank :], int(np.prod(shape))
     if kind == _TYPES["float32"]:
-        return np.frombuffer(data[:4 * count], np.float32).reshape(shape), data[4 * count:]
+        return np.frombuffer(data[: 4 * count], np.float32).reshape(shape), data[4 * count :]
     texts = []
     for _ in range(count):
-        length, = struct.unpack_from("=q", data)
-        texts.append(bytes(data[8:8 + length]))
-        data = data[8 + length:]
+        (length,) = struct.unpack_from("=q", data)
+        texts.append(bytes(data[8 : 8 + length]))
+        data = data[8 + length :]
     return np.array(texts, object).reshape(shape), data

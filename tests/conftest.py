@@ -11,8 +11,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Minutes each: they begin first, or one core would be alone with the last of them.
-LONG = ("train", "workers", "pretrain", "train_matching", "readme", "replicas", "ablations", "synthesis", "checkpoint", "tfrecord_training",
-        "user_errors")
+LONG = (
+    "train",
+    "workers",
+    "pretrain",
+    "train_matching",
+    "readme",
+    "replicas",
+    "ablations",
+    "synthesis",
+    "checkpoint",
+    "tfrecord_training",
+    "user_errors",
+)
 
 
 def pytest_collection_modifyitems(items):

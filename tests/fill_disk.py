@@ -38,7 +38,11 @@ def main(folder: Path, unbroken: Path, percents: list[int]) -> None:
         assert went_on.returncode == 0, went_on.stdout + went_on.stderr
         compared += assert_same_run(unbroken, folder)
         subprocess.run(["umount", folder], check=True)
-    print(json.dumps({"disks filled": len(percents), "percents": percents, "bytes compared": compared, "bytes that differ": 0}))
+    print(
+        json.dumps(
+            {"disks filled": len(percents), "percents": percents, "bytes compared": compared, "bytes that differ": 0}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -22,15 +22,31 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from fuzz_samples import READERS, Reader
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from fuzz_samples import READERS, Reader
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 HANG_SECONDS, WAIT_SECONDS, MAX_GROWTH_MB, CHUNK = 10, 120, 500, 1000
-INTEGERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**63,
-            2**64 - 1)
+INTEGERS = (
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    2**15 - 1,
+    2**15,
+    2**16 - 1,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**62,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
 
 
 @st.composite
@@ -55,16 +71,16 @@ def change(data: bytearray, chance: random.Random, reader: Reader) -> None:
         data[at] ^= 1 << chance.randrange(8)
     elif what == "number":
         size = chance.choice((1, 2, 4, 8))
-        data[at:at + size] = (chance.choice(INTEGERS) % 256**size).to_bytes(size, chance.choice(("little", "big")))
+        data[at : at + size] = (chance.choice(INTEGERS) % 256**size).to_bytes(size, chance.choice(("little", "big")))
     elif what == "word" and reader.words:
-        data[at:at + chance.choice((0, 0, 1, 4))] = chance.choice(reader.words)
+        data[at : at + chance.choice((0, 0, 1, 4))] = chance.choice(reader.words)
     elif what == "drop":
-        del data[at:at + chance.randint(1, 64)]
+        del data[at : at + chance.randint(1, 64)]
     elif what == "double":
-        data[at:at] = data[at:at + chance.randint(1, 64)] * chance.choice((1, 1, 2, 50))
+        data[at:at] = data[at : at + chance.randint(1, 64)] * chance.choice((1, 1, 2, 50))
     elif what == "splice":
         other = chance.choice(reader.samples)
-        data[at:] = other[chance.randint(0, len(other)):]
+        data[at:] = other[chance.randint(0, len(other)) :]
     else:
         data[at:at] = chance.randbytes(chance.randint(0, 16))
 
@@ -107,11 +123,23 @@ def fuzz(name: str, count: int, first_seed: int, current: Path) -> dict:
                 assert _peak_mb() - peak < MAX_GROWTH_MB, f"memory grew by {_peak_mb() - peak:.0f} MB"
 
         while done < count:  # in chunks: Hypothesis remembers all inputs of one test
-            settled = settings(max_examples=min(CHUNK, count - done), deadline=None, database=None, derandomize=False,
-                               phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))
+            settled = settings(
+                max_examples=min(CHUNK, count - done),
+                deadline=None,
+                database=None,
+                derandomize=False,
+                phases=(Phase.generate, Phase.shrink),
+                suppress_health_check=list(HealthCheck),
+            )
             seed(first_seed + done)(settled(given(damaged(reader))(one)))()
-        return {"reader": name, "inputs": done, "taken": taken, "slowest s": round(slowest, 3),
-                "growth MB": round(_peak_mb() - peak), "seed": first_seed}
+        return {
+            "reader": name,
+            "inputs": done,
+            "taken": taken,
+            "slowest s": round(slowest, 3),
+            "growth MB": round(_peak_mb() - peak),
+            "seed": first_seed,
+        }
 
 
 def _fast() -> str | None:
@@ -131,7 +159,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--reader", action="append", choices=READERS, dest="readers")
     parser.add_argument("--keep", type=Path, default=Path("fuzz_failures"))
-    parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)  # one reader, in this process; where its input lies
+    parser.add_argument(
+        "--here", type=Path, help=argparse.SUPPRESS
+    )  # one reader, in this process; where its input lies
     options = parser.parse_args()
     if options.here:
         faulthandler.enable()
@@ -142,15 +172,29 @@ def main() -> None:
     def run(name: str) -> bool:
         with tempfile.TemporaryDirectory(dir=_fast()) as folder:
             current, begun = Path(folder) / "input", time.perf_counter()
-            command = [sys.executable, __file__, str(options.count), "--seed", str(options.seed), "--reader", name, "--here",
-                       str(current)]
-            done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+            command = [
+                sys.executable,
+                __file__,
+                str(options.count),
+                "--seed",
+                str(options.seed),
+                "--reader",
+                name,
+                "--here",
+                str(current),
+            ]
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+            )
             if done.returncode:
                 options.keep.mkdir(parents=True, exist_ok=True)
                 kept = options.keep / name.replace(" ", "_")
                 kept.write_bytes(current.read_bytes() if current.exists() else b"")
-                print(f"{name}: FAILED with exit code {done.returncode}, seed {options.seed}; the last input is {kept}\n"
-                      f"{done.stderr[-6000:]}", flush=True)
+                print(
+                    f"{name}: FAILED with exit code {done.returncode}, seed {options.seed}; the last input is {kept}\n"
+                    f"{done.stderr[-6000:]}",
+                    flush=True,
+                )
             else:
                 found = json.loads(done.stdout.splitlines()[-1]) | {"seconds": round(time.perf_counter() - begun)}
                 print(json.dumps(found), flush=True)

@@ -18,14 +18,46 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 NUMBERS = (b"0", b"-1", b"1e999", b"nan", b"inf", b"0x10", b"9" * 400, b"1_0", "٣".encode(), b"\0")
-TEXT = (b"\xef\xbb\xbf", b"\r\n", b"\r", b"\t", b'"', b"'", b",", b"\xff", "\u2028".encode(), b"\\", b"../", b"/etc/passwd",
-        b"C:\\x")
-YAML = (b"&a ", b"*a", b"!!python/object/apply:os.system [x]", b"!!binary x", b"? ", b"- ", b"<<: ", b"{", b"[" * 2000, b": ",
-        b"|\n",
-        b"#", b"---\n", b"%YAML 9.9\n", b"1:30", b"yes", b"~", b".inf", b"2001-01-01", b"\x07")
+TEXT = (
+    b"\xef\xbb\xbf",
+    b"\r\n",
+    b"\r",
+    b"\t",
+    b'"',
+    b"'",
+    b",",
+    b"\xff",
+    "\u2028".encode(),
+    b"\\",
+    b"../",
+    b"/etc/passwd",
+    b"C:\\x",
+)
+YAML = (
+    b"&a ",
+    b"*a",
+    b"!!python/object/apply:os.system [x]",
+    b"!!binary x",
+    b"? ",
+    b"- ",
+    b"<<: ",
+    b"{",
+    b"[" * 2000,
+    b": ",
+    b"|\n",
+    b"#",
+    b"---\n",
+    b"%YAML 9.9\n",
+    b"1:30",
+    b"yes",
+    b"~",
+    b".inf",
+    b"2001-01-01",
+    b"\x07",
+)
 JSON = (b"{", b"[" * 2000, b"]", b"null", b"true", b'"\\ud800"', b"1e999", b"-0", b":", b"NaN", b'"shards"')
 
 
@@ -47,10 +79,11 @@ def _written(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], ob
 
 
 def images(folder: Path) -> Reader:
-    from iacyclegan_tf.data.images import decode_image
+    from iacyclegan_tf.data.images.files import decode_image
 
-    return Reader(tuple(_pictures()), lambda data: _checked(decode_image(data, "x")),
-                  (b"IDAT", b"\xff\xd9", b"\xff\xda", b"acTL"))
+    return Reader(
+        tuple(_pictures()), lambda data: _checked(decode_image(data, "x")), (b"IDAT", b"\xff\xd9", b"\xff\xda", b"acTL")
+    )
 
 
 def _checked(image: np.ndarray) -> None:
@@ -65,13 +98,26 @@ def _pictures() -> list[bytes]:
     smooth = cv2.GaussianBlur(noise, (0, 0), 2)
     grey, deep = smooth[..., 0], smooth[..., 0].astype(np.uint16) * 257
     rgba = np.dstack([smooth, grey])
-    made = [cv2.imencode(suffix, image, options)[1].tobytes() for suffix, image, options in (
-        (".jpg", smooth, []), (".jpg", smooth, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]), (".jpg", grey, []), (".png", smooth, []),
-        (".png", rgba, []), (".png", deep, []), (".png", (grey > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]),
-        (".bmp", smooth, []), (".bmp", grey, []), (".ppm", smooth, []), (".pgm", grey, [cv2.IMWRITE_PXM_BINARY, 0]),
-        (".pgm", deep, []),
-        (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 1]), (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 5]),
-        (".tif", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 8]))]
+    made = [
+        cv2.imencode(suffix, image, options)[1].tobytes()
+        for suffix, image, options in (
+            (".jpg", smooth, []),
+            (".jpg", smooth, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+            (".jpg", grey, []),
+            (".png", smooth, []),
+            (".png", rgba, []),
+            (".png", deep, []),
+            (".png", (grey > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]),
+            (".bmp", smooth, []),
+            (".bmp", grey, []),
+            (".ppm", smooth, []),
+            (".pgm", grey, [cv2.IMWRITE_PXM_BINARY, 0]),
+            (".pgm", deep, []),
+            (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 1]),
+            (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 5]),
+            (".tif", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 8]),
+        )
+    ]
     exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     made.append(made[0][:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + made[0][2:])
     frame = b"," + struct.pack("<HHHHB", 0, 0, 2, 1, 0) + bytes([2, 2, 0x44, 0x0A, 0])
@@ -97,10 +143,13 @@ def served_images(folder: Path) -> Reader:
 
 
 def fiducials(folder: Path) -> Reader:
-    from iacyclegan_tf.data.fiducials import read_points
+    from iacyclegan_tf.data.alignment.fiducials import read_points
 
-    kinds = {".dat": b"".join(b"%d %d.5\n" % (i, 2 * i) for i in range(35)), ".3pts": b"75 125\n125 125\n100 180\n",
-             ".pos": b"10 20 30 40\n"}
+    kinds = {
+        ".dat": b"".join(b"%d %d.5\n" % (i, 2 * i) for i in range(35)),
+        ".3pts": b"75 125\n125 125\n100 180\n",
+        ".pos": b"10 20 30 40\n",
+    }
     paths = {suffix: folder / f"points{suffix}" for suffix in kinds}
 
     def read(data: bytes):
@@ -113,7 +162,7 @@ def fiducials(folder: Path) -> Reader:
 
 
 def eyes(folder: Path) -> Reader:
-    from iacyclegan_tf.data.fiducials import read_eyes
+    from iacyclegan_tf.data.alignment.fiducials import read_eyes
 
     files = [(f"photos/{name}.jpg", folder / f"photos/{name}.jpg") for name in ("a", "b", "ü")]
     text = "file,left_x,left_y,right_x,right_y\na,1,2,3,4\nphotos/b.jpg,1.5,2,3e1,4\nü.jpg,0,0,1,1\n".encode()
@@ -121,18 +170,20 @@ def eyes(folder: Path) -> Reader:
     def read(path: Path):
         assert all(points.shape == (2, 2) and np.isfinite(points).all() for points in read_eyes(path, files).values())
 
-    return Reader((text, b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")), _written(folder / "eyes.csv", read), NUMBERS + TEXT)
+    return Reader(
+        (text, b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")), _written(folder / "eyes.csv", read), NUMBERS + TEXT
+    )
 
 
 def manifest(folder: Path) -> Reader:
-    from iacyclegan_tf.data.manifest import read_manifest
+    from iacyclegan_tf.data.pairs.manifest import read_manifest
 
     lines = ["identity,photo,sketch,split,note"]
     for name, split in (("a", "train"), ("b", "train"), ("ü x", "test")):
         for side in ("photos", "sketches"):
             (folder / side).mkdir(exist_ok=True)
             (folder / side / f"{name}.png").touch()
-        lines.append(f"{name},photos/{name}.png,sketches\\{name}.png,{split},\"a, \"\"b\"\"\"")
+        lines.append(f'{name},photos/{name}.png,sketches\\{name}.png,{split},"a, ""b"""')
     text = ("\n".join(lines) + "\n").encode()
 
     def read(path: Path):
@@ -143,23 +194,28 @@ def manifest(folder: Path) -> Reader:
 
 
 def split_file(folder: Path) -> Reader:
-    from iacyclegan_tf.data.splits import read_split_file
+    from iacyclegan_tf.data.pairs.splits import read_split_file
 
-    return Reader((b"train: [m-001, 000_1_1]\ntest:\n  - w-002\n  - 'x y'\n",), _written(folder / "split.yaml", read_split_file),
-                  YAML + TEXT)
+    return Reader(
+        (b"train: [m-001, 000_1_1]\ntest:\n  - w-002\n  - 'x y'\n",),
+        _written(folder / "split.yaml", read_split_file),
+        YAML + TEXT,
+    )
 
 
 def people_file(folder: Path) -> Reader:
-    from iacyclegan_tf.data.people_selection import select_people
+    from iacyclegan_tf.data.people.selection import select_people
 
     names = [*(f"s{i}" for i in range(1, 40)), "anna"]
-    return Reader((b"s1-s20, anna # both\ns30\n", b"\xef\xbb\xbfs3-s7\r\n"),
-                  _written(folder / "people.txt", lambda path: select_people(names, str(path), folder)),
-                  TEXT + NUMBERS + (b"s1-s", b"-"))
+    return Reader(
+        (b"s1-s20, anna # both\ns30\n", b"\xef\xbb\xbfs3-s7\r\n"),
+        _written(folder / "people.txt", lambda path: select_people(names, str(path), folder)),
+        TEXT + NUMBERS + (b"s1-s", b"-"),
+    )
 
 
 def config(folder: Path) -> Reader:
-    from iacyclegan_tf.config_file import dump_config, load_config
+    from iacyclegan_tf.config.reading import dump_config, load_config
 
     shipped = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
     samples = tuple(path.read_bytes().replace(b'  root: ""', b"  root: somewhere") for path in shipped)
@@ -172,12 +228,20 @@ def config(folder: Path) -> Reader:
 
 
 def overrides(folder: Path) -> Reader:
-    from iacyclegan_tf.config_file import load_config
+    from iacyclegan_tf.config.reading import load_config
 
-    return Reader((b"train.epochs=4", b"data.root=/x y", b"loss.perception_layer=pool1,fc7",
-                   b"export.thresholds.photo_recognizer=[]",
-                   b"train.learning_rate=2e-4", b"data.drawn={seed: 3}"),
-                  lambda data: load_config(None, [data.decode("utf-8", "surrogateescape")]), YAML + TEXT + NUMBERS)
+    return Reader(
+        (
+            b"train.epochs=4",
+            b"data.root=/x y",
+            b"loss.perception_layer=pool1,fc7",
+            b"export.thresholds.photo_recognizer=[]",
+            b"train.learning_rate=2e-4",
+            b"data.drawn={seed: 3}",
+        ),
+        lambda data: load_config(None, [data.decode("utf-8", "surrogateescape")]),
+        YAML + TEXT + NUMBERS,
+    )
 
 
 def _network():
@@ -254,7 +318,7 @@ def recognizer(folder: Path) -> Reader:
 
 
 def archive(folder: Path) -> Reader:
-    from iacyclegan_tf.data.archives import extract
+    from iacyclegan_tf.data.preparing.archives import extract
 
     def zipped(kind: int) -> bytes:
         file = io.BytesIO()
@@ -275,28 +339,46 @@ def archive(folder: Path) -> Reader:
             shutil.rmtree(folder / "deep")
             assert not outside and not links, (outside, links)
 
-    return Reader((zipped(zipfile.ZIP_STORED), zipped(zipfile.ZIP_DEFLATED)), _written(folder / "a.zip", read),
-                  (b"../", b"/", b"..\\", b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"C:", b"\0"))
+    return Reader(
+        (zipped(zipfile.ZIP_STORED), zipped(zipfile.ZIP_DEFLATED)),
+        _written(folder / "a.zip", read),
+        (b"../", b"/", b"..\\", b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"C:", b"\0"),
+    )
 
 
 def shard_index(folder: Path) -> Reader:
-    from iacyclegan_tf.data.shard_entry import Shard
-    from iacyclegan_tf.data.shard_index import index_text, parse_index
+    from iacyclegan_tf.data.shards.entry import Shard
+    from iacyclegan_tf.data.shards.index import index_text, parse_index
 
-    shard = Shard(**{"file": "train-00000-of-00001.tfrecord", "split": "train", "bytes": 300, "sha256": "0" * 64,
-                     "source_sha256": "1" * 64, "identities": ["a", "b"], "photos": ["a", "b"], "sketches": ["a", "b"],
-                     "sizes": [[4, 4, 4, 4]] * 2, "offsets": [0, 150]})
+    shard = Shard(
+        **{
+            "file": "train-00000-of-00001.tfrecord",
+            "split": "train",
+            "bytes": 300,
+            "sha256": "0" * 64,
+            "source_sha256": "1" * 64,
+            "identities": ["a", "b"],
+            "photos": ["a", "b"],
+            "sketches": ["a", "b"],
+            "sizes": [[4, 4, 4, 4]] * 2,
+            "offsets": [0, 150],
+        }
+    )
     text = index_text("iacyclegan_tf 0.1.0", (shard,)).encode()
     return Reader((text,), _written(folder / "index.json", parse_index), JSON + TEXT + NUMBERS)
 
 
 def annotations(folder: Path) -> Reader:
     """Of FS2K."""
-    from iacyclegan_tf.data.archives import Tree, list_tree
-    from iacyclegan_tf.data.layouts import LAYOUTS
+    from iacyclegan_tf.data.preparing.archives import Tree, list_tree
+    from iacyclegan_tf.data.preparing.layouts import LAYOUTS
 
-    names = ("photo/photo1/image0001.jpg", "photo/photo2/image0001.png", "sketch/sketch1/sketch0001.png",
-             "sketch/sketch2/sketch0001.jpg")
+    names = (
+        "photo/photo1/image0001.jpg",
+        "photo/photo2/image0001.png",
+        "sketch/sketch1/sketch0001.png",
+        "sketch/sketch2/sketch0001.jpg",
+    )
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
@@ -313,7 +395,7 @@ def saved_state(folder: Path) -> Reader:
     """Any file of a checkpoint, its number in the first byte; other bytes than were written must be noticed."""
     import tensorflow as tf
 
-    from iacyclegan_tf.checkpoint import read_folder, write_folder
+    from iacyclegan_tf.models.saved_state import read_folder, write_folder
 
     objects = tf.train.Checkpoint(vector=tf.Variable(tf.range(50.0)), number=tf.Variable(3))
     state = folder / "state"
@@ -334,12 +416,25 @@ def saved_state(folder: Path) -> Reader:
 
 
 READERS: dict[str, Callable[[Path], Reader]] = {
-    "images": images, "served images": served_images, "fiducials": fiducials, "table of eyes": eyes, "manifest": manifest,
-    "split file": split_file, "people file": people_file, "config": config, "overrides": overrides,
+    "images": images,
+    "served images": served_images,
+    "fiducials": fiducials,
+    "table of eyes": eyes,
+    "manifest": manifest,
+    "split file": split_file,
+    "people file": people_file,
+    "config": config,
+    "overrides": overrides,
     "caffe": _weights(_caffe, lambda path: _caffe(path, legacy=False)),
-    "matconvnet": _weights(_matconvnet, lambda path: _matconvnet(path, compress=True),
-                           lambda path: _matconvnet(path, wrapped=True)),
+    "matconvnet": _weights(
+        _matconvnet, lambda path: _matconvnet(path, compress=True), lambda path: _matconvnet(path, wrapped=True)
+    ),
     "keras-vggface": _weights(_keras, lambda path: _keras(path, keras1=True, whole_model=True)),
-    "deepface": _weights(_deepface), "own npz": _weights(_npz), "recognizer": recognizer,
-    "archive": archive, "shard index": shard_index, "annotations": annotations, "saved state": saved_state,
+    "deepface": _weights(_deepface),
+    "own npz": _weights(_npz),
+    "recognizer": recognizer,
+    "archive": archive,
+    "shard index": shard_index,
+    "annotations": annotations,
+    "saved state": saved_state,
 }

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.config import LossConfig
+from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.image_pool import ImagePool
+from iacyclegan_tf.method.image_pool import ImagePool
+from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
+from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.discriminator import Discriminator
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
 from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.recognition import IdentityClassifier, TripletTrainer
-from iacyclegan_tf.servables import Embedder, Translator
-from iacyclegan_tf.synthesis import IACycleGAN
+from iacyclegan_tf.serving.servables import Embedder, Translator
 
 HEIGHT, WIDTH = 32, 24
 PEOPLE = 3
@@ -74,8 +74,15 @@ def image_pool(seed: int = 0) -> ImagePool:
 def synthesis(seed: int = 0, settings: LossConfig | None = None) -> IACycleGAN:
     recognizers = [recognizer(10 * seed + i) for i in (5, 6)]
     pools = [ImagePool(3, (HEIGHT, WIDTH, 3), seed=seed + i) for i in (0, 1000)]
-    gan = IACycleGAN(generator(10 * seed + 1), generator(10 * seed + 100), discriminator(10 * seed + 200),
-                     discriminator(10 * seed + 300), *recognizers, settings or LossConfig(), *pools)
+    gan = IACycleGAN(
+        generator(10 * seed + 1),
+        generator(10 * seed + 100),
+        discriminator(10 * seed + 200),
+        discriminator(10 * seed + 300),
+        *recognizers,
+        settings or LossConfig(),
+        *pools,
+    )
     gan.compile(tf.keras.optimizers.Adam(2e-4, 0.5), tf.keras.optimizers.Adam(2e-4, 0.5))
     gan.generator_optimizer.build(gan.generator_variables)
     gan.discriminator_optimizer.build(gan.discriminator_variables)

@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from iacyclegan_tf.config import ExportConfig
+from iacyclegan_tf.config.settings import ExportConfig
 from iacyclegan_tf.serving.contract import SERVABLES
-from iacyclegan_tf.serving.pusher import fingerprint, push
+from iacyclegan_tf.serving.publishing.pusher import fingerprint, push
 
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
 SETTINGS = ExportConfig(keep=2)
@@ -44,8 +44,11 @@ def look(base: Path) -> str:
             number = (path / FILES[0]).read_text().split()[0]
             for name in FILES:
                 assert (path / name).read_text() == f"{number} {servable} {name} " * 50, path / name
-    newest = {servable: max([int(path.name) for path in (base / servable).iterdir() if path.name.isdigit()], default=0)
-              for servable in SERVABLES[:2] if (base / servable).exists()}
+    newest = {
+        servable: max([int(path.name) for path in (base / servable).iterdir() if path.name.isdigit()], default=0)
+        for servable in SERVABLES[:2]
+        if (base / servable).exists()
+    }
     config = (base / "models.config").read_text() if (base / "models.config").exists() else ""
     assert not config or config.endswith("}\n"), "models.config is cut"
     told = all(f'key: "stable" value: {version} ' in config for version in newest.values())
@@ -82,8 +85,10 @@ def main(folder: Path, kills: int) -> None:
             target = make(folder, number)
     version = push(target, base, SETTINGS, "the last, undisturbed")
     look(base)
-    assert fingerprint(target[SERVABLES[0]]) == json.loads(
-        (base / SERVABLES[0] / str(version) / "assets.extra/pushed.json").read_text())["sha256"]
+    assert (
+        fingerprint(target[SERVABLES[0]])
+        == json.loads((base / SERVABLES[0] / str(version) / "assets.extra/pushed.json").read_text())["sha256"]
+    )
     print(json.dumps({"killed": killed, "pushes": number + 1, "kinds": len(kinds), "usual_ms": round(usual * 1000, 1)}))
 
 

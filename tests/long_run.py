@@ -27,18 +27,21 @@ SAMPLE_SECONDS = 2.0
 def usage(pid: int) -> dict[str, float]:
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         status = dict(line.split(":", 1) for line in file)
-    return {"rss_mb": int(status["VmRSS"].split()[0]) / 1024, "fds": len(os.listdir(f"/proc/{pid}/fd")),
-            "threads": int(status["Threads"])}
+    return {
+        "rss_mb": int(status["VmRSS"].split()[0]) / 1024,
+        "fds": len(os.listdir(f"/proc/{pid}/fd")),
+        "threads": int(status["Threads"]),
+    }
 
 
 def serve_and_ask(exports: Path, folder: Path) -> None:
     """Both front ends and clients of both, until SIGTERM; one line with the number of requests at the end."""
     import cv2
+    from model_server import TWINS, load
 
     from iacyclegan_tf.client import parse, run
-    from iacyclegan_tf.data.drawn_faces import draw_pair
+    from iacyclegan_tf.data.drawn.faces import draw_pair
     from iacyclegan_tf.serving.contract import SERVABLES
-    from model_server import TWINS, load
 
     going, asked = [True], 0
     signal.signal(signal.SIGTERM, lambda *_: going.clear())
@@ -50,10 +53,15 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
     sys.stdout = open(os.devnull, "w", encoding="utf-8")
     while going:
         for protocol, twin in twins.items():
-            for words in (["translate", face, "--to", "sketch", "--out", folder],
-                          ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
-                          ["match", "--probes", face, "--gallery", face, "--of", "sketch"], ["status"]):
-                run(parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", f"--{protocol}", "--timeout", "120"]))
+            for words in (
+                ["translate", face, "--to", "sketch", "--out", folder],
+                ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
+                ["match", "--probes", face, "--gallery", face, "--of", "sketch"],
+                ["status"],
+            ):
+                run(
+                    parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", f"--{protocol}", "--timeout", "120"])
+                )
                 asked += 1
         models.requests.clear()  # the twin's own memory of what it was asked
     for twin in twins.values():
@@ -69,7 +77,7 @@ def judge(rows: list[dict]) -> dict[str, str]:
         quarter = len(own) // 4
         assert quarter >= 3, f"too few samples of {who}"
         for measure, (times, plus) in ALLOWED.items():
-            early, late = (max(row[measure] for row in part) for part in (own[quarter:2 * quarter], own[-quarter:]))
+            early, late = (max(row[measure] for row in part) for part in (own[quarter : 2 * quarter], own[-quarter:]))
             found[f"{who} {measure}"] = f"{early:.0f} -> {late:.0f}"
             assert late <= times * early + plus, f"{who}: {measure} grew from {early:.0f} to {late:.0f}"
     return found
@@ -86,11 +94,23 @@ def main() -> None:
     if not unbroken.exists():
         result = tiny.train(unbroken, timeout=3600)
         assert result.returncode == 0, result.stdout + result.stderr
-    training = subprocess.Popen(tiny.command(base / "long", "train.epochs=1000000", "train.checkpoint_steps=200",
-                                             "train.log_steps=50", "rounds.snapshot_epochs=100"), stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, text=True)
-    serving = subprocess.Popen([sys.executable, __file__, "--serve", str(unbroken / "savedmodels/tiny"), str(base)],
-                               stdout=subprocess.PIPE, text=True)
+    training = subprocess.Popen(
+        tiny.command(
+            base / "long",
+            "train.epochs=1000000",
+            "train.checkpoint_steps=200",
+            "train.log_steps=50",
+            "rounds.snapshot_epochs=100",
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    serving = subprocess.Popen(
+        [sys.executable, __file__, "--serve", str(unbroken / "savedmodels/tiny"), str(base)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     began = base / "long/runs/tiny/checkpoints/round_1/synthesis"
     while not began.exists():  # the long phase has begun
         assert training.poll() is None and serving.poll() is None, "a process ended early"
@@ -103,9 +123,17 @@ def main() -> None:
         if evaluating is None or evaluating.poll() is not None:
             assert evaluating is None or evaluating.returncode == 0, "an evaluation failed"
             evaluations += evaluating is not None
-            evaluating = subprocess.Popen([sys.executable, "-m", "iacyclegan_tf.evaluate", str(unbroken / "runs/tiny"),
-                                           "--savedmodels",
-                                           str(unbroken / "savedmodels")], stdout=subprocess.DEVNULL)
+            evaluating = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "iacyclegan_tf.evaluate",
+                    str(unbroken / "runs/tiny"),
+                    "--savedmodels",
+                    str(unbroken / "savedmodels"),
+                ],
+                stdout=subprocess.DEVNULL,
+            )
         time.sleep(SAMPLE_SECONDS)
     for process in (training, serving, evaluating):
         process.send_signal(signal.SIGTERM)
@@ -116,8 +144,17 @@ def main() -> None:
         writer.writerows(rows)
     steps = json.loads(next(reversed(sorted(began.glob("0*/extra.json")))).read_text())["step"]
     assert codes[0] == 143 and codes[1] == 0 and codes[2] in (0, 143), codes
-    print(json.dumps({"minutes": options.minutes, "training steps": steps, "requests": int(serving.stdout.read()),
-                      "evaluations": evaluations, **judge(rows)}))
+    print(
+        json.dumps(
+            {
+                "minutes": options.minutes,
+                "training steps": steps,
+                "requests": int(serving.stdout.read()),
+                "evaluations": evaluations,
+                **judge(rows),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -10,8 +10,12 @@ import numpy as np
 
 def photo(person: int, number: int, height: int = 36, width: int = 30, noise: float = 12.0) -> np.ndarray:
     """uint8 grey ``[height, width]``."""
-    pattern = cv2.resize(np.random.default_rng(person).uniform(30, 220, (6, 5)), (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(pattern + np.random.default_rng((person, number)).normal(0, noise, pattern.shape), 0, 255).astype(np.uint8)
+    pattern = cv2.resize(
+        np.random.default_rng(person).uniform(30, 220, (6, 5)), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    return np.clip(pattern + np.random.default_rng((person, number)).normal(0, noise, pattern.shape), 0, 255).astype(
+        np.uint8
+    )
 
 
 def write_people(root: Path, people: int = 6, photos: int = 4, suffix: str = ".pgm", **shape) -> Path:

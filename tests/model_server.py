@@ -21,7 +21,11 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
-    get_model_status_pb2, model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc)
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 _CODES = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503, "INTERNAL": 500, "RESOURCE_EXHAUSTED": 429}
 _PATH = re.compile(r"/v1/models/(?P<model>\w+)(/versions/(?P<version>\d+)|/labels/(?P<label>\w+))?(:predict)?")
@@ -44,8 +48,9 @@ class Models:
     failures: list[Failure] = field(default_factory=list)  # one is taken by each request that comes
     requests: list[int] = field(default_factory=list)  # images in each request that came
 
-    def predict(self, model: str, version: int | None, label: str | None, signature: str,
-                inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def predict(
+        self, model: str, version: int | None, label: str | None, signature: str, inputs: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         self.requests.append(sum(map(len, inputs.values())))
         time.sleep(self.pause_s)
         if self.failures:
@@ -76,11 +81,15 @@ class Models:
 
 def load(exports: dict[str, Path], version: int) -> Models:
     """Real exports behind real signatures."""
+
     def functions(folder: Path) -> dict[str, Callable]:
         saved = tf.saved_model.load(str(folder))
-        return {name: lambda inputs, saved=saved, call=call: {
-            key: value.numpy() for key, value in call(**{k: tf.constant(v) for k, v in inputs.items()}).items()}
-            for name, call in saved.signatures.items()}
+        return {
+            name: lambda inputs, saved=saved, call=call: {
+                key: value.numpy() for key, value in call(**{k: tf.constant(v) for k, v in inputs.items()}).items()
+            }
+            for name, call in saved.signatures.items()
+        }
 
     return Models({name: {version: functions(folder)} for name, folder in exports.items()})
 
@@ -89,8 +98,10 @@ class GrpcTwin(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
     def __init__(self, models: Models):
         self.models = models
         # as in server.cc: no limit on messages
-        self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1),
-                                                                   ("grpc.max_send_message_length", -1)])
+        self._server = grpc.server(
+            ThreadPoolExecutor(4),
+            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+        )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(self, self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port("127.0.0.1:0")
@@ -103,9 +114,13 @@ class GrpcTwin(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
         spec = request.model_spec
         version = spec.version.value if spec.HasField("version") else None
         try:
-            outputs = self.models.predict(spec.name, version, spec.version_label or None,
-                                          spec.signature_name or "serving_default",
-                                          {key: tf.make_ndarray(value) for key, value in request.inputs.items()})
+            outputs = self.models.predict(
+                spec.name,
+                version,
+                spec.version_label or None,
+                spec.signature_name or "serving_default",
+                {key: tf.make_ndarray(value) for key, value in request.inputs.items()},
+            )
         except Failure as failure:
             context.abort(grpc.StatusCode[failure.code], failure.reason)
         answer = predict_pb2.PredictResponse()
@@ -121,7 +136,8 @@ class GrpcTwin(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
         answer = get_model_status_pb2.GetModelStatusResponse()
         for version, state in states.items():
             answer.model_version_status.add(
-                version=version, state=get_model_status_pb2.ModelVersionStatus.State.Value(state))
+                version=version, state=get_model_status_pb2.ModelVersionStatus.State.Value(state)
+            )
         return answer
 
 
@@ -166,19 +182,33 @@ class RestTwin:
         self._server.server_close()
 
     def status(self, model: str) -> dict:
-        return {"model_version_status": [{"version": str(version), "state": state,
-                                          "status": {"error_code": "OK", "error_message": ""}}
-                                         for version, state in self.models.status(model).items()]}
+        return {
+            "model_version_status": [
+                {"version": str(version), "state": state, "status": {"error_code": "OK", "error_message": ""}}
+                for version, state in self.models.status(model).items()
+            ]
+        }
 
     def predict(self, match: re.Match, body: dict) -> dict:
         if "instances" in body or not isinstance(body.get("inputs"), dict):
             raise Failure("INVALID_ARGUMENT", "this twin takes columns only")
-        inputs = {key: np.array([base64.b64decode(one["b64"]) for one in value], object)
-                  for key, value in body["inputs"].items()}
-        outputs = self.models.predict(match["model"], match["version"] and int(match["version"]), match["label"],
-                                      body.get("signature_name", "serving_default"), inputs)
-        columns = {key: [{"b64": base64.b64encode(one).decode()} for one in value] if key.endswith("_bytes")
-                   else value.tolist() for key, value in outputs.items()}
+        inputs = {
+            key: np.array([base64.b64decode(one["b64"]) for one in value], object)
+            for key, value in body["inputs"].items()
+        }
+        outputs = self.models.predict(
+            match["model"],
+            match["version"] and int(match["version"]),
+            match["label"],
+            body.get("signature_name", "serving_default"),
+            inputs,
+        )
+        columns = {
+            key: [{"b64": base64.b64encode(one).decode()} for one in value]
+            if key.endswith("_bytes")
+            else value.tolist()
+            for key, value in outputs.items()
+        }
         return {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
 
 

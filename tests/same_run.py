@@ -33,9 +33,16 @@ def assert_same_run(one: Path, two: Path) -> int:
         texts = [(run / "runs/tiny" / name).read_bytes() for run in (one, two)]
         assert texts[0] == texts[1], name
         compared += len(texts[0])
-    exports, judged = ([sorted(path.relative_to(run / "savedmodels/tiny").as_posix()
-                               for path in (run / "savedmodels/tiny").glob(pattern)) for run in (one, two)]
-                       for pattern in ("*/[0-9]*", "blessing/*/*/*.json"))
+    exports, judged = (
+        [
+            sorted(
+                path.relative_to(run / "savedmodels/tiny").as_posix()
+                for path in (run / "savedmodels/tiny").glob(pattern)
+            )
+            for run in (one, two)
+        ]
+        for pattern in ("*/[0-9]*", "blessing/*/*/*.json")
+    )
     assert exports[0] == exports[1] and len(exports[0]) == 4 * len(rounds), exports
     assert judged[0] == judged[1] and judged[0], judged
     leftovers = [path for run in (one, two) for path in run.rglob(".*.partial")]

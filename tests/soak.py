@@ -39,8 +39,26 @@ def main() -> None:
         [*kill, options.folder / "kills_2", options.kills - half, "--seed", options.seed + 1],
         [*kill, options.folder / "evaluations", max(options.kills // 5, 1), "--evaluate", "--seed", options.seed],
         ["fill_disk.py", options.folder / "disk", unbroken, 5, 30, 60, 90],
-        ["fuzz_readers.py", options.inputs, "--jobs", 1, "--seed", options.seed, "--keep", options.folder / "fuzz_failures"],
-        ["fuzz_readers.py", options.inputs, "--jobs", 1, "--seed", options.seed, "--keep", options.folder / "fuzz_failures"],
+        [
+            "fuzz_readers.py",
+            options.inputs,
+            "--jobs",
+            1,
+            "--seed",
+            options.seed,
+            "--keep",
+            options.folder / "fuzz_failures",
+        ],
+        [
+            "fuzz_readers.py",
+            options.inputs,
+            "--jobs",
+            1,
+            "--seed",
+            options.seed,
+            "--keep",
+            options.folder / "fuzz_failures",
+        ],
     ]
     from fuzz_samples import READERS
 
@@ -53,9 +71,12 @@ def main() -> None:
         script, *arguments = map(str, entry)
         namespace = ["unshare", "-rm"] if script == "fill_disk.py" else []
         done = subprocess.run([*namespace, sys.executable, HERE / script, *arguments], capture_output=True, text=True)
-        print(f"== {script} {' '.join(arguments)}: {'FAILED' if done.returncode else 'passed'} in "
-              f"{time.monotonic() - begun:.0f} s\n"
-              f"{done.stdout}{done.stderr[-4000:] if done.returncode else ''}", flush=True)
+        print(
+            f"== {script} {' '.join(arguments)}: {'FAILED' if done.returncode else 'passed'} in "
+            f"{time.monotonic() - begun:.0f} s\n"
+            f"{done.stdout}{done.stderr[-4000:] if done.returncode else ''}",
+            flush=True,
+        )
         return not done.returncode
 
     with ThreadPoolExecutor(2) as pool:

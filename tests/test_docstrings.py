@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "iacyclegan_tf"
-MODULES = sorted(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-                 for path in PACKAGE.rglob("*.py") if ">>>" in path.read_text(encoding="utf-8"))
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
+)
 
 
 def test_there_are_examples():

@@ -15,8 +15,14 @@ def test_damaged_files_give_an_answer_or_one_sentence(name, tmp_path, capfd):
     reader, seen = READERS[name](tmp_path), {True: 0, False: 0}
     check_samples(name, reader)
 
-    @settings(max_examples=INPUTS, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck),
-              phases=(Phase.generate,))
+    @settings(
+        max_examples=INPUTS,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate,),
+    )
     @given(damaged(reader))
     def one(data):
         begun = time.process_time()
@@ -24,4 +30,6 @@ def test_damaged_files_give_an_answer_or_one_sentence(name, tmp_path, capfd):
         assert time.process_time() - begun < HANG_SECONDS
 
     one()
-    assert sum(seen.values()) >= INPUTS and seen[False] > INPUTS // 10, seen  # the damage is neither nothing nor all there is
+    assert sum(seen.values()) >= INPUTS and seen[False] > INPUTS // 10, (
+        seen
+    )  # the damage is neither nothing nor all there is

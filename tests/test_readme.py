@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from iacyclegan_tf.data.drawn_faces import draw_pair
-from iacyclegan_tf.data.images import read_image, write_png
-from iacyclegan_tf.serving.contract import SERVABLES
 from model_server import RestTwin, load
+
+from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.images.files import read_image, write_png
+from iacyclegan_tf.serving.contract import SERVABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,16 +29,19 @@ NOT_RUN = {
     "make test": "is what runs this test",
     "tensorboard ": "serves until it is stopped; the folder that it is given is looked for instead",
     "python -m iacyclegan_tf.app ": "serves until it is stopped; test_app.py drives it in a browser",
-    "python -m iacyclegan_tf.train --config configs/cufs_student_128.yaml data.root=PATH/TO/PAIRS name=mine":
-        "trains for most of an hour; the same line with --dry-run is run, and test_train.py trains a tiny run",
+    "python -m iacyclegan_tf.train --config configs/cufs_student_128.yaml data.root=PATH/TO/PAIRS name=mine": "trains for most of an hour; the same line with --dry-run is run, and test_train.py trains a tiny run",
     "python -m iacyclegan_tf.evaluate ": "takes as long as all other lines; test_evaluate.py runs it on a tiny run",
     "python -m iacyclegan_tf.compare ": "reads what evaluate writes; test_compare.py runs it",
     "python -m iacyclegan_tf.export ": "validates four exports in a process of its own; test_export_command.py runs it",
 }
 PEOPLE, PAIRS = 3, 12  # photos of the gallery; pairs to train on and to test with
 # Placeholders and names of the README, and what stands for them here.
-STANDS_FOR = {"PATH/TO/PAIRS": "pairs", "SOURCE": "source", "localhost:8501": None,
-              "--dry-run": "--dry-run --no-timing"}  # at full size a minute; test_cost_model.py times a tiny run
+STANDS_FOR = {
+    "PATH/TO/PAIRS": "pairs",
+    "SOURCE": "source",
+    "localhost:8501": None,
+    "--dry-run": "--dry-run --no-timing",
+}  # at full size a minute; test_cost_model.py times a tiny run
 
 
 def blocks(text: str, kind: str = "") -> list[str]:
@@ -55,8 +58,14 @@ def commands(text: str) -> list[str]:
 
 
 def reason(line: str) -> str | None:
-    return next((why for beginning, why in NOT_RUN.items() if f"{line} ".startswith(beginning)
-                 and (beginning.endswith(" ") or line == beginning)), None)
+    return next(
+        (
+            why
+            for beginning, why in NOT_RUN.items()
+            if f"{line} ".startswith(beginning) and (beginning.endswith(" ") or line == beginning)
+        ),
+        None,
+    )
 
 
 LINES = commands(README)
@@ -86,8 +95,11 @@ def clone(tiny_run, tmp_path_factory):
     for person in range(PAIRS):
         photo, sketch = draw_pair(person, 0, seed=12, height=50, width=40)
         split = "train" if person < PAIRS - 2 else "test"
-        for place, image in ((f"source/{split}/photos", photo), (f"source/{split}/sketches", sketch),
-                             *([("photos", photo)] if person < PEOPLE else ())):
+        for place, image in (
+            (f"source/{split}/photos", photo),
+            (f"source/{split}/sketches", sketch),
+            *([("photos", photo)] if person < PEOPLE else ()),
+        ):
             (here / place).mkdir(parents=True, exist_ok=True)
             write_png(here / place / f"{person}.png", image)
     write_png(here / "face.jpg", photo)
@@ -106,7 +118,9 @@ def run(line: str) -> tuple[int, str]:
     for word, stand_in in STANDS_FOR.items():
         line = line.replace(word, stand_in)
     words, before, output = shlex.split(line), sys.argv, io.StringIO()
-    assert words[:2] == ["python", "-m"], f"this test does not know how to run {line!r}; teach it, or name the line in NOT_RUN"
+    assert words[:2] == ["python", "-m"], (
+        f"this test does not know how to run {line!r}; teach it, or name the line in NOT_RUN"
+    )
     sys.argv = words[2:]
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
@@ -133,7 +147,7 @@ def test_they_left_what_they_promise(clone):
 
 
 def test_the_python_of_the_readme_runs(clone, capsys):
-    block, = blocks(README, "python")
+    (block,) = blocks(README, "python")
     exec(compile(block, "README.md", "exec"), {})
     assert capsys.readouterr().out.count("\n") == PEOPLE
 
@@ -142,19 +156,27 @@ def test_the_picture_can_be_made(clone, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["translated.py", "--out", "picture.png"])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(ROOT / "docs/pictures/translated.py"), run_name="__main__")
-    assert end.value.code == 0 and read_image(clone / "picture.png").shape == (4 * 32 + 3 * 4, 4 * 32 + 3 * 4, 3)  # four people
+    assert end.value.code == 0 and read_image(clone / "picture.png").shape == (
+        4 * 32 + 3 * 4,
+        4 * 32 + 3 * 4,
+        3,
+    )  # four people
 
 
 def test_tensorboard_finds_its_folder(clone):
-    line, = [line for line in LINES if line.startswith("tensorboard ")]
+    (line,) = [line for line in LINES if line.startswith("tensorboard ")]
     assert list((clone / line.partition("--logdir ")[2]).rglob("events.out.tfevents.*"))
 
 
-PARSED = [*(line for line in LINES if reason(line)), *(line for path in DOCS[1:] for line in commands(path.read_text("utf-8")))]
+PARSED = [
+    *(line for line in LINES if reason(line)),
+    *(line for path in DOCS[1:] for line in commands(path.read_text("utf-8"))),
+]
 
 
-@pytest.mark.parametrize("line", [line.replace("LAYOUT", "pairs") for line in PARSED
-                                  if line.startswith("python -m iacyclegan_tf.")])
+@pytest.mark.parametrize(
+    "line", [line.replace("LAYOUT", "pairs") for line in PARSED if line.startswith("python -m iacyclegan_tf.")]
+)
 def test_the_commands_of_the_docs_are_understood(line):
     """And those of the README that are not run: as far as their parser goes, so that no option is gone or misspelled."""
     words = shlex.split(re.split(r" \|| > ", line)[0])
@@ -185,6 +207,10 @@ def test_citation():
     from iacyclegan_tf import __version__
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["cff-version"] == "1.2.0" and citation["version"] == __version__ and citation["license"] == "Apache-2.0"
+    assert (
+        citation["cff-version"] == "1.2.0"
+        and citation["version"] == __version__
+        and citation["license"] == "Apache-2.0"
+    )
     paper = citation["preferred-citation"]
     assert paper["doi"] in README and all(one["family-names"] in README for one in paper["authors"])

@@ -15,14 +15,21 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "iacyclegan_tf"
-TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
 @functools.cache
 def calls() -> list[tuple[str, str, ast.Call]]:
     """(file, what is called as written, the call) of the whole package."""
-    return [(file, ast.unparse(node.func), node) for file, tree in TREES.items() for node in ast.walk(tree)
-            if isinstance(node, ast.Call)]
+    return [
+        (file, ast.unparse(node.func), node)
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    ]
 
 
 def called(pattern: str) -> list[str]:
@@ -40,7 +47,7 @@ FORBIDDEN = {
     "pickle": r"(pickle|cPickle|marshal|shelve|dill|joblib|cloudpickle)\..*",
     "pandas, whose readers unpickle": r"pd\.read_.*|pandas\..*",
     "Keras loaders, which rebuild Lambda layers": r".*\b(load_model|model_from_(json|config|yaml)|deserialize_keras_object"
-                                                  r"|enable_unsafe_deserialization|get_custom_objects)",
+    r"|enable_unsafe_deserialization|get_custom_objects)",
     "Keras Lambda layers": r".*\blayers\.Lambda",
     "Python inside a graph": r"tf\.(py_function|numpy_function|py_func)",
     "custom operations": r".*\bload_(op_)?library",
@@ -55,7 +62,10 @@ FORBIDDEN = {
 
 # Where a promise does not hold, and why that is no danger.
 EXCEPTIONS = {
-    ("modules named by data", "iacyclegan_tf/__init__.py"): "public names from a table in that file, imported when first used",
+    (
+        "modules named by data",
+        "iacyclegan_tf/__init__.py",
+    ): "public names from a table in that file, imported when first used",
     ("listening sockets", "iacyclegan_tf/web/server.py"): "the page in the browser, on 127.0.0.1 unless told otherwise",
 }
 
@@ -67,13 +77,22 @@ def test_what_is_never_called(promise):
 
 def test_the_patterns_find_what_they_forbid():
     """A pattern that matches nothing would promise nothing."""
-    samples = {"eval and exec": "eval", "modules named by data": "importlib.import_module", "pickle": "pickle.load",
-               "pandas, whose readers unpickle": "pd.read_pickle",
-               "Keras loaders, which rebuild Lambda layers": "tf.keras.models.load_model",
-               "Keras Lambda layers": "tf.keras.layers.Lambda", "Python inside a graph": "tf.py_function",
-               "custom operations": "tf.load_op_library", "YAML with objects": "yaml.full_load", "shells": "os.system",
-               "archives unpacked unseen": "archive.extractall", "files without a private name": "tempfile.mktemp",
-               "downloads": "tf.keras.utils.get_file", "listening sockets": "socket.create_server"}
+    samples = {
+        "eval and exec": "eval",
+        "modules named by data": "importlib.import_module",
+        "pickle": "pickle.load",
+        "pandas, whose readers unpickle": "pd.read_pickle",
+        "Keras loaders, which rebuild Lambda layers": "tf.keras.models.load_model",
+        "Keras Lambda layers": "tf.keras.layers.Lambda",
+        "Python inside a graph": "tf.py_function",
+        "custom operations": "tf.load_op_library",
+        "YAML with objects": "yaml.full_load",
+        "shells": "os.system",
+        "archives unpacked unseen": "archive.extractall",
+        "files without a private name": "tempfile.mktemp",
+        "downloads": "tf.keras.utils.get_file",
+        "listening sockets": "socket.create_server",
+    }
     assert samples.keys() == FORBIDDEN.keys()
     for promise, sample in samples.items():
         assert re.fullmatch(FORBIDDEN[promise], sample), promise
@@ -81,28 +100,44 @@ def test_the_patterns_find_what_they_forbid():
 
 def test_every_yaml_load_names_a_loader_without_objects():
     loads = [(file, keywords(call).get("Loader")) for file, name, call in calls() if name == "yaml.load"]
-    assert loads == [("iacyclegan_tf/strict_yaml.py", "_StrictTextLoader if only_text else _StrictLoader")]
-    bases = {node.name: [ast.unparse(base) for base in node.bases] for node in ast.walk(TREES["iacyclegan_tf/strict_yaml.py"])
-             if isinstance(node, ast.ClassDef)}
-    assert bases == {"_Strict": [], "_StrictLoader": ["_Strict", "yaml.SafeLoader"], "_StrictTextLoader": ["_Strict", "yaml.BaseLoader"]}
+    assert loads == [("iacyclegan_tf/config/strict_yaml.py", "_StrictTextLoader if only_text else _StrictLoader")]
+    bases = {
+        node.name: [ast.unparse(base) for base in node.bases]
+        for node in ast.walk(TREES["iacyclegan_tf/config/strict_yaml.py"])
+        if isinstance(node, ast.ClassDef)
+    }
+    assert bases == {
+        "_Strict": [],
+        "_StrictLoader": ["_Strict", "yaml.SafeLoader"],
+        "_StrictTextLoader": ["_Strict", "yaml.BaseLoader"],
+    }
 
 
 def test_numpy_never_unpickles():
-    loads = [(file, keywords(call)) for file, name, call in calls() if name in ("np.load", "numpy.load",
-                                                                                "np.lib.format.read_array")]
+    loads = [
+        (file, keywords(call))
+        for file, name, call in calls()
+        if name in ("np.load", "numpy.load", "np.lib.format.read_array")
+    ]
     assert loads and all(words.get("allow_pickle") == "False" for _, words in loads), loads
 
 
 def test_no_child_process_gets_a_shell_and_each_is_one_of_ours():
-    started = [(file, ast.unparse(call.args[0])) for file, name, call in calls() if name.startswith("subprocess.") and call.args]
+    started = [
+        (file, ast.unparse(call.args[0]))
+        for file, name, call in calls()
+        if name.startswith("subprocess.") and call.args
+    ]
     assert all("shell" not in keywords(call) for _, name, call in calls() if name.startswith("subprocess."))
     assert started and all(command.startswith("[sys.executable, ") for _, command in started), started
 
 
 # SavedModels are programs: each place that opens one, and whose path it is.
-SAVED_MODELS = {"iacyclegan_tf/served.py": "a run that the user named",
-                "iacyclegan_tf/serving/loaded.py": "a run or a folder of exports that the user named",
-                "iacyclegan_tf/serving/openvino_runtime.py": "a function's argument, for the user's own scripts"}
+SAVED_MODELS = {
+    "iacyclegan_tf/evaluation/run.py": "a run that the user named",
+    "iacyclegan_tf/serving/calling.py": "a run or a folder of exports that the user named",
+    "iacyclegan_tf/inference/openvino_runtime.py": "a function's argument, for the user's own scripts",
+}
 
 
 def test_saved_models_are_opened_in_known_places_only():
@@ -122,13 +157,19 @@ def test_the_environment_is_neither_kept_nor_told():
     assert set.union(*read.values()) == {"TF_CPP_MIN_LOG_LEVEL", "PATH"}, read
 
 
-@pytest.mark.parametrize("server", ["user:secret@host:8501", "user:secret@host", "https://host:8501", "host/path:8501",
-                                    "ho st:1"])
+@pytest.mark.parametrize(
+    "server", ["user:secret@host:8501", "user:secret@host", "https://host:8501", "host/path:8501", "ho st:1"]
+)
 def test_a_server_is_a_host_and_a_port_and_no_password_is_repeated(server):
-    done = subprocess.run([sys.executable, "-m", "iacyclegan_tf.client", "status", "--server", server], capture_output=True,
-                          text=True,
-                          cwd=ROOT)
-    assert done.returncode == 2 and done.stderr.startswith("error: --server") and "secret" not in done.stderr + done.stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "iacyclegan_tf.client", "status", "--server", server],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert (
+        done.returncode == 2 and done.stderr.startswith("error: --server") and "secret" not in done.stderr + done.stdout
+    )
     assert "HOST or HOST:PORT" in done.stderr
 
 
@@ -138,11 +179,16 @@ def test_every_package_of_the_tested_set_is_pinned_to_one_version():
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines}
     assert len(pinned) == len(lines)
     from importlib.metadata import requires, version
+
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    needs = {(name, needed.name) for name in pinned for needed in map(Requirement, requires(name) or [])
-             if needed.marker is None or needed.marker.evaluate({"extra": ""})}
+    needs = {
+        (name, needed.name)
+        for name in pinned
+        for needed in map(Requirement, requires(name) or [])
+        if needed.marker is None or needed.marker.evaluate({"extra": ""})
+    }
     assert sorted(f"{name} needs {other}" for name, other in needs if canonicalize_name(other) not in pinned) == []
     different = [line for line in lines if version(line.split("==")[0]) != line.split("==")[1]]
     assert different == []

@@ -9,9 +9,9 @@ import cv2
 import pytest
 import skimage.data
 
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.data.drawn_faces import draw_pair
-from iacyclegan_tf.data.images import read_image
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.images.files import read_image
 from iacyclegan_tf.translate import parse, run
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,9 @@ def place(tiny_run, tmp_path, monkeypatch) -> Path:
 
 
 def commands(document: Path) -> list[str]:
-    return re.findall(r"^python -m iacyclegan_tf\.translate ([^#\n]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return re.findall(
+        r"^python -m iacyclegan_tf\.translate ([^#\n]*)", document.read_text(encoding="utf-8"), re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("document, least", [(USE, 7), (README, 2)])
@@ -51,7 +53,9 @@ def test_every_command_does_its_work(place, document, least):
 
 def test_the_examples_for_python(place):
     text = USE.read_text(encoding="utf-8")
-    test = doctest.DocTestParser().get_doctest(re.sub(r"^```.*$", "", text, flags=re.MULTILINE), {}, "use.md", str(USE), 0)
+    test = doctest.DocTestParser().get_doctest(
+        re.sub(r"^```.*$", "", text, flags=re.MULTILINE), {}, "use.md", str(USE), 0
+    )
     assert len(test.examples) >= 15
     said = []
     runner = doctest.DocTestRunner()

@@ -18,15 +18,27 @@ def test_the_wheel_works_from_an_empty_folder(tmp_path):
         (source / name).symlink_to(ROOT / name)  # apart from the checkout, which a build would litter
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source], check=True)
-    wheel, = wheels.glob("iacyclegan_tf-*.whl")
+    (wheel,) = wheels.glob("iacyclegan_tf-*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
-    result = subprocess.run([sys.executable, "-m", "iacyclegan_tf.train", "--dry-run", "--no-timing"], cwd=empty, text=True,
-                            capture_output=True, env=os.environ | {"PYTHONPATH": str(site)}, check=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "iacyclegan_tf.train", "--dry-run", "--no-timing"],
+        cwd=empty,
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(site)},
+        check=True,
+    )
     quickstart = yaml.safe_load((ROOT / "configs" / "quickstart.yaml").read_text(encoding="utf-8"))
     assert f"train_people: {quickstart['data']['drawn']['train_people']}" in result.stdout
     assert "test 48" in result.stdout
     code = "import iacyclegan_tf; print(iacyclegan_tf.__file__)"
-    where = subprocess.run([sys.executable, "-c", code], cwd=empty, text=True, capture_output=True,
-                           env=os.environ | {"PYTHONPATH": str(site)}, check=True)
+    where = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=empty,
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(site)},
+        check=True,
+    )
     assert where.stdout.startswith(str(site))
     assert list(empty.iterdir()) == []

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.adam import FusedAdam
-from iacyclegan_tf.config import LossConfig
-from iacyclegan_tf.image_pool import ImagePool
+from iacyclegan_tf.config.settings import LossConfig
+from iacyclegan_tf.method.image_pool import ImagePool
+from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.discriminator import Discriminator
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.synthesis import IACycleGAN
+from iacyclegan_tf.training.engine.optimizers import FusedAdam
 
 SHAPE = (32, 24, 3)
 
@@ -32,20 +32,40 @@ RUN = (
 
 def command(folder: Path, *more: str) -> list[str]:
     """The real training command on ``RUN``, as the run ``tiny`` in ``folder``."""
-    return [sys.executable, "-m", "iacyclegan_tf.train", *RUN, "name=tiny", f"runs_dir={folder / 'runs'}",
-            f"savedmodels_dir={folder / 'savedmodels'}", *more]
+    return [
+        sys.executable,
+        "-m",
+        "iacyclegan_tf.train",
+        *RUN,
+        "name=tiny",
+        f"runs_dir={folder / 'runs'}",
+        f"savedmodels_dir={folder / 'savedmodels'}",
+        *more,
+    ]
 
 
 def train(folder: Path, *more: str, timeout: float = 400) -> subprocess.CompletedProcess:
     return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=timeout)
 
 
-def gan(settings: LossConfig | None = None, perception: bool = True, pool: int = 2, dtype: str = "float32",
-        replicas: int = 1, rate: float = 2e-4, optimizer=None, eager: bool = False) -> IACycleGAN:
+def gan(
+    settings: LossConfig | None = None,
+    perception: bool = True,
+    pool: int = 2,
+    dtype: str = "float32",
+    replicas: int = 1,
+    rate: float = 2e-4,
+    optimizer=None,
+    eager: bool = False,
+) -> IACycleGAN:
     """A compiled IACycleGAN whose variables are all made. ``eager``: its steps run as they are, without a graph, which takes
     longer to build than a few such steps take."""
-    networks = [Generator(4, 1, "resize", seed=1, dtype=dtype), Generator(4, 1, "resize", seed=20, dtype=dtype),
-                Discriminator(4, 1, seed=40, dtype=dtype), Discriminator(4, 1, seed=60, dtype=dtype)]
+    networks = [
+        Generator(4, 1, "resize", seed=1, dtype=dtype),
+        Generator(4, 1, "resize", seed=20, dtype=dtype),
+        Discriminator(4, 1, seed=40, dtype=dtype),
+        Discriminator(4, 1, seed=60, dtype=dtype),
+    ]
     recognizers = [Recognizer(0.0625, 32, seed=s, dtype=dtype) if perception else None for s in (1, 2)]
     pools = [ImagePool(pool, SHAPE, replicas, seed=s) for s in (5, 6)]
     for network in networks:

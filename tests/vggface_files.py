@@ -42,6 +42,7 @@ def bgr_first(network):
 
 # ---------------------------------------------------------------- Caffe
 
+
 def varint(value):
     out = bytearray()
     while value >= 0x80:
@@ -105,6 +106,7 @@ def write_caffe(path, network, legacy=True, dtype="<f4"):
 
 # ---------------------------------------------------------------- MatConvNet
 
+
 def cell(values):
     out = np.empty((1, len(values)), dtype=object)
     for index, value in enumerate(values):
@@ -115,10 +117,11 @@ def cell(values):
 def mat_content(network, mean=(129.1863, 104.7624, 93.5940), wrapped=False, oldest=False):
     layers = []
     for name, (kernel, bias) in network.items():
-        weights = ({"filters": kernel, "biases": bias[None]} if oldest
-                   else {"weights": cell([kernel, bias[:, None]])})
-        layers += [{"type": "conv", "name": name, "stride": 1.0, "pad": float(name[:2] == "co"), **weights},
-                   {"type": "relu", "name": f"relu_{name}"}]
+        weights = {"filters": kernel, "biases": bias[None]} if oldest else {"weights": cell([kernel, bias[:, None]])}
+        layers += [
+            {"type": "conv", "name": name, "stride": 1.0, "pad": float(name[:2] == "co"), **weights},
+            {"type": "relu", "name": f"relu_{name}"},
+        ]
     average = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) if np.size(mean) == 3 else mean
     normalization = {"averageImage": average, "imageSize": np.array([224.0, 224.0, 3.0])}
     meta = {"normalization": normalization} if oldest else {"meta": {"normalization": normalization}}
@@ -134,6 +137,7 @@ def write_matconvnet(path, network, compress=False, **options):
 
 # ---------------------------------------------------------------- Keras
 
+
 def write_keras_h5(path, layers, keras1=False, whole_model=False):
     """``layers``: list of (name, kernel or None, bias), in the layout of Keras' save_weights."""
     with h5py.File(path, "w") as file:
@@ -141,8 +145,11 @@ def write_keras_h5(path, layers, keras1=False, whole_model=False):
         root.attrs["layer_names"] = np.array([name.encode() for name, _, _ in layers])
         for name, kernel, bias in layers:
             group = root.require_group(name)
-            names = [] if kernel is None else ([f"{name}_W:0", f"{name}_b:0"] if keras1
-                                               else [f"{name}/kernel:0", f"{name}/bias:0"])
+            names = (
+                []
+                if kernel is None
+                else ([f"{name}_W:0", f"{name}_b:0"] if keras1 else [f"{name}/kernel:0", f"{name}/bias:0"])
+            )
             group.attrs["weight_names"] = np.array([n.encode() for n in names], dtype="S40")
             for dataset, values in zip(names, (kernel, bias)):
                 group[dataset] = values

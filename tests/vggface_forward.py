@@ -29,8 +29,7 @@ def prototxt(outputs):
         text.append(f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{top}" {parameters} }}')
 
     for name in CONVS:
-        add(name, "Convolution", name,
-            f"convolution_param {{ num_output: {outputs[name]} pad: 1 kernel_size: 3 }}")
+        add(name, "Convolution", name, f"convolution_param {{ num_output: {outputs[name]} pad: 1 kernel_size: 3 }}")
         bottom = name
         add(f"relu_{name}", "ReLU", name)
         if name in LAST_OF_BLOCK:
@@ -75,8 +74,7 @@ def trunk(x, weights):
 
 def forward_matconvnet(path, rgb, outputs):
     content = scipy.io.loadmat(path, squeeze_me=True, struct_as_record=False)
-    weights = {layer.name: (layer.weights[0], layer.weights[1])
-               for layer in content["layers"] if layer.type == "conv"}
+    weights = {layer.name: (layer.weights[0], layer.weights[1]) for layer in content["layers"] if layer.type == "conv"}
     x = trunk(rgb.astype(np.float32) - content["meta"].normalization.averageImage, weights)
     x = relu(convolve(x, *weights["fc6"]))[0, 0]
     kernel, bias = weights["fc7"]  # 1x1 was squeezed away
@@ -85,8 +83,9 @@ def forward_matconvnet(path, rgb, outputs):
 
 def forward_keras_vggface(path, rgb, outputs):
     with h5py.File(path) as file:
-        weights = {name: (file[name][name]["kernel:0"][()], file[name][name]["bias:0"][()])
-                   for name in [*CONVS, "fc6", "fc7"]}
+        weights = {
+            name: (file[name][name]["kernel:0"][()], file[name][name]["bias:0"][()]) for name in [*CONVS, "fc6", "fc7"]
+        }
     x = trunk(rgb[..., ::-1].astype(np.float32) - np.float32(MEAN_BGR), weights).reshape(-1)
     for name in ("fc6", "fc7"):
         kernel, bias = weights[name]

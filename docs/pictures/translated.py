@@ -12,13 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from iacyclegan_tf.atomic_files import write_bytes
-from iacyclegan_tf.commands import run_command
+from iacyclegan_tf.common.atomic_files import write_bytes
+from iacyclegan_tf.common.command_line import progress_bar, run_command
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.faces import load_faces
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.finished_run import newest_run, open_run
-from iacyclegan_tf.start import progress_bar
-from iacyclegan_tf.trained import load
+from iacyclegan_tf.inference.runs import newest_run, open_run
+from iacyclegan_tf.inference.trained import load
 
 PEOPLE = 6
 GAP = 4  # pixels

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iacyclegan_tf.config import DataConfig
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.data.people import People
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.data.people.identities import People
 
 if TYPE_CHECKING:  # it needs TensorFlow
-    from iacyclegan_tf.data.record_pairs import RecordPairs
+    from iacyclegan_tf.data.shards.record_pairs import RecordPairs
 
 FEWEST_PEOPLE = 2  # per part: a triplet and a ranking both need a second person
 
@@ -67,27 +67,35 @@ class Faces:
     def mean_training_images(self) -> dict[str, np.ndarray]:
         """``photos`` and ``sketches``: the mean of all training pairs, float64 ``[H, W, 3]`` in 0..255."""
         count = len(self.fitting) + len(self.validation)
-        return {side: (fitting + validation) / count
-                for side, fitting, validation in zip(("photos", "sketches"), self.fitting.sums, self.validation.sums)}
+        return {
+            side: (fitting + validation) / count
+            for side, fitting, validation in zip(("photos", "sketches"), self.fitting.sums, self.validation.sums)
+        }
 
     def counts(self) -> list[str]:
         """E.g. ``["train 86 = 76 fit + 10 validation", "dev 48"]``, in pairs."""
         fitting, validation = len(self.fitting), len(self.validation)
-        return [f"train {fitting + validation} = {fitting} fit + {validation} validation",
-                f"{self.test_split} {len(self.test)}"]
+        return [
+            f"train {fitting + validation} = {fitting} fit + {validation} validation",
+            f"{self.test_split} {len(self.test)}",
+        ]
 
 
 def choose_test_split(settings: DataConfig, splits: list[str]) -> str:
     """The split to test on, where the data hold ``splits``; ``UserError`` where the settings leave it open."""
     if settings.train_split not in splits:
-        raise UserError(f"data.train_split is {settings.train_split!r}, but {settings.root} holds the splits: "
-                        f"{', '.join(map(repr, splits))}. Name one of them, or give data.split_file.")
+        raise UserError(
+            f"data.train_split is {settings.train_split!r}, but {settings.root} holds the splits: "
+            f"{', '.join(map(repr, splits))}. Name one of them, or give data.split_file."
+        )
     others = [split for split in splits if split != settings.train_split]
     if settings.test_split == "auto" and len(others) == 1:
         return others[0]
     if settings.test_split not in others:
-        raise UserError(f"data.test_split is {settings.test_split!r}, but beside {settings.train_split!r} "
-                        f"{settings.root} holds: {', '.join(map(repr, others)) or 'no other split'}. Name one of them.")
+        raise UserError(
+            f"data.test_split is {settings.test_split!r}, but beside {settings.train_split!r} "
+            f"{settings.root} holds: {', '.join(map(repr, others)) or 'no other split'}. Name one of them."
+        )
     return settings.test_split
 
 
@@ -104,10 +112,14 @@ def checked(faces: Faces) -> Faces:
     for name in ("fitting", "validation", "test"):
         people = getattr(faces, name).people
         if people < FEWEST_PEOPLE:
-            raise UserError(f"The {name} part has {people} people; it needs at least {FEWEST_PEOPLE}. "
-                            "Give more pairs, or change data.validation_share.")
+            raise UserError(
+                f"The {name} part has {people} people; it needs at least {FEWEST_PEOPLE}. "
+                "Give more pairs, or change data.validation_share."
+            )
     common = set(faces.test.identities) & (set(faces.fitting.identities) | set(faces.validation.identities))
     if common:
-        raise UserError(f"{len(common)} people are in both the training and the test split, e.g. "
-                        f"{sorted(common)[0]}; results on them would mean nothing.")
+        raise UserError(
+            f"{len(common)} people are in both the training and the test split, e.g. "
+            f"{sorted(common)[0]}; results on them would mean nothing."
+        )
     return faces

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 MODES = ("native", "pad", "squeeze")
 MULTIPLE = 4
@@ -46,11 +46,14 @@ class Fit:
             raise UserError(f"Fit mode '{self.mode}' is unknown; allowed are {', '.join(MODES)}.")
         if self.mode == "native":
             if min(self.height, self.width) < 0 or (self.height == 0) != (self.width == 0):
-                raise UserError(f"Fit mode 'native' got the size {self.height}x{self.width} (height x "
-                                "width); give both or leave both 0.")
+                raise UserError(
+                    f"Fit mode 'native' got the size {self.height}x{self.width} (height x "
+                    "width); give both or leave both 0."
+                )
         elif min(self.height, self.width) < 1 or self.height % MULTIPLE or self.width % MULTIPLE:
-            raise UserError(f"Height {self.height} and width {self.width} must both be positive and "
-                            f"divisible by {MULTIPLE}.")
+            raise UserError(
+                f"Height {self.height} and width {self.width} must both be positive and divisible by {MULTIPLE}."
+            )
 
     def network_size(self, original_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) that an image of ``original_size`` (height, width) has for the network.
@@ -66,7 +69,8 @@ class Fit:
             raise UserError(
                 f"An image is {original_size[0]}x{original_size[1]} (height x width), but with fit "
                 f"'native' all images must share the size {self.height}x{self.width}; "
-                "choose fit 'pad' or 'squeeze' for images of several sizes.")
+                "choose fit 'pad' or 'squeeze' for images of several sizes."
+            )
         return size
 
     def apply(self, image: np.ndarray) -> np.ndarray:
@@ -78,8 +82,10 @@ class Fit:
         """Bring [H, W, 3] (values 0..255) back to ``original_size`` (h, w): uint8 [h, w, 3]."""
         expected = self.network_size(original_size)
         if tuple(image.shape[:2]) != expected:
-            raise UserError(f"An image of {image.shape[0]}x{image.shape[1]} (height x width) cannot be "
-                            f"undone; fit '{self.mode}' gives {expected[0]}x{expected[1]}.")
+            raise UserError(
+                f"An image of {image.shape[0]}x{image.shape[1]} (height x width) cannot be "
+                f"undone; fit '{self.mode}' gives {expected[0]}x{expected[1]}."
+            )
         size = np.asarray(original_size, np.int32)
         return _compiled(self, "undo_graph")(np.asarray(image, np.float32), size).numpy().astype(np.uint8)
 
@@ -96,8 +102,7 @@ class Fit:
             image = _resize(image, inner)
         if self.mode == "squeeze":  # nothing to pad
             return _static(image, self)
-        image = _pad_edges(_pad_edges(image, -3, inner[0], outer[0], start[0]),
-                           -2, inner[1], outer[1], start[1])
+        image = _pad_edges(_pad_edges(image, -3, inner[0], outer[0], start[0]), -2, inner[1], outer[1], start[1])
         return _static(image, self) if self.mode != "native" else image
 
     def undo_graph(self, image, original_size):
@@ -106,7 +111,7 @@ class Fit:
 
         original_size = tf.convert_to_tensor(original_size, tf.int32)
         inner, _, start = self._place(original_size)
-        image = image[..., start[0]:start[0] + inner[0], start[1]:start[1] + inner[1], :]
+        image = image[..., start[0] : start[0] + inner[0], start[1] : start[1] + inner[1], :]
         if self.mode == "native":
             return _whole(image)
         return _resize(image, original_size)

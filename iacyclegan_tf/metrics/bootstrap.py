@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.score_matrix import checked_scores, genuine_pairs
 
 LEVEL = 0.95
@@ -18,8 +18,10 @@ LEVEL = 0.95
 def draw_people(people: int, resamples: int, seed: int) -> np.ndarray:
     """How often each person is drawn: int64 [resamples, people], each row adds up to ``people``."""
     if people < 2 or resamples < 1:
-        raise UserError(f"The bootstrap needs at least 2 people and 1 resample; there are {people} people "
-                        f"and {resamples} resamples.")
+        raise UserError(
+            f"The bootstrap needs at least 2 people and 1 resample; there are {people} people "
+            f"and {resamples} resamples."
+        )
     return np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
 
 
@@ -37,8 +39,9 @@ def resampled_means(values: np.ndarray, identities: Sequence[str], draws: np.nda
     return weights @ np.asarray(values, np.float64) / weights.sum(axis=1)
 
 
-def resampled_verification(scores: np.ndarray, probe_ids: Sequence[str], gallery_ids: Sequence[str], far: float,
-                           draws: np.ndarray) -> np.ndarray:
+def resampled_verification(
+    scores: np.ndarray, probe_ids: Sequence[str], gallery_ids: Sequence[str], far: float, draws: np.ndarray
+) -> np.ndarray:
     """Verification rate at FAR ``far`` on each draw of people, taken on both sides; float64 [resamples].
 
     A genuine pair counts as often as its person is drawn, an impostor pair as often as both are drawn together; the

@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.metrics.all_cores import on_all_cores
-from iacyclegan_tf.metrics.image_pairs import checked_pairs
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.metrics.image_pairs import checked_pairs, on_all_cores
 from iacyclegan_tf.metrics.phase_congruency import phase_congruency
-from iacyclegan_tf.metrics.scharr import scharr_energy
 
 MINIMUM_SIDE = 12  # twice the shortest wave of the filters
 T1 = np.float32(0.85)  # phase congruency
@@ -48,7 +46,7 @@ def luminance_similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
 
 def similarity_ratio(first: np.ndarray, second: np.ndarray, constant: np.float32) -> np.ndarray:
     """(2 a b + T) / (a^2 + b^2 + T): 1 where both are equal."""
-    return (2 * first * second + constant) / (first ** 2 + second ** 2 + constant)
+    return (2 * first * second + constant) / (first**2 + second**2 + constant)
 
 
 def weighted_mean(similarity: Similarity) -> float:
@@ -62,8 +60,10 @@ def weighted_mean(similarity: Similarity) -> float:
 def defined(values: np.ndarray) -> np.ndarray:
     """The values of all pairs, or UserError naming the first pair without any feature."""
     if np.isnan(values).any():
-        raise UserError(f"FSIM is not defined for pair {int(np.argmax(np.isnan(values)))} (from 0): both "
-                        "images are constant and have no features.")
+        raise UserError(
+            f"FSIM is not defined for pair {int(np.argmax(np.isnan(values)))} (from 0): both "
+            "images are constant and have no features."
+        )
     return values
 
 
@@ -82,3 +82,49 @@ def subsample(image: np.ndarray, factor: int) -> np.ndarray:
     # The window of an even size has no middle: MATLAB's conv2 'same' puts it one pixel further on than SciPy.
     means = uniform_filter(image, factor, mode="constant", origin=-1 if factor % 2 == 0 else 0)
     return np.ascontiguousarray(means[::factor, ::factor])
+
+
+RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+T3 = T4 = np.float32(200)
+CHROMA_EXPONENT = 0.03
+
+
+def fsimc(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
+    """FSIMc of uint8 RGB images [H, W, 3] (a float) or [N, H, W, 3] (float64 [N]); 1 for equal images.
+
+    Symmetric. Subsampling and errors are those of ``fsim``. Luminance is the Y of YIQ, not rounded to 8
+    bits; grey images given as RGB have their FSIM. As in the published program a negative chroma product
+    (opposite hues) is raised to 0.03 as a complex number, of which the real part counts.
+    """
+    pairs = checked_pairs(first, second, MINIMUM_SIDE, channels=3)
+    return pairs.answer(defined(on_all_cores(_fsimc, pairs.first, pairs.second)))
+
+
+def _fsimc(first: np.ndarray, second: np.ndarray) -> float:
+    (luminance_1, *chroma_1), (luminance_2, *chroma_2) = _yiq(first), _yiq(second)
+    similarity = luminance_similarity(luminance_1, luminance_2)
+    in_phase, quadrature = (similarity_ratio(a, b, constant) for a, b, constant in zip(chroma_1, chroma_2, (T3, T4)))
+    powers = ((in_phase * quadrature).astype(np.complex128) ** CHROMA_EXPONENT).real
+    return weighted_mean(Similarity(similarity.local * powers, similarity.weight))
+
+
+def _yiq(image: np.ndarray) -> list[np.ndarray]:
+    """Y, I, Q, subsampled, float32 [h, w] each."""
+    factor = subsampling(*image.shape[:2])
+    return [subsample(image @ weights, factor) for weights in RGB_TO_YIQ]
+
+
+def scharr_energy(image: np.ndarray) -> np.ndarray:
+    """Squared gradient magnitude of a real image [H, W], zero-padded at the border; [H, W] in the same dtype.
+
+    The kernel [3 0 -3; 10 0 -10; 3 0 -3] / 16 and its transpose (Zhang 2011): a slope of one grey
+    level a pixel gives a gradient of 2.
+    """
+    return _derivative(image, 0) ** 2 + _derivative(image, 1) ** 2
+
+
+def _derivative(image: np.ndarray, axis: int) -> np.ndarray:
+    from scipy.ndimage import correlate1d
+
+    smooth = correlate1d(image, np.array([3, 10, 3]) / 16, axis=1 - axis, mode="constant")
+    return correlate1d(smooth, [-1, 0, 1], axis=axis, mode="constant")

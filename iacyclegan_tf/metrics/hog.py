@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.image_pairs import checked_stack
 
 CELL = 10  # pixels, at 200x250
@@ -25,8 +25,9 @@ def hog_scores(probes: np.ndarray, gallery: np.ndarray, cell: int = CELL) -> np.
     probes = checked_stack(probes, "The probes", minimum_side=BLOCK * cell)
     gallery = checked_stack(gallery, "The gallery images", minimum_side=BLOCK * cell)
     if probes.shape[1:] != gallery.shape[1:]:
-        raise UserError(f"Probes and gallery must have one size; they have {list(probes.shape)} and "
-                        f"{list(gallery.shape)}.")
+        raise UserError(
+            f"Probes and gallery must have one size; they have {list(probes.shape)} and {list(gallery.shape)}."
+        )
     return _centred(probes, "probes", cell) @ _centred(gallery, "gallery images", cell).T
 
 
@@ -38,8 +39,10 @@ def _centred(images: np.ndarray, what: str, cell: int) -> np.ndarray:
     centred = features - features.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     if lengths.min() < 1e-9 * max(1.0, np.abs(features).max()):
-        raise UserError(f"The {what} have no HOG features that tell image {int(np.argmin(lengths))} (from 0) "
-                        "from the mean image; constant or all equal images cannot be compared.")
+        raise UserError(
+            f"The {what} have no HOG features that tell image {int(np.argmin(lengths))} (from 0) "
+            "from the mean image; constant or all equal images cannot be compared."
+        )
     return centred / lengths
 
 
@@ -47,7 +50,12 @@ def _features(images: np.ndarray, cell: int) -> np.ndarray:
     try:
         from skimage.feature import hog
     except ImportError as error:
-        raise UserError("The HOG row needs scikit-image, which cannot be imported here; "
-                        "pip install scikit-image.") from error
-    return np.stack([hog(image, orientations=ORIENTATIONS, pixels_per_cell=(cell, cell),
-                         cells_per_block=(BLOCK, BLOCK)) for image in images])
+        raise UserError(
+            "The HOG row needs scikit-image, which cannot be imported here; pip install scikit-image."
+        ) from error
+    return np.stack(
+        [
+            hog(image, orientations=ORIENTATIONS, pixels_per_cell=(cell, cell), cells_per_block=(BLOCK, BLOCK))
+            for image in images
+        ]
+    )

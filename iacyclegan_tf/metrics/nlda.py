@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.image_pairs import checked_pairs
 
 TRAINING_SHARES = {"cufs": (150, 338), "cufsf": (300, 944)}  # training people of all test people
@@ -29,8 +29,7 @@ class Nlda(NamedTuple):
     protocol: str
 
 
-def nlda(real: np.ndarray, synthesised: np.ndarray, protocol: str = "cufs", splits: int = 20,
-         seed: int = 0) -> Nlda:
+def nlda(real: np.ndarray, synthesised: np.ndarray, protocol: str = "cufs", splits: int = 20, seed: int = 0) -> Nlda:
     """NLDA accuracy of uint8 grey images [N, H, W], one real and one synthesised a person, in the same order.
 
     ``protocol``: "cufs" trains on 150 / 338 of the people (150 of the 338 of CUFS), "cufsf" on 300 / 944; the
@@ -46,18 +45,22 @@ def nlda(real: np.ndarray, synthesised: np.ndarray, protocol: str = "cufs", spli
     train = _training_people(people, protocol)
     height, width = pairs.first.shape[1:]
     if height * width <= train:
-        raise UserError(f"NLDA with {train} training people needs images of more pixels than that; "
-                        f"these have {width}x{height}.")
+        raise UserError(
+            f"NLDA with {train} training people needs images of more pixels than that; these have {width}x{height}."
+        )
     if splits < 1:
         raise UserError(f"NLDA needs at least 1 random split; splits is {splits}.")
     products = _products(np.concatenate([pairs.first, pairs.second]).reshape(2 * people, -1))
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(people) for _ in range(splits)]
     maxima = np.array([_best_accuracy(products, order[:train], order[train:]) for order in orders])
-    return Nlda(float(maxima.mean()), maxima,
-                f"NLDA, {splits} random splits (seed {seed}) of {people} people into {train} training and "
-                f"{people - train} test, raw grey {width}x{height}, PCA to at most {2 * train - 1}, "
-                "mean of each split's maximum over all dimensions (optimistic by design)")
+    return Nlda(
+        float(maxima.mean()),
+        maxima,
+        f"NLDA, {splits} random splits (seed {seed}) of {people} people into {train} training and "
+        f"{people - train} test, raw grey {width}x{height}, PCA to at most {2 * train - 1}, "
+        "mean of each split's maximum over all dimensions (optimistic by design)",
+    )
 
 
 def _training_people(people: int, protocol: str) -> int:
@@ -67,8 +70,10 @@ def _training_people(people: int, protocol: str) -> int:
     share, total = TRAINING_SHARES[protocol]
     train = round(people * share / total)
     if train < 2 or people - train < 2:
-        raise UserError(f"NLDA needs at least 2 training and 2 test people; {people} people under the "
-                        f"protocol {protocol} give {train} and {people - train}.")
+        raise UserError(
+            f"NLDA needs at least 2 training and 2 test people; {people} people under the "
+            f"protocol {protocol} give {train} and {people - train}."
+        )
     return train
 
 
@@ -79,7 +84,7 @@ def _products(pixels: np.ndarray) -> np.ndarray:
     """
     products = np.zeros((len(pixels), len(pixels)))
     for start in range(0, pixels.shape[1], 4096):
-        block = pixels[:, start:start + 4096].astype(np.float64)
+        block = pixels[:, start : start + 4096].astype(np.float64)
         products += block @ block.T
     return products
 
@@ -113,7 +118,7 @@ def _discriminants(components: np.ndarray, people: int) -> np.ndarray:
     real, synthesised = components[:people], components[people:]
     # S_w is the sum of the outer products of these differences (over 2), S_b that of the class means.
     _, within, axes = np.linalg.svd(real - synthesised)
-    null_space = axes[(within > tolerance).sum():].T
+    null_space = axes[(within > tolerance).sum() :].T
     _, between, axes = np.linalg.svd((real + synthesised) / 2 @ null_space, full_matrices=False)
     return null_space @ axes[between > tolerance].T
 

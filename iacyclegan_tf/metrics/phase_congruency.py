@@ -66,8 +66,9 @@ def filter_bank(height: int, width: int) -> FilterBank:
     radius[0, 0] = 1  # any number above 0: the filters are set to 0 there
     waves = SHORTEST_WAVE * SCALE_FACTOR ** np.arange(SCALES)
     radial = [_log_gabor(radius, wave) * low_pass for wave in waves]
-    filters = np.stack([[band * _spread(angle, number * np.pi / ORIENTATIONS) for band in radial]
-                        for number in range(ORIENTATIONS)])
+    filters = np.stack(
+        [[band * _spread(angle, number * np.pi / ORIENTATIONS) for band in radial] for number in range(ORIENTATIONS)]
+    )
     filters[..., 0, 0] = 0
     return FilterBank(filters.astype(np.float32), np.array([_noise_factor(bands) for bands in filters]))
 
@@ -79,12 +80,12 @@ def _frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _log_gabor(radius: np.ndarray, wavelength: float) -> np.ndarray:
-    return np.exp(-np.log(radius * wavelength) ** 2 / (2 * np.log(SIGMA_ONF) ** 2))
+    return np.exp(-(np.log(radius * wavelength) ** 2) / (2 * np.log(SIGMA_ONF) ** 2))
 
 
 def _spread(angle: np.ndarray, direction: float) -> np.ndarray:
     difference = np.abs(np.angle(np.exp(1j * (angle - direction))))
-    return np.exp(-difference ** 2 / (2 * SIGMA_ANGLE ** 2))
+    return np.exp(-(difference**2) / (2 * SIGMA_ANGLE**2))
 
 
 def _noise_factor(bands: np.ndarray) -> float:
@@ -95,7 +96,7 @@ def _noise_factor(bands: np.ndarray) -> float:
     """
     power = (1 / -np.log(0.5)) / (bands[0] ** 2).sum()
     kernels = np.fft.ifft2(bands).real * np.sqrt(bands[0].size)
-    squares = (kernels ** 2).sum()
+    squares = (kernels**2).sum()
     products = ((kernels.sum(axis=0) ** 2).sum() - squares) / 2  # over all pairs of two scales
     tau = np.sqrt(power * (squares + 2 * products))
     return tau * (np.sqrt(np.pi / 2) + NOISE_K * np.sqrt(2 - np.pi / 2)) / NOISE_DIVISOR

@@ -6,10 +6,11 @@ the match is ranked before it, so that a matcher that gives every image the same
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.score_matrix import best_score, checked_scores, genuine_pairs
 
 
@@ -57,14 +58,125 @@ def margins(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> n
     scores = checked_scores(scores)
     genuine = genuine_pairs(scores, probe_ids, gallery_ids)
     if genuine.all(axis=1).any():
-        raise UserError("The margin needs at least one other person in the gallery for each probe; "
-                        f"{int(genuine.all(axis=1).sum())} probes of {len(scores)} have none.")
+        raise UserError(
+            "The margin needs at least one other person in the gallery for each probe; "
+            f"{int(genuine.all(axis=1).sum())} probes of {len(scores)} have none."
+        )
     return best_score(scores, genuine) - best_score(scores, ~genuine)
 
 
 def _checked_ranks(ranks: np.ndarray) -> np.ndarray:
     ranks = np.asarray(ranks)
     if ranks.ndim != 1 or ranks.size == 0 or ranks.dtype.kind not in "iu" or ranks.min() < 0:
-        raise UserError("Ranks must be a non-empty list of whole numbers from 0, as rank_of_match gives; "
-                        f"these are {ranks.dtype} of shape {list(ranks.shape)}.")
+        raise UserError(
+            "Ranks must be a non-empty list of whole numbers from 0, as rank_of_match gives; "
+            f"these are {ranks.dtype} of shape {list(ranks.shape)}."
+        )
     return ranks.astype(np.int64)
+
+
+class GallerySizeCurve(NamedTuple):
+    """Rank-k (0..1) at each gallery size: mean and standard deviation over the random sub-galleries."""
+
+    size: np.ndarray  # int64 [S], ascending
+    mean: np.ndarray  # float64 [S]
+    deviation: np.ndarray  # float64 [S]; 0 without and with all distractors
+    protocol: str
+
+
+def rank_k_by_gallery_size(
+    scores: np.ndarray,
+    distractor_scores: np.ndarray,
+    probe_ids: Sequence,
+    gallery_ids: Sequence,
+    sizes: Sequence[int] | None = None,
+    k: int = 1,
+    repeats: int = 20,
+    seed: int = 0,
+) -> GallerySizeCurve:
+    """Rank-k of a closed-set search in growing galleries.
+
+    ``scores`` [probes, gallery] are those of the enrolled images, ``distractor_scores`` [probes, distractors]
+    those of images of other people. A gallery of size s holds all enrolled images and the first s - gallery
+    of a random order of the distractors, so that in each of the ``repeats`` orders the galleries grow and
+    rank-k falls or stays. Default sizes double from the enrolled images alone to all images. Ties count
+    against the system.
+
+    Raises UserError as ``rank_of_match`` does, for unequal numbers of probes, sizes outside enrolled..all, or
+    k or repeats below 1.
+    """
+    scores = checked_scores(scores)
+    distractor_scores = checked_scores(distractor_scores, "The distractor score matrix")
+    if len(scores) != len(distractor_scores):
+        raise UserError(
+            f"The distractor score matrix has {len(distractor_scores)} probes, the score matrix "
+            f"{len(scores)}; they must be the same probes."
+        )
+    if k < 1 or repeats < 1:
+        raise UserError(f"Rank-k against gallery size needs k and repeats of at least 1; they are {k} and {repeats}.")
+    added = _checked_sizes(sizes, scores.shape[1], distractor_scores.shape[1]) - scores.shape[1]
+    match = best_score(scores, genuine_pairs(scores, probe_ids, gallery_ids))[:, None]
+    ranks = rank_of_match(scores, probe_ids, gallery_ids)
+    runs = _runs(ranks, distractor_scores >= match, added, k, repeats, seed)
+    protocol = (
+        f"rank-{k}, {scores.shape[1]} enrolled images and up to {added.max()} of "
+        f"{distractor_scores.shape[1]} distractors, {repeats} random orders, seed {seed}"
+    )
+    return GallerySizeCurve(added + scores.shape[1], runs.mean(axis=0), runs.std(axis=0), protocol)
+
+
+def _runs(ranks: np.ndarray, beaten: np.ndarray, added: np.ndarray, k: int, repeats: int, seed: int) -> np.ndarray:
+    """Rank-k in each random order at each number of added distractors; [repeats, S]."""
+    rng = np.random.default_rng(seed)
+    runs = np.empty((repeats, len(added)))
+    for run in runs:
+        order = rng.permutation(beaten.shape[1])
+        before = np.concatenate([np.zeros((len(ranks), 1), int), np.cumsum(beaten[:, order], axis=1)], axis=1)
+        run[:] = (ranks[:, None] + before[:, added] < k).mean(axis=0)
+    return runs
+
+
+def _checked_sizes(sizes: Sequence[int] | None, enrolled: int, distractors: int) -> np.ndarray:
+    total = enrolled + distractors
+    if sizes is None:
+        doubling = enrolled * 2 ** np.arange(int(np.log2(total / enrolled)) + 1)
+        return np.unique(np.append(doubling, total))
+    sizes = np.unique(np.asarray(sizes))
+    if sizes.size == 0 or sizes.dtype.kind not in "iu" or sizes[0] < enrolled or sizes[-1] > total:
+        raise UserError(
+            f"Gallery sizes must be whole numbers from {enrolled} (all enrolled) to {total} "
+            f"(with all distractors); these are {sizes.tolist()}."
+        )
+    return sizes.astype(np.int64)
+
+
+def rank1_by_gallery_choice(scores: np.ndarray, identities: Sequence[str]) -> np.ndarray:
+    """Rank-1, 0..1, of each choice of gallery; float64 [choices]. Its mean is the number to report.
+
+    ``scores`` [N, N]: photo against photo, higher for the more alike. Choice j takes the j-th photo of every person (in
+    the given order) as gallery and all other photos as probes; there are as many choices as the person with the
+    fewest photos has. Ties count against the system.
+
+    Raises UserError for a matrix that is not finite, not square or does not fit ``identities``, for fewer than two
+    people, and for a person with one photo only.
+    """
+    scores, identities = checked_scores(scores), np.array(list(identities))
+    if scores.shape != (len(identities),) * 2:
+        raise UserError(
+            f"{len(identities)} photos need scores of {len(identities)} x {len(identities)}; "
+            f"these are of shape {list(scores.shape)}."
+        )
+    places = [np.flatnonzero(identities == person) for person in np.unique(identities)]
+    choices = min(map(len, places))
+    if len(places) < 2 or choices < 2:
+        raise UserError(
+            f"A gallery of one photo each needs at least 2 people with 2 photos each; there are {len(places)} "
+            f"people, the fewest photos of one are {choices}."
+        )
+    results = []
+    for choice in range(choices):
+        gallery = np.array([some[choice] for some in places])
+        probes = np.setdiff1d(np.arange(len(identities)), gallery)
+        ranks = rank_of_match(scores[np.ix_(probes, gallery)], identities[probes], identities[gallery])
+        results.append(rank_k(ranks, 1))
+    return np.array(results)

@@ -4,19 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 
 def checked_scores(scores: np.ndarray, what: str = "The score matrix") -> np.ndarray:
     """Scores as float64 [probes, gallery]; raises UserError unless it is a finite, real, non-empty matrix."""
     scores = np.asarray(scores)
     if scores.ndim != 2 or scores.size == 0 or scores.dtype.kind not in "iuf":
-        raise UserError(f"{what} must be a non-empty matrix of numbers [probes, gallery]; "
-                        f"this is {scores.dtype} of shape {list(scores.shape)}.")
+        raise UserError(
+            f"{what} must be a non-empty matrix of numbers [probes, gallery]; "
+            f"this is {scores.dtype} of shape {list(scores.shape)}."
+        )
     if not np.isfinite(scores).all():
         broken = int((~np.isfinite(scores)).sum())
-        raise UserError(f"{what} has {broken} values of {scores.size} that are not finite; "
-                        "every score must be a finite number.")
+        raise UserError(
+            f"{what} has {broken} values of {scores.size} that are not finite; every score must be a finite number."
+        )
     return scores.astype(np.float64)
 
 
@@ -28,21 +31,60 @@ def genuine_pairs(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence
     """
     probe_ids, gallery_ids = np.array(list(probe_ids)), np.array(list(gallery_ids))
     if probe_ids.shape != scores.shape[:1] or gallery_ids.shape != scores.shape[1:]:
-        raise UserError(f"A score matrix of shape {list(scores.shape)} needs {scores.shape[0]} probe "
-                        f"identities and {scores.shape[1]} gallery identities; there are {probe_ids.size} "
-                        f"and {gallery_ids.size}.")
+        raise UserError(
+            f"A score matrix of shape {list(scores.shape)} needs {scores.shape[0]} probe "
+            f"identities and {scores.shape[1]} gallery identities; there are {probe_ids.size} "
+            f"and {gallery_ids.size}."
+        )
     kinds = probe_ids.dtype.kind + gallery_ids.dtype.kind
     if kinds != "UU" and not set(kinds) <= set("iu"):
-        raise UserError("Identities must be all strings or all whole numbers; the probes' are "
-                        f"{probe_ids.dtype}, the gallery's {gallery_ids.dtype}.")
+        raise UserError(
+            "Identities must be all strings or all whole numbers; the probes' are "
+            f"{probe_ids.dtype}, the gallery's {gallery_ids.dtype}."
+        )
     genuine = probe_ids[:, None] == gallery_ids
     missing = ~genuine.any(axis=1)
     if missing.any():
-        raise UserError(f"{int(missing.sum())} probe identities are not in the gallery, the first is "
-                        f"{probe_ids[missing][0]}; every probe must have its person in the gallery.")
+        raise UserError(
+            f"{int(missing.sum())} probe identities are not in the gallery, the first is "
+            f"{probe_ids[missing][0]}; every probe must have its person in the gallery."
+        )
     return genuine
 
 
 def best_score(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
     """Each probe's highest score among the pairs marked True (one at least in each row); [probes]."""
     return np.where(among, scores, -np.inf).max(axis=1)
+
+
+def z_normalise(scores: np.ndarray, what: str = "The score matrix") -> np.ndarray:
+    """(scores - mean) / population standard deviation over the whole matrix; float64 [probes, gallery].
+
+    Raises UserError where all scores are equal: such a matrix says nothing, and its deviation is 0.
+    """
+    scores = checked_scores(scores, what)
+    if scores.min() == scores.max():
+        raise UserError(f"{what} holds one value only ({scores.flat[0]:g}) and cannot be z-normalised.")
+    return (scores - scores.mean()) / scores.std()
+
+
+def fuse(matrices: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Weighted sum of the z-normalised matrices (equal weights of 1 by default); float64 [probes, gallery].
+
+    Raises UserError for no matrix, unequal shapes, a constant or non-finite matrix, or weights that are not
+    one finite number from 0 per matrix with at least one above 0.
+    """
+    if not len(matrices):
+        raise UserError("Fusion needs at least one score matrix; there is none.")
+    shapes = [np.shape(matrix) for matrix in matrices]
+    if len(set(shapes)) > 1:
+        raise UserError(f"Fusion needs score matrices of one shape; these have {[list(s) for s in shapes]}.")
+    weights = np.ones(len(matrices)) if weights is None else np.asarray(weights, np.float64)
+    usable = np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.max(initial=0) > 0
+    if weights.shape != (len(matrices),) or not usable:
+        raise UserError(
+            f"Fusion of {len(matrices)} matrices needs as many finite weights from 0, not all 0; "
+            f"these are {weights.tolist()}."
+        )
+    normalised = [z_normalise(m, f"Score matrix {i + 1} of the fusion") for i, m in enumerate(matrices)]
+    return sum(weight * matrix for weight, matrix in zip(weights, normalised))

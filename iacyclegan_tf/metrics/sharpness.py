@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.metrics.fsim import scharr_energy
 from iacyclegan_tf.metrics.image_pairs import checked_pairs
-from iacyclegan_tf.metrics.scharr import scharr_energy
 
 
 def sharpness(synthesised: np.ndarray, real: np.ndarray) -> float | np.ndarray:
@@ -18,8 +18,10 @@ def sharpness(synthesised: np.ndarray, real: np.ndarray) -> float | np.ndarray:
     pairs = checked_pairs(synthesised, real, minimum_side=3)
     energies = [np.array([_mean_energy(image) for image in stack]) for stack in (pairs.first, pairs.second)]
     if not energies[1].all():
-        raise UserError(f"Sharpness divides by the gradient energy of the real image, and real image "
-                        f"{int(np.argmin(energies[1]))} (from 0) is constant.")
+        raise UserError(
+            f"Sharpness divides by the gradient energy of the real image, and real image "
+            f"{int(np.argmin(energies[1]))} (from 0) is constant."
+        )
     return pairs.answer(energies[0] / energies[1])
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from iacyclegan_tf.metrics.all_cores import on_all_cores
-from iacyclegan_tf.metrics.image_pairs import checked_pairs
+from iacyclegan_tf.metrics.image_pairs import checked_pairs, on_all_cores
 
 SIGMA = 1.5
 RADIUS = 5  # an 11x11 window
@@ -25,7 +24,7 @@ def ssim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
 def _ssim(first: np.ndarray, second: np.ndarray) -> float:
     a, b = first.astype(np.float64), second.astype(np.float64)
     mean_a, mean_b = _window_mean(a), _window_mean(b)
-    product, squares = mean_a * mean_b, mean_a ** 2 + mean_b ** 2
+    product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
     covariance = _window_mean(a * b) - product
     variances = _window_mean(a * a + b * b) - squares  # only the sum of both variances enters eq. 13
     score = (2 * product + C1) * (2 * covariance + C2) / ((squares + C1) * (variances + C2))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.score_matrix import checked_scores, genuine_pairs
 
 
@@ -53,8 +53,9 @@ class VerificationRate(NamedTuple):
         return f"{text} (indicative: {self.impostor_pairs} impostor pairs of the {self.needed_pairs} needed)"
 
 
-def genuine_and_impostor_scores(scores: np.ndarray, probe_ids: Sequence,
-                                gallery_ids: Sequence) -> tuple[np.ndarray, np.ndarray]:
+def genuine_and_impostor_scores(
+    scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence
+) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of a score matrix [probes, gallery] in two float64 lists: genuine, impostor.
 
     Raises UserError as ``rank_of_match`` does, and where there is no impostor pair.
@@ -73,8 +74,7 @@ def roc(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> RocCu
     return RocCurve(_share_above(impostor, thresholds), _share_above(genuine, thresholds), thresholds)
 
 
-def verification_rate(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence,
-                      far: float) -> VerificationRate:
+def verification_rate(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence, far: float) -> VerificationRate:
     """Share of genuine pairs accepted at FAR ``far`` (0.01 is 1 %), with its reservations.
 
     Raises UserError as ``genuine_and_impostor_scores`` does, and for a FAR that is not between 0 and 1.
@@ -92,12 +92,16 @@ def threshold_at_far(impostor_scores: np.ndarray, far: float) -> float:
     """
     _check_far(far)
     if np.ndim(impostor_scores) != 1:
-        raise UserError("Impostor scores must be a list [N], without any genuine score; "
-                        f"these have the shape {list(np.shape(impostor_scores))}.")
+        raise UserError(
+            "Impostor scores must be a list [N], without any genuine score; "
+            f"these have the shape {list(np.shape(impostor_scores))}."
+        )
     impostor = checked_scores(np.asarray(impostor_scores)[None], "The list of impostor scores")
     if impostor.size < needed_impostor_pairs(far):
-        raise UserError(f"A verification threshold at FAR {far:g} needs at least "
-                        f"{needed_impostor_pairs(far)} impostor pairs (10 / FAR); there are {impostor.size}.")
+        raise UserError(
+            f"A verification threshold at FAR {far:g} needs at least "
+            f"{needed_impostor_pairs(far)} impostor pairs (10 / FAR); there are {impostor.size}."
+        )
     return float(np.quantile(impostor, 1 - far))
 
 

@@ -64,9 +64,16 @@ def kernel_gradient(inputs, kernel, outer):
     height, width = outer.shape[1:3]
     ins, outs = kernel.shape[2:]
     outer = tf.reshape(outer, [-1, outs])
-    return tf.reshape(tf.stack([
-        tf.matmul(tf.reshape(inputs[:, i:i + height, j:j + width], [-1, ins]), outer, transpose_a=True)
-        for i in range(kernel.shape[0]) for j in range(kernel.shape[1])]), kernel.shape)
+    return tf.reshape(
+        tf.stack(
+            [
+                tf.matmul(tf.reshape(inputs[:, i : i + height, j : j + width], [-1, ins]), outer, transpose_a=True)
+                for i in range(kernel.shape[0])
+                for j in range(kernel.shape[1])
+            ]
+        ),
+        kernel.shape,
+    )
 
 
 def _with_gradients(inputs, kernel, own_input_gradient: bool, own_kernel_gradient: bool):
@@ -75,10 +82,18 @@ def _with_gradients(inputs, kernel, own_input_gradient: bool, own_kernel_gradien
     @tf.custom_gradient
     def convolution(inputs, kernel):
         def gradients(outer):
-            return (input_gradient(kernel, outer) if own_input_gradient else tf.raw_ops.Conv2DBackpropInput(
-                        input_sizes=tf.shape(inputs), filter=kernel, out_backprop=outer, **one),
-                    kernel_gradient(inputs, kernel, outer) if own_kernel_gradient else tf.raw_ops.Conv2DBackpropFilter(
-                        input=inputs, filter_sizes=tf.shape(kernel), out_backprop=outer, **one))
+            return (
+                input_gradient(kernel, outer)
+                if own_input_gradient
+                else tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=tf.shape(inputs), filter=kernel, out_backprop=outer, **one
+                ),
+                kernel_gradient(inputs, kernel, outer)
+                if own_kernel_gradient
+                else tf.raw_ops.Conv2DBackpropFilter(
+                    input=inputs, filter_sizes=tf.shape(kernel), out_backprop=outer, **one
+                ),
+            )
 
         return tf.nn.conv2d(inputs, kernel, 1, "VALID"), gradients
 

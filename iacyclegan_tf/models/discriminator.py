@@ -5,8 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.models.convolution import Convolution
-from iacyclegan_tf.models.initializers import normal, seed_sequence
-from iacyclegan_tf.models.layers import InstanceNormalization
+from iacyclegan_tf.models.layers import InstanceNormalization, normal, seed_sequence
 
 LEAK = 0.2
 
@@ -30,8 +29,12 @@ class Discriminator(tf.keras.Model):
         seeds = seed_sequence(seed)
 
         def conv(channels: int, strides: int, use_bias: bool) -> list:
-            return [tf.keras.layers.ZeroPadding2D(1, dtype=policy),
-                    Convolution(channels, 4, strides=strides, use_bias=use_bias, kernel_initializer=normal(seeds), dtype=policy)]
+            return [
+                tf.keras.layers.ZeroPadding2D(1, dtype=policy),
+                Convolution(
+                    channels, 4, strides=strides, use_bias=use_bias, kernel_initializer=normal(seeds), dtype=policy
+                ),
+            ]
 
         def leaky_relu():
             return tf.keras.layers.LeakyReLU(LEAK, dtype=policy)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.models.convolution import Convolution
-from iacyclegan_tf.models.initializers import normal, seed_sequence
-from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
-from iacyclegan_tf.models.sharpening import sharpened
+from iacyclegan_tf.models.layers import (
+    InstanceNormalization,
+    ReflectionPadding2D,
+    normal,
+    seed_sequence,
+    sharpened,
+    upsampling,
+)
 
 
 class ResidualBlock(tf.keras.layers.Layer):
@@ -17,8 +22,9 @@ class ResidualBlock(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         policy = self.dtype_policy
         self.pad = ReflectionPadding2D(1, dtype=policy)
-        self.conv1, self.conv2 = (Convolution(filters, 3, use_bias=False, dtype=policy, kernel_initializer=normal(seeds))
-                                  for _ in range(2))
+        self.conv1, self.conv2 = (
+            Convolution(filters, 3, use_bias=False, dtype=policy, kernel_initializer=normal(seeds)) for _ in range(2)
+        )
         self.norm1, self.norm2 = (InstanceNormalization(dtype=policy) for _ in range(2))
 
     def call(self, inputs, training=None):
@@ -46,17 +52,34 @@ class Generator(tf.keras.Model):
     TensorShape([1, 32, 24, 3])
     """
 
-    def __init__(self, filters: int = 64, blocks: int = 9, upsampling_kind: str = "transpose",
-                 seed: int | None = None, recompute: bool = False, sharpening: bool = False, dtype=None, **kwargs):
+    def __init__(
+        self,
+        filters: int = 64,
+        blocks: int = 9,
+        upsampling_kind: str = "transpose",
+        seed: int | None = None,
+        recompute: bool = False,
+        sharpening: bool = False,
+        dtype=None,
+        **kwargs,
+    ):
         super().__init__(dtype=dtype, **kwargs)
-        self._arguments = {"filters": filters, "blocks": blocks, "upsampling_kind": upsampling_kind, "seed": seed,
-                           "recompute": recompute, "sharpening": sharpening}
+        self._arguments = {
+            "filters": filters,
+            "blocks": blocks,
+            "upsampling_kind": upsampling_kind,
+            "seed": seed,
+            "recompute": recompute,
+            "sharpening": sharpening,
+        }
         self.recompute = recompute
         policy = self.dtype_policy
         seeds = seed_sequence(seed)
 
         def conv(channels: int, size: int, **options):
-            return Convolution(channels, size, use_bias=False, kernel_initializer=normal(seeds), dtype=policy, **options)
+            return Convolution(
+                channels, size, use_bias=False, kernel_initializer=normal(seeds), dtype=policy, **options
+            )
 
         def norm_relu() -> list:
             return [InstanceNormalization(dtype=policy), tf.keras.layers.ReLU(dtype=policy)]
@@ -67,8 +90,10 @@ class Generator(tf.keras.Model):
         self.stages += [ResidualBlock(4 * filters, seeds, dtype=policy) for _ in range(blocks)]
         for channels in (2 * filters, filters):
             self.stages += [*upsampling(upsampling_kind, channels, normal(seeds), policy), *norm_relu()]
-        self.stages += [ReflectionPadding2D(3, dtype=policy),
-                        Convolution(3, 7, kernel_initializer=normal(seeds), dtype=policy)]
+        self.stages += [
+            ReflectionPadding2D(3, dtype=policy),
+            Convolution(3, 7, kernel_initializer=normal(seeds), dtype=policy),
+        ]
         # none where it is off: checkpoints of earlier generators hold no such variable
         self.sharpening = tf.Variable(0.0, trainable=False, name="sharpening") if sharpening else None
 
@@ -85,4 +110,3 @@ class Generator(tf.keras.Model):
 
     def get_config(self):
         return {**self._arguments, "name": self.name}
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -70,7 +72,7 @@ class ReflectionPadding2D(tf.keras.layers.Layer):
 def _mirrored(values, p: int, axis: int):
     """Along one axis. On a CPU, taking apart and putting together are a third of ``tf.pad``'s time, forward and back."""
     pieces = tf.split(values, [1] * (p + 1) + [values.shape[axis] - 2 * p - 2] + [1] * (p + 1), axis)
-    return tf.concat([*pieces[p:0:-1], *pieces, *pieces[-2:-p - 2:-1]], axis)
+    return tf.concat([*pieces[p:0:-1], *pieces, *pieces[-2 : -p - 2 : -1]], axis)
 
 
 class ResizeConvolution(tf.keras.layers.Layer):
@@ -86,24 +88,35 @@ class ResizeConvolution(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         # float32 in every precision, so that sums of weights are rounded once
-        self.kernel = self.add_weight("kernel", [3, 3, int(input_shape[-1]), self.filters], dtype=tf.float32,
-                                      initializer=self.kernel_initializer, experimental_autocast=False)
+        self.kernel = self.add_weight(
+            "kernel",
+            [3, 3, int(input_shape[-1]), self.filters],
+            dtype=tf.float32,
+            initializer=self.kernel_initializer,
+            experimental_autocast=False,
+        )
         super().build(input_shape)
 
     def call(self, inputs):
         size = tf.shape(inputs) if None in inputs.shape else inputs.shape
-        return tf.nn.conv2d_transpose(inputs, tf.cast(self._summed(), inputs.dtype),
-                                      [size[0], 2 * size[1], 2 * size[2], self.filters], 2, "SAME")
+        return tf.nn.conv2d_transpose(
+            inputs, tf.cast(self._summed(), inputs.dtype), [size[0], 2 * size[1], 2 * size[2], self.filters], 2, "SAME"
+        )
 
     def _summed(self):
         """``[3, 3, C, filters]`` -> ``[4, 4, filters, C]``."""
         channels = self.kernel.shape[2]
         sums = tf.matmul(tf.constant(_SUMS), tf.reshape(self.kernel, [9, channels * self.filters]))
-        return tf.reshape(tf.transpose(tf.reshape(sums, [16, channels, self.filters]), [0, 2, 1]), [4, 4, self.filters, channels])
+        return tf.reshape(
+            tf.transpose(tf.reshape(sums, [16, channels, self.filters]), [0, 2, 1]), [4, 4, self.filters, channels]
+        )
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters,
-                "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer)}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer),
+        }
 
 
 # Along one axis, output 2m − 1 + t sees input m through weight 2 − t of its left copy and 3 − t of its right one.
@@ -118,8 +131,11 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.lay
     ``resize``: nearest neighbour, then a 3×3 convolution, which avoids checkerboards (Odena et al. 2016).
     """
     if kind == "transpose":
-        return [tf.keras.layers.Conv2DTranspose(filters, 3, strides=2, padding="same", use_bias=False,
-                                                kernel_initializer=initializer, dtype=dtype)]
+        return [
+            tf.keras.layers.Conv2DTranspose(
+                filters, 3, strides=2, padding="same", use_bias=False, kernel_initializer=initializer, dtype=dtype
+            )
+        ]
     # The first keeps the numbering of layers in states written when resizing was a layer of its own.
     return [tf.keras.layers.Identity(dtype=dtype), ResizeConvolution(filters, initializer, dtype=dtype)]
 
@@ -127,3 +143,33 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.lay
 def on_gpu() -> bool:
     """Whether this machine computes on GPUs, where other formulations of the same sums are the fast ones."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+_BINOMIAL = (
+    0.25,
+    0.5,
+    0.25,
+)  # the smallest smoothing filter: what it takes away is what resampling and averaging lose first
+
+
+def sharpened(images: tf.Tensor, amount) -> tf.Tensor:
+    """``images + amount · (images − smoothed images)``, clipped to [−1, 1]; float ``[N, H, W, C]``, edges go on."""
+    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    rows = sum(weight * padded[:, i : i + tf.shape(images)[1]] for i, weight in enumerate(_BINOMIAL))
+    smoothed = sum(weight * rows[:, :, i : i + tf.shape(images)[2]] for i, weight in enumerate(_BINOMIAL))
+    return tf.clip_by_value(images + amount * (images - smoothed), -1.0, 1.0)
+
+
+INITIAL_STDDEV = 0.02  # weights from N(0, 0.02), as the public CycleGAN
+
+
+def seed_sequence(seed: int | None) -> Iterator[int | None]:
+    """``seed``, ``seed + 1``, ...; endless ``None`` without a seed."""
+    while True:
+        yield seed
+        seed = None if seed is None else seed + 1
+
+
+def normal(seeds: Iterator[int | None]) -> tf.keras.initializers.Initializer:
+    """N(0, 0.02) with the next seed."""
+    return tf.keras.initializers.RandomNormal(0.0, INITIAL_STDDEV, seed=next(seeds))

@@ -10,11 +10,25 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 # What numpy and zipfile raise on damaged bytes, found by editing small files at random.
-DAMAGE = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, SyntaxError,
-          tokenize.TokenError, NotImplementedError, RuntimeError, TypeError, OverflowError, MemoryError)
+DAMAGE = (
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    SyntaxError,
+    tokenize.TokenError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 def claimed_shapes(path: Path, archive: zipfile.ZipFile, max_bytes: int) -> dict[str, tuple[int, ...]]:

@@ -37,9 +37,18 @@ class Recognizer(tf.keras.Model):
     TensorShape([2, 256])
     """
 
-    def __init__(self, width: float = 1.0, input_size: int = 224, embedding: str = "fc7",
-                 normalization: str = "none", centres: int = 0, nuisance: int = 0, seed: int | None = None,
-                 dtype=None, **kwargs):
+    def __init__(
+        self,
+        width: float = 1.0,
+        input_size: int = 224,
+        embedding: str = "fc7",
+        normalization: str = "none",
+        centres: int = 0,
+        nuisance: int = 0,
+        seed: int | None = None,
+        dtype=None,
+        **kwargs,
+    ):
         super().__init__(dtype=dtype, **kwargs)
         self.width, self.input_size, self.embedding = width, input_size, embedding
         self.normalization = normalization
@@ -51,20 +60,47 @@ class Recognizer(tf.keras.Model):
         number = 0
         for stage, (channels, convolutions) in enumerate(_STAGES, 1):
             names = [f"conv{stage}_{i}" for i in range(1, convolutions + 1)]
-            self.blocks.append([tf.keras.layers.Conv2D(
-                _scaled(channels, width), 3, padding="same", name=name, dtype=policy,
-                kernel_initializer=_he(seed, number + i, first=name == "conv1_1"))
-                for i, name in enumerate(names)])
-            self.norms.append([tf.keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-3, name=f"norm{stage}_{i}", dtype=policy)
-                for i in range(1, convolutions + 1)] if normalization == "batch" else [])
+            self.blocks.append(
+                [
+                    tf.keras.layers.Conv2D(
+                        _scaled(channels, width),
+                        3,
+                        padding="same",
+                        name=name,
+                        dtype=policy,
+                        kernel_initializer=_he(seed, number + i, first=name == "conv1_1"),
+                    )
+                    for i, name in enumerate(names)
+                ]
+            )
+            self.norms.append(
+                [
+                    tf.keras.layers.BatchNormalization(
+                        momentum=0.9, epsilon=1e-3, name=f"norm{stage}_{i}", dtype=policy
+                    )
+                    for i in range(1, convolutions + 1)
+                ]
+                if normalization == "batch"
+                else []
+            )
             number += convolutions
-        self.fc6, self.fc7 = (tf.keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy,
-                                                    kernel_initializer=_he(seed, number + i))
-                              for i, name in enumerate(("fc6", "fc7")))
+        self.fc6, self.fc7 = (
+            tf.keras.layers.Dense(
+                _scaled(_FC, width), name=name, dtype=policy, kernel_initializer=_he(seed, number + i)
+            )
+            for i, name in enumerate(("fc6", "fc7"))
+        )
         # none where they are off: checkpoints and files of recognizers without centres hold no such variable
-        self.centres = tf.Variable(tf.zeros([centres, self.embedding_length]), trainable=False, name="centres") if centres else None
-        self.nuisance = tf.Variable(tf.zeros([nuisance, self.embedding_length]), trainable=False, name="nuisance") if nuisance else None
+        self.centres = (
+            tf.Variable(tf.zeros([centres, self.embedding_length]), trainable=False, name="centres")
+            if centres
+            else None
+        )
+        self.nuisance = (
+            tf.Variable(tf.zeros([nuisance, self.embedding_length]), trainable=False, name="nuisance")
+            if nuisance
+            else None
+        )
 
     def build(self, input_shape=None):
         """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
@@ -121,7 +157,7 @@ class Recognizer(tf.keras.Model):
 
     def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:
         """As ``call``, from any named layer, and without centres."""
-        feature, = self.features(images, (layer,), training)
+        (feature,) = self.features(images, (layer,), training)
         if layer.startswith("pool"):
             feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
         return tf.math.l2_normalize(feature, axis=1)
@@ -162,32 +198,46 @@ class Recognizer(tf.keras.Model):
 
         Raises ``UserError`` when this build is not the full-size VGG-Face that the file holds.
         """
-        from iacyclegan_tf.errors import UserError
+        from iacyclegan_tf.common.errors import UserError
 
         self.build()
         if self.normalization != "none":
-            raise UserError(f"VGG-Face has no normalisation, but recognizer.normalization is {self.normalization}; set it to none.")
+            raise UserError(
+                f"VGG-Face has no normalisation, but recognizer.normalization is {self.normalization}; set it to none."
+            )
         layers = [layer for block in self.blocks for layer in block]
         if weights.has_top:
             layers += [self.fc6, self.fc7]
         elif not self.embedding.startswith("pool"):
-            raise UserError(f"The weights have no fc6 and fc7, but recognizer.embedding is {self.embedding}; "
-                            "set it to pool5 or take a file with the top layers.")
-        values = {layer.name: [weights.arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")] for layer in layers}
+            raise UserError(
+                f"The weights have no fc6 and fc7, but recognizer.embedding is {self.embedding}; "
+                "set it to pool5 or take a file with the top layers."
+            )
+        values = {
+            layer.name: [weights.arrays[f"{layer.name}/{part}"] for part in ("kernel", "bias")] for layer in layers
+        }
         for layer in layers:  # all shapes first, so that a refused file changes nothing
             if tuple(layer.kernel.shape) != values[layer.name][0].shape:
-                raise UserError(f"The weights of {layer.name} have shape {values[layer.name][0].shape}, the recognizer "
-                                f"{tuple(layer.kernel.shape)}; VGG-Face needs recognizer.width=1.0 and "
-                                "recognizer.input_size=224.")
+                raise UserError(
+                    f"The weights of {layer.name} have shape {values[layer.name][0].shape}, the recognizer "
+                    f"{tuple(layer.kernel.shape)}; VGG-Face needs recognizer.width=1.0 and "
+                    "recognizer.input_size=224."
+                )
         for layer in layers:
             layer.kernel.assign(values[layer.name][0])
             layer.bias.assign(values[layer.name][1])
         self.mean_rgb.assign(weights.mean_rgb)
 
     def get_config(self):
-        return {"width": self.width, "input_size": self.input_size, "embedding": self.embedding,
-                "normalization": self.normalization, "centres": self.centre_count, "nuisance": self.nuisance_count,
-                "name": self.name}
+        return {
+            "width": self.width,
+            "input_size": self.input_size,
+            "embedding": self.embedding,
+            "normalization": self.normalization,
+            "centres": self.centre_count,
+            "nuisance": self.nuisance_count,
+            "name": self.name,
+        }
 
 
 def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:
@@ -210,5 +260,6 @@ def _scaled(channels: int, width: float) -> int:
 def _he(seed: int | None, number: int, first: bool = False) -> tf.keras.initializers.Initializer:
     """He initialisation; the first layer makes up for pixels in 0..255, which VGG-Face files expect."""
     scale = 2.0 / _PIXEL_SCALE**2 if first else 2.0
-    return tf.keras.initializers.VarianceScaling(scale, "fan_in", "truncated_normal",
-                                                 seed=None if seed is None else seed * 1000 + number)
+    return tf.keras.initializers.VarianceScaling(
+        scale, "fan_in", "truncated_normal", seed=None if seed is None else seed * 1000 + number
+    )

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iacyclegan_tf.atomic_files import new_file
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.atomic_files import new_file
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.models.npz_archive import DAMAGE, claimed_shapes
 from iacyclegan_tf.models.vggface_weights import check_target, weights_fingerprint
-from iacyclegan_tf.models.vggface_weights.damage import unreadable
+from iacyclegan_tf.models.vggface_weights.canonical import unreadable
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -53,7 +53,9 @@ def write_recognizer(recognizer: Recognizer, path: str | os.PathLike, origin: di
     path = Path(path)
     check_target(path)
     arrays = {name: np.asarray(variable, np.float32) for name, variable in _variables(recognizer).items()}
-    header = {"format": FORMAT, "version": VERSION, "origin": origin} | {name: getattr(recognizer, name) for name in SETTINGS}
+    header = {"format": FORMAT, "version": VERSION, "origin": origin} | {
+        name: getattr(recognizer, name) for name in SETTINGS
+    }
     try:
         with new_file(path) as file:
             np.savez(file, **arrays, **{HEADER: np.array(json.dumps(header, ensure_ascii=False))})
@@ -86,7 +88,9 @@ def read_recognizer(path: str | os.PathLike) -> RecognizerFile:
         raise unreadable(path, "recognizer of this program", error) from error
     for name, array in arrays.items():
         if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise UserError(f"{path} holds {array.dtype} values that are not all finite float32 numbers in {name[:60]!r}.")
+            raise UserError(
+                f"{path} holds {array.dtype} values that are not all finite float32 numbers in {name[:60]!r}."
+            )
     return RecognizerFile({name: header[name] for name in SETTINGS}, header["origin"], arrays)
 
 
@@ -96,15 +100,21 @@ def load_recognizer(recognizer: Recognizer, path: str | os.PathLike) -> Recogniz
     Raises ``UserError`` naming each setting in which the two differ; nothing is changed then.
     """
     file = read_recognizer(path)
-    differ = [f"recognizer.{name} is {getattr(recognizer, name)}, the file's is {value}"
-              for name, value in file.settings.items() if getattr(recognizer, name) != value]
+    differ = [
+        f"recognizer.{name} is {getattr(recognizer, name)}, the file's is {value}"
+        for name, value in file.settings.items()
+        if getattr(recognizer, name) != value
+    ]
     if differ:
-        raise UserError(f"The recognizer in {path} is another than the settings say: {'; '.join(differ)}. "
-                        "Give the settings that it was trained with.")
+        raise UserError(
+            f"The recognizer in {path} is another than the settings say: {'; '.join(differ)}. "
+            "Give the settings that it was trained with."
+        )
     recognizer.build()
     variables = _variables(recognizer)
     wrong = sorted(set(variables) ^ set(file.arrays)) or [
-        name for name, variable in variables.items() if tuple(variable.shape) != file.arrays[name].shape]
+        name for name, variable in variables.items() if tuple(variable.shape) != file.arrays[name].shape
+    ]
     if wrong:
         raise UserError(f"{path} is not a whole recognizer: {wrong[0][:60]!r} is missing, unknown or of another shape.")
     for name, variable in variables.items():
@@ -115,7 +125,9 @@ def load_recognizer(recognizer: Recognizer, path: str | os.PathLike) -> Recogniz
 def _variables(recognizer: Recognizer) -> dict[str, tf.Variable]:
     """By the name they have in a file; also the statistics of batch normalisation."""
     layers = recognizer.layers_up_to(recognizer.embedding)
-    found = {f"{layer.name}/{v.name.rpartition('/')[2].partition(':')[0]}": v for layer in layers for v in layer.variables}
+    found = {
+        f"{layer.name}/{v.name.rpartition('/')[2].partition(':')[0]}": v for layer in layers for v in layer.variables
+    }
     return found | {"mean_rgb": recognizer.mean_rgb}
 
 

@@ -36,3 +36,6 @@ def is_recognizer(servable: str) -> bool:
 def signatures(servable: str) -> dict[str, Signature]:
     """By name, for one of ``SERVABLES``."""
     return _RECOGNIZER if is_recognizer(servable) else _TRANSLATOR
+
+
+FILE = "calibration.json"

@@ -20,13 +20,22 @@ def decode_bounded(encoded: tf.Tensor) -> tf.Tensor:
 
     Raises in the running graph: ``tf.errors.InvalidArgumentError`` with the reason.
     """
-    with tf.control_dependencies([tf.debugging.Assert(
-            tf.strings.length(encoded) > _LONGEST_HEADER, ["an image is empty or cut within its header"])]):
+    with tf.control_dependencies(
+        [
+            tf.debugging.Assert(
+                tf.strings.length(encoded) > _LONGEST_HEADER, ["an image is empty or cut within its header"]
+            )
+        ]
+    ):
         encoded = tf.identity(encoded)
-    pixels = tf.case([(_starts(encoded, b"\xff\xd8\xff"), lambda: _jpeg(encoded)),
-                      (_starts(encoded, b"\x89PNG\r\n\x1a\n"), lambda: _png(encoded)),
-                      (_starts(encoded, b"BM"), lambda: _bmp(encoded))],
-                     default=_refuse)
+    pixels = tf.case(
+        [
+            (_starts(encoded, b"\xff\xd8\xff"), lambda: _jpeg(encoded)),
+            (_starts(encoded, b"\x89PNG\r\n\x1a\n"), lambda: _png(encoded)),
+            (_starts(encoded, b"BM"), lambda: _bmp(encoded)),
+        ],
+        default=_refuse,
+    )
     return tf.cast(tf.ensure_shape(pixels, [None, None, 3]), tf.float32)
 
 
@@ -43,8 +52,13 @@ def _bounded(encoded: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tens
     """``encoded``, once its size is known to be acceptable."""
     height, width = tf.cast(height, tf.int64), tf.cast(width, tf.int64)
     fits = (height > 0) & (width > 0) & (height * width <= MAX_PIXELS)
-    with tf.control_dependencies([tf.debugging.Assert(
-            fits, [f"an image announces height and width outside 1 .. {MAX_PIXELS} pixels in all:", height, width])]):
+    with tf.control_dependencies(
+        [
+            tf.debugging.Assert(
+                fits, [f"an image announces height and width outside 1 .. {MAX_PIXELS} pixels in all:", height, width]
+            )
+        ]
+    ):
         return tf.identity(encoded)
 
 

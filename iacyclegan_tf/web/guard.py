@@ -20,17 +20,18 @@ from urllib.parse import unquote, urlsplit
 from iacyclegan_tf.web.pictures import MAX_BYTES
 
 _API = "/gradio_api"
-_READ = re.compile(rf"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)(/\w[\w.-]*)+|{_API}/"
-                   r"(info/?|theme\.css|startup-events|heartbeat/\w+|queue/data|upload_progress|file=.+)")
+_READ = re.compile(
+    rf"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)(/\w[\w.-]*)+|{_API}/"
+    r"(info/?|theme\.css|startup-events|heartbeat/\w+|queue/data|upload_progress|file=.+)"
+)
 _WRITE = re.compile(rf"{_API}/(upload|queue/join|cancel|reset/?)")
 _FILE = f"{_API}/file="
 _DECODED = 4  # times that somebody below could decode a path
 # Whatever the page holds, it can only talk to where it came from. Gradio's page has inline scripts and styles.
 _HEADERS = {
-    "content-security-policy":
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; worker-src 'self' blob:; "
-        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -40,10 +41,10 @@ _HEADERS = {
 @dataclass(frozen=True)
 class Limits:
     """Attributes:
-        upload_bytes: of one upload, the form around it included.
-        message_bytes: of any other request.
-        per_minute: uploads and questions of one address.
-        folder_bytes: of everything that was uploaded and made, until it is swept away.
+    upload_bytes: of one upload, the form around it included.
+    message_bytes: of any other request.
+    per_minute: uploads and questions of one address.
+    folder_bytes: of everything that was uploaded and made, until it is swept away.
     """
 
     upload_bytes: int = MAX_BYTES + 2**16
@@ -70,8 +71,14 @@ class Guard:
             name that points to 127.0.0.1 a foreign site could otherwise read it ("DNS rebinding").
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], folder: Path, hosts: frozenset[str] = frozenset(),
-                 limits: Limits = Limits(), clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        folder: Path,
+        hosts: frozenset[str] = frozenset(),
+        limits: Limits = Limits(),
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.app, self.folder, self.hosts, self.limits = app, folder.resolve(), hosts, limits
         self._clock, self._recent = clock, {}
 
@@ -86,8 +93,10 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*message.get("headers", ()),
-                                      *((key.encode(), value.encode()) for key, value in _HEADERS.items())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *((key.encode(), value.encode()) for key, value in _HEADERS.items()),
+                ]
                 if scope["path"].startswith(_FILE):
                     message["headers"].append((b"cache-control", b"no-store"))  # faces stay in no cache
             await send(message)
@@ -197,8 +206,12 @@ def _at_most(limit: int, headers: dict[str, str]) -> None:
     if not announced.isdecimal():
         raise Refusal(411, "The request does not say how long it is.")
     if int(announced) > limit:
-        raise Refusal(413, f"That is too large; at most {limit // 2**20} MB are taken." if limit >= 2**20
-                      else "The request is too large.")
+        raise Refusal(
+            413,
+            f"That is too large; at most {limit // 2**20} MB are taken."
+            if limit >= 2**20
+            else "The request is too large.",
+        )
 
 
 async def _whole(receive: Callable) -> bytes:
@@ -222,6 +235,11 @@ def _again(data: bytes, receive: Callable) -> Callable:
 
 async def _say(refusal: Refusal, send: Callable) -> None:
     data = refusal.reason.encode()
-    await send({"type": "http.response.start", "status": refusal.status,
-                "headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(data))]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": refusal.status,
+            "headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(data))],
+        }
+    )
     await send({"type": "http.response.body", "body": data})

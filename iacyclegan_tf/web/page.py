@@ -11,11 +11,10 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from iacyclegan_tf.face_gallery import LEAD, Gallery
-from iacyclegan_tf.ranked_list import as_csv
+from iacyclegan_tf.search.gallery import LEAD, Gallery
+from iacyclegan_tf.search.ranked_list import as_csv
+from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT, result_html
 from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png, side_by_side
-from iacyclegan_tf.web.results import result_html
-from iacyclegan_tf.web.words import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT
 
 TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
 _NOTHING = "Choose a picture, or take one with the camera; the result appears by itself."
@@ -59,11 +58,25 @@ def build(models, gallery: Gallery | None, about: str, folder: Path) -> gr.Block
 def _translate_tab(models, folder: Path) -> None:
     direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
     with gr.Row():
-        given = Upload(sources=["upload", "webcam", "clipboard"], label="Your picture", elem_id="given",
-                       elem_classes="picture", height=360, buttons=["fullscreen"], alt_text="The picture that you chose",
-                       webcam_options=gr.WebcamOptions(mirror=False))
-        made = gr.Image(interactive=False, label="Result", elem_id="made", elem_classes="picture", height=360,
-                        buttons=["fullscreen"], alt_text="What the network made of it")
+        given = Upload(
+            sources=["upload", "webcam", "clipboard"],
+            label="Your picture",
+            elem_id="given",
+            elem_classes="picture",
+            height=360,
+            buttons=["fullscreen"],
+            alt_text="The picture that you chose",
+            webcam_options=gr.WebcamOptions(mirror=False),
+        )
+        made = gr.Image(
+            interactive=False,
+            label="Result",
+            elem_id="made",
+            elem_classes="picture",
+            height=360,
+            buttons=["fullscreen"],
+            alt_text="What the network made of it",
+        )
     said = gr.HTML(_said(_NOTHING), elem_id="translate-said")
     with gr.Row():
         one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
@@ -79,13 +92,25 @@ def _translate_tab(models, folder: Path) -> None:
             return *nothing, words
         image, result = made
         stem = Path(upload[1]).stem
-        files = [_written(folder, f"{stem}.{to}.png", result),
-                 _written(folder, f"{stem}.both.png", side_by_side(image, result))]
-        return (files[0], *(gr.update(value=file, interactive=True) for file in files),
-                _said(f"The {to} of {upload[1]}, {result.shape[1]}x{result.shape[0]} pixels."))
+        files = [
+            _written(folder, f"{stem}.{to}.png", result),
+            _written(folder, f"{stem}.both.png", side_by_side(image, result)),
+        ]
+        return (
+            files[0],
+            *(gr.update(value=file, interactive=True) for file in files),
+            _said(f"The {to} of {upload[1]}, {result.shape[1]}x{result.shape[0]} pixels."),
+        )
 
-    gr.on([given.change, direction.change], translate, [given, direction], [made, one, both, said], api_name=False,
-          concurrency_id="models", show_progress_on=made)
+    gr.on(
+        [given.change, direction.change],
+        translate,
+        [given, direction],
+        [made, one, both, said],
+        api_name=False,
+        concurrency_id="models",
+        show_progress_on=made,
+    )
 
 
 def _search_tab(gallery: Gallery | None, folder: Path) -> None:
@@ -94,9 +119,16 @@ def _search_tab(gallery: Gallery | None, folder: Path) -> None:
         gr.HTML(f"<p>{NO_GALLERY}</p>", elem_id="no-gallery")
         return
     with gr.Row():
-        sketch = Upload(sources=["upload", "webcam", "clipboard"], label="Sketch", elem_id="sketch", height=300,
-                        elem_classes="picture", buttons=["fullscreen"], alt_text="The sketch that you chose",
-                        webcam_options=gr.WebcamOptions(mirror=False))
+        sketch = Upload(
+            sources=["upload", "webcam", "clipboard"],
+            label="Sketch",
+            elem_id="sketch",
+            height=300,
+            elem_classes="picture",
+            buttons=["fullscreen"],
+            alt_text="The sketch that you chose",
+            webcam_options=gr.WebcamOptions(mirror=False),
+        )
         with gr.Column():
             top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
             gr.HTML(f"<p>{HOW_TO_SEARCH.format(count=len(gallery))}</p>")
@@ -114,11 +146,21 @@ def _search_tab(gallery: Gallery | None, folder: Path) -> None:
             return *nothing, words
         file = _place(folder, f"{Path(upload[1]).stem}.candidates.csv")
         file.write_text(as_csv(result), encoding="utf-8")
-        return (result_html(result), gr.update(value=str(file), interactive=True),
-                _said(f"The {len(result.candidates)} of {result.searched} photos that are most alike to {upload[1]}."))
+        return (
+            result_html(result),
+            gr.update(value=str(file), interactive=True),
+            _said(f"The {len(result.candidates)} of {result.searched} photos that are most alike to {upload[1]}."),
+        )
 
-    gr.on([sketch.change, top.change], search, [sketch, top], [listed, table, said], api_name=False,
-          concurrency_id="models", show_progress_on=listed)
+    gr.on(
+        [sketch.change, top.change],
+        search,
+        [sketch, top],
+        [listed, table, said],
+        api_name=False,
+        concurrency_id="models",
+        show_progress_on=listed,
+    )
 
 
 def _translated(models, data: bytes, name: str, to: str) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,9 @@ import re
 import cv2
 import numpy as np
 
-from iacyclegan_tf.data.image_headers import HeaderError, read_header
-from iacyclegan_tf.data.images import decode_image
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import decode_image
+from iacyclegan_tf.data.images.headers import HeaderError, read_header
 
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 2**24  # 4096 x 4096, as in the served graph (serving/decoding.py)
@@ -38,8 +38,10 @@ def decode(data: bytes, name: str) -> np.ndarray:
     except HeaderError as error:
         raise WrongPicture(f"'{name}' cannot be used: {error}.") from None
     if header and header.width * header.height > MAX_PIXELS:
-        raise WrongPicture(f"'{name}' has {header.width}x{header.height} pixels; at most {MAX_PIXELS} are taken. Make it "
-                           "smaller, or cut out the face.")
+        raise WrongPicture(
+            f"'{name}' has {header.width}x{header.height} pixels; at most {MAX_PIXELS} are taken. Make it "
+            "smaller, or cut out the face."
+        )
     try:
         return decode_image(data, name)
     except UserError as error:

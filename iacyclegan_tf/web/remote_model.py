@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from iacyclegan_tf.data.images import decode_image
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.face_gallery import LEAD, Candidate, Gallery, stored_photo
-from iacyclegan_tf.index.names import Entry
-from iacyclegan_tf.index.store import GalleryStore
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import decode_image
+from iacyclegan_tf.search.gallery import LEAD, Candidate, Gallery, stored_photo
+from iacyclegan_tf.search.names import Entry
+from iacyclegan_tf.search.store import GalleryStore
+from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
-from iacyclegan_tf.serving.remote import Connection, Model, Refused
 from iacyclegan_tf.web.pictures import png
 
 _BATCH = 8  # images in one request
@@ -31,7 +31,10 @@ class RemoteModel:
 
     def __init__(self, connection: Connection, label: str | None = None):
         self.connection, self.label = connection, label
-        self.name, self.number = f"the server at {connection.server.name}", f"label {label}" if label else "newest version"
+        self.name, self.number = (
+            f"the server at {connection.server.name}",
+            f"label {label}" if label else "newest version",
+        )
 
     def to_sketch(self, image: Images) -> Images:
         """uint8 ``[h, w, 3]`` RGB -> the same; for a list a list. ``UserError`` where the server fails or refuses."""
@@ -58,16 +61,22 @@ class RemoteModel:
     def _ask(self, servable: str, images: Sequence[np.ndarray]) -> list:
         answers = []
         for at in range(0, len(images), _BATCH):
-            batch = images[at:at + _BATCH]
+            batch = images[at : at + _BATCH]
             try:
-                outputs = self.connection.predict(Model(servable, label=self.label), "serving_default",
-                                                  {"image_bytes": [png(image) for image in batch]})
+                outputs = self.connection.predict(
+                    Model(servable, label=self.label),
+                    "serving_default",
+                    {"image_bytes": [png(image) for image in batch]},
+                )
             except Refused as error:
-                raise UserError(f"The server at {self.connection.server.name} refused a request to {servable}: {error}") from None
+                raise UserError(
+                    f"The server at {self.connection.server.name} refused a request to {servable}: {error}"
+                ) from None
             values = next(iter(outputs.values()), [])
             if len(values) != len(batch):
-                raise UserError(f"The server at {self.connection.server.name} gave {len(values)} results for {len(batch)} "
-                                "images.")
+                raise UserError(
+                    f"The server at {self.connection.server.name} gave {len(values)} results for {len(batch)} images."
+                )
             answers += values
         return answers
 
@@ -85,7 +94,9 @@ class RemoteGallery(Gallery):
         """A new and empty one in the folder ``index``."""
         blank = np.full((64, 64, 3), 128, np.uint8)
         lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
-        return cls(GalleryStore(index, lengths, {"name": model.name, "number": model.number, "fingerprints": {}}), model)
+        return cls(
+            GalleryStore(index, lengths, {"name": model.name, "number": model.number, "fingerprints": {}}), model
+        )
 
     def _check_models(self) -> None:
         snapshot, tried = self.store.snapshot(), 0
@@ -98,16 +109,20 @@ class RemoteGallery(Gallery):
             for of, image in (("photo", photo), ("sketch", sketch)):
                 again = self.model.embed(image, of=of)
                 if again.shape != (self.store.lengths[of],) or float(again @ snapshot.vectors[of][row]) < _ALIKE:
-                    raise UserError(f"The gallery {self.store.folder} was built with {self.store.models['name']} "
-                                    f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: "
-                                    "their embeddings cannot be compared. Serve the models that it was built with, or give the "
-                                    "folder of photos itself.")
+                    raise UserError(
+                        f"The gallery {self.store.folder} was built with {self.store.models['name']} "
+                        f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: "
+                        "their embeddings cannot be compared. Serve the models that it was built with, or give the "
+                        "folder of photos itself."
+                    )
             tried += 1
             if tried == _TRIED:
                 return
         if len(snapshot) and not tried:
-            raise UserError(f"None of the photos of the gallery {self.store.folder} is at its place, so that nothing shows "
-                            f"whether the models of {self.model.name} made its embeddings. Give the folder of photos itself.")
+            raise UserError(
+                f"None of the photos of the gallery {self.store.folder} is at its place, so that nothing shows "
+                f"whether the models of {self.model.name} made its embeddings. Give the folder of photos itself."
+            )
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD

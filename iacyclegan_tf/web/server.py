@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 KEPT_S = 30 * 60  # how long pictures stay
 _SWEEP_S = 60
@@ -33,8 +33,10 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)
     except (OSError, OverflowError) as error:
-        raise UserError(f"The page cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}. Give others "
-                        "with --host and --port.") from None
+        raise UserError(
+            f"The page cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}. Give others "
+            "with --host and --port."
+        ) from None
     with taken:
         yield taken
 
@@ -44,10 +46,16 @@ def page_folder() -> Iterator[Path]:
     """A folder for what is uploaded and made, for this user's eyes only and gone at the end. Gradio may be imported inside:
     it then keeps its files there, sends no telemetry, and looks for no newer version."""
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("The page needs Gradio, which is not installed. Install it with pip install 'iacyclegan_tf[app]'.")
+        raise UserError(
+            "The page needs Gradio, which is not installed. Install it with pip install 'iacyclegan_tf[app]'."
+        )
     with tempfile.TemporaryDirectory(prefix="iacyclegan-app-") as folder:  # mode 0700
-        os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder, "HF_HUB_OFFLINE": "1",
-                       "HF_HUB_DISABLE_TELEMETRY": "1"}
+        os.environ |= {
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "GRADIO_TEMP_DIR": folder,
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
         yield Path(folder)
 
 
@@ -57,8 +65,14 @@ def serve(page, folder: Path, taken: socket.socket, say: Callable[[str], None]) 
 
     threading.Thread(target=_sweep_for_ever, args=(folder,), daemon=True).start()
     host, port = taken.getsockname()[:2]
-    config = uvicorn.Config(guarded(page, folder, host), log_level="warning", access_log=False, server_header=False,
-                            limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_GOODBYE_S)
+    config = uvicorn.Config(
+        guarded(page, folder, host),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GOODBYE_S,
+    )
 
     class Server(uvicorn.Server):
         async def startup(self, sockets=None) -> None:
@@ -74,12 +88,23 @@ def guarded(page, folder: Path, host: str):
     import gradio
 
     from iacyclegan_tf.web.guard import Guard
-    from iacyclegan_tf.web.style import CODE_FONTS, CSS, FONTS
+    from iacyclegan_tf.web.html import CODE_FONTS, CSS, FONTS
 
     theme = gradio.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=CODE_FONTS)
     app = gradio.mount_gradio_app(
-        fastapi.FastAPI(openapi_url=None), page, "/", footer_links=[], run_history=False, show_error=False, ssr_mode=False,
-        enable_monitoring=False, pwa=False, mcp_server=False, theme=theme, css=CSS)
+        fastapi.FastAPI(openapi_url=None),
+        page,
+        "/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=theme,
+        css=CSS,
+    )
     return Guard(app, folder, _names(host))
 
 

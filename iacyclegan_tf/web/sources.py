@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.face_gallery import Added, Gallery
-from iacyclegan_tf.index.store import FILE, GalleryStore
-from iacyclegan_tf.serving.connecting import connected
-from iacyclegan_tf.trained import Trained, load
+from iacyclegan_tf.inference.trained import Trained, load
+from iacyclegan_tf.search.gallery import Added, Gallery
+from iacyclegan_tf.search.store import FILE, GalleryStore
+from iacyclegan_tf.serving.client.connecting import connected
+from iacyclegan_tf.web.html import card_html, server_html
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
-from iacyclegan_tf.web.words import card_html, server_html
 
 Models = Trained | RemoteModel
 _BLANK = np.full((64, 64, 3), 128, np.uint8)
@@ -60,7 +60,14 @@ def _bar(console) -> Iterator[Callable[[int, int], None]]:
     """``progress(done, total)``, with the time left on terminals; elsewhere silent."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    with Progress(TextColumn("embedding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
-                  transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        TextColumn("embedding photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

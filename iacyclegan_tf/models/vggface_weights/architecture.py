@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 
 TOP_LAYERS = ("fc6", "fc7", "fc8")
 

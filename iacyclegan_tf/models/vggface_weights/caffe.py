@@ -10,15 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.models.vggface_weights.architecture import (
-    Layer,
-    VGGArchitecture,
-    expected_layers,
-    require_shape,
-)
-from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, add_layer, finished
-from iacyclegan_tf.models.vggface_weights.damage import unreadable
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.models.vggface_weights.architecture import Layer, VGGArchitecture, expected_layers, require_shape
+from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, add_layer, finished, unreadable
 from iacyclegan_tf.models.vggface_weights.protobuf_wire import LENGTH, VARINT, WireError, fields, varint
 
 NET_LAYERS_V1, NET_LAYER = 2, 100
@@ -76,7 +70,7 @@ def _layer(buffer: np.ndarray, start: int, end: int, old: bool) -> tuple[str, li
         if wire_type != LENGTH:
             continue
         if number == name_field:
-            name = buffer[first:min(last, first + 100)].tobytes().decode("utf-8", "replace")
+            name = buffer[first : min(last, first + 100)].tobytes().decode("utf-8", "replace")
         elif number == blobs_field:
             blobs.append(_blob(buffer, first, last))
     return name, blobs

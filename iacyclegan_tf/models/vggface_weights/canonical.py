@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.models.vggface_weights.architecture import Layer
 
 # Mean of the training pixels in R, G, B order, 0..255 (averageImage of the MatConvNet file; the file
@@ -94,3 +95,14 @@ def _float32(path, what: str, values: np.ndarray) -> np.ndarray:
     if not np.isfinite(copied).all():
         raise UserError(f"{path} holds a value that is not finite (NaN or infinity) in the {what}.")
     return copied
+
+
+MAX_REASON = 160  # zipfile quotes whole stretches of a damaged file
+
+
+def unreadable(path: Path, kind: str, error: Exception) -> UserError:
+    """A UserError for ``path``, which should be a ``kind``, with the library's words on one short line."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if len(reason) > MAX_REASON:
+        reason = reason[:MAX_REASON] + " ..."
+    return UserError(f"{path} is not a readable {kind}: {reason.rstrip('.')}.")

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.models.vggface_weights.damage import unreadable
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.models.vggface_weights.architecture import Layer, VGGArchitecture, expected_layers, require_shape
+from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, add_layer, finished, unreadable
 
 # What h5py raises on damaged bytes, found by editing small files at random.
 DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, OverflowError, MemoryError)
@@ -85,8 +86,7 @@ def _layer(path: Path, root, name: str) -> StoredLayer | None:
     biases = [item for item in datasets if len(item.shape) == 1]
     if (len(kernels), len(biases)) != (1, 1):
         raise UserError(
-            f"{path} is not VGG-Face: layer {name[:40]!r} holds {len(datasets)} arrays "
-            "instead of kernel and bias."
+            f"{path} is not VGG-Face: layer {name[:40]!r} holds {len(datasets)} arrays instead of kernel and bias."
         )
     return StoredLayer(name, kernels[0], biases[0])
 
@@ -107,3 +107,44 @@ def _datasets(group, depth: int = 0) -> list:
         item = group[name]
         found += [item] if isinstance(item, h5py.Dataset) else _datasets(item, depth + 1)
     return found
+
+
+def read_deepface(path: Path, stored: list[StoredLayer], architecture: VGGArchitecture) -> VGGFaceWeights:
+    """Reads the open file; raises UserError for another architecture."""
+    layers = architecture.layers()
+    # Without names nothing but the shapes can tell the file, so a file without the top is not taken: the 13
+    # convolutions of an ImageNet VGG-16 would pass.
+    if len(stored) != len(layers):
+        is_imagenet = any("block1" in layer.name for layer in stored)
+        hint = " (this looks like Keras' ImageNet VGG-16)" if is_imagenet else ""
+        raise UserError(
+            f"{path} is not VGG-Face: it holds weights of {len(stored)} layers{hint}; expected are layers "
+            f"named conv1_1 to fc8 (keras-vggface) or {len(layers)} convolutions in order (deepface)."
+        )
+    for layer, found in zip(layers, stored):
+        require_shape(path, f"{layer.name} kernel ({found.name[:40]!r})", found.kernel.shape, layer.kernel)
+        require_shape(path, f"{layer.name} bias ({found.name[:40]!r})", found.bias.shape, (layer.outputs,))
+    arrays: dict[str, np.ndarray] = {}
+    for layer, found in zip(layers, stored):
+        kernel = read_array(path, f"{layer.name} kernel", found.kernel)
+        add_layer(arrays, path, layer, kernel, read_array(path, f"{layer.name} bias", found.bias), "BGR")
+    return finished(arrays, MEAN_RGB, "deepface")
+
+
+def read_keras_vggface(path: Path, stored: list[StoredLayer], architecture: VGGArchitecture) -> VGGFaceWeights:
+    """Reads the open file; raises UserError for missing layers or another architecture."""
+    layers = expected_layers(path, [layer.name for layer in stored], architecture)
+    stored_of = {layer.name: layer for layer in stored}
+    for layer in layers:  # every shape before the first array: a wrong file is refused at once
+        _check(path, layer, stored_of[layer.name])
+    arrays: dict[str, np.ndarray] = {}
+    for layer in layers:
+        kernel = read_array(path, f"{layer.name} kernel", stored_of[layer.name].kernel).reshape(layer.kernel)
+        bias = read_array(path, f"{layer.name} bias", stored_of[layer.name].bias)
+        add_layer(arrays, path, layer, kernel, bias, "BGR")
+    return finished(arrays, MEAN_RGB, "keras-vggface")
+
+
+def _check(path: Path, layer: Layer, stored: StoredLayer) -> None:
+    require_shape(path, f"{layer.name} kernel", stored.kernel.shape, layer.canonical_kernel)
+    require_shape(path, f"{layer.name} bias", stored.bias.shape, (layer.outputs,))

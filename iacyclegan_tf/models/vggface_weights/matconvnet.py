@@ -11,21 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.errors import UserError
-from iacyclegan_tf.models.vggface_weights.architecture import (
-    Layer,
-    VGGArchitecture,
-    expected_layers,
-    require_shape,
-)
-from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, add_layer, finished
-from iacyclegan_tf.models.vggface_weights.damage import unreadable
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.models.vggface_weights.architecture import Layer, VGGArchitecture, expected_layers, require_shape
+from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, add_layer, finished, unreadable
 from iacyclegan_tf.models.vggface_weights.mat_bounds import check_mat_bounds
 
 VARIABLES = ("net", "layers", "meta", "normalization")
 # What scipy's reader raises on damaged bytes, found by editing small files at random.
-DAMAGE = (ValueError, TypeError, KeyError, IndexError, OverflowError, OSError, MemoryError, AttributeError,
-          NotImplementedError, zlib.error)
+DAMAGE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    OSError,
+    MemoryError,
+    AttributeError,
+    NotImplementedError,
+    zlib.error,
+)
 
 
 def read_matconvnet(path: Path, architecture: VGGArchitecture) -> VGGFaceWeights:
@@ -107,9 +111,7 @@ def _mean_rgb(path: Path, net: dict) -> tuple[float, ...]:
         return MEAN_RGB
     mean = _channel_means(image) if image.dtype.kind in "fiu" else None
     if mean is None or not np.all((mean >= 0) & (mean <= 255)):
-        raise UserError(
-            f"{path} has an averageImage of shape {image.shape} that is not three means from 0 to 255."
-        )
+        raise UserError(f"{path} has an averageImage of shape {image.shape} that is not three means from 0 to 255.")
     if np.abs(mean[::-1] - MEAN_RGB).max() < 1:
         raise UserError(
             f"{path} contradicts itself: MatConvNet's network takes RGB, and the averageImage "

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.atomic_files import new_file
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.atomic_files import new_file
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.models.npz_archive import DAMAGE, claimed_shapes
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture, require_shape
-from iacyclegan_tf.models.vggface_weights.canonical import VGGFaceWeights, add_layer, finished
-from iacyclegan_tf.models.vggface_weights.damage import unreadable
+from iacyclegan_tf.models.vggface_weights.canonical import VGGFaceWeights, add_layer, finished, unreadable
 
 FORMAT, MEAN, ORIGIN = "iacyclegan_tf_vggface", "mean_rgb", "origin"
 FORMAT_VERSION = 1
@@ -82,6 +81,7 @@ def _read(path: Path, archive, architecture: VGGArchitecture | None) -> VGGFaceW
 
 def _architecture_of(path: Path, shapes: dict[str, tuple[int, ...]]) -> VGGArchitecture:
     """The widths that the file's own biases give; whether the kernels agree is checked afterwards."""
+
     def width(name: str) -> int:
         shape = shapes.get(f"{name}/bias", ())
         if len(shape) != 1:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture
 from iacyclegan_tf.models.vggface_weights.caffe import read_caffe
 from iacyclegan_tf.models.vggface_weights.canonical import VGGFaceWeights
-from iacyclegan_tf.models.vggface_weights.deepface import read_deepface
-from iacyclegan_tf.models.vggface_weights.keras_h5 import stored_layers
-from iacyclegan_tf.models.vggface_weights.keras_vggface import read_keras_vggface
+from iacyclegan_tf.models.vggface_weights.keras_h5 import read_deepface, read_keras_vggface, stored_layers
 from iacyclegan_tf.models.vggface_weights.matconvnet import read_matconvnet
 from iacyclegan_tf.models.vggface_weights.npz import read_npz
 
@@ -23,9 +21,7 @@ MAX_BYTES = 4 << 30
 KNOWN = "Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and the .npz of this program"
 
 
-def read_vggface_weights(
-    path: str | os.PathLike, architecture: VGGArchitecture | None = None
-) -> VGGFaceWeights:
+def read_vggface_weights(path: str | os.PathLike, architecture: VGGArchitecture | None = None) -> VGGFaceWeights:
     """Reads VGG-Face weights; the content tells the format, the name does not matter.
 
     Args:

@@ -1,0 +1,139 @@
+"""How every command ends: a user's mistake is one sentence and exit code 2, never a stack trace."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from iacyclegan_tf.common.errors import UserError
+
+EXIT_USER_ERROR = 2
+EXIT_WORKER_LOST = 75  # the shell's EX_TEMPFAIL: the same command may be tried again
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shell's convention
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+# TensorFlow 2.15 greets each start with three lines at error level (double registration of CUDA factories)
+# that mean nothing on any machine; they would bury our own messages. Set the variable yourself to see them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+DISK_REFUSES = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+)
+
+
+class WorkerLost(Exception):
+    """Another process of the same run is gone; started again, all go on from the last checkpoint."""
+
+
+class Terminated(BaseException):
+    """SIGTERM asked the program to stop; finished work has been saved. Like ``KeyboardInterrupt`` no ``Exception``."""
+
+
+def run_command(main: Callable[[], None]) -> int:
+    """Runs ``main`` and returns the exit code for ``sys.exit``.
+
+    ``UserError`` becomes ``error: <sentence>`` on standard error and code 2, as does a file that the disk
+    does not take (full, read-only, no permission, a name too long); a lost worker code 75, Ctrl-C 130, SIGTERM 143.
+    Any other exception is a defect of ours and keeps its stack trace.
+    """
+    _raise_on_sigterm()
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except WorkerLost as loss:
+        print(f"error: {loss}", file=sys.stderr)
+        return EXIT_WORKER_LOST
+    except KeyboardInterrupt as stop:
+        print(f"interrupted: {stop}" if str(stop) else "interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Terminated as stop:
+        print(f"terminated: {stop}", file=sys.stderr)
+        return EXIT_TERMINATED
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        print(
+            f"error: {refusal}. What was saved before is whole; once this is mended, the same command goes on.",
+            file=sys.stderr,
+        )
+        return EXIT_USER_ERROR
+    return 0
+
+
+def _raise_on_sigterm() -> None:
+    """Outside a training phase, which saves first (``training.py``), SIGTERM stops at once, but cleans up and says so."""
+
+    def stop(number, frame):
+        raise Terminated("what is finished is kept")
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread, where Python handles no signals
+        pass
+
+
+def _refusal(error: Exception) -> str | None:
+    """What a disk said that does not take a file, also through TensorFlow, whose errors keep the system's words only."""
+    if isinstance(error, OSError):
+        words = f"{error.filename or 'a file'} cannot be used: {error.strerror}"
+        return words if error.errno in DISK_REFUSES else None
+    words = next((os.strerror(code) for code in DISK_REFUSES if os.strerror(code) in str(error)), None)
+    return (
+        f"a file could not be written: {words}" if words and type(error).__module__.startswith("tensorflow") else None
+    )
+
+
+def progress_bar(console):
+    """``track(items, words, total)`` for terminals; elsewhere one line when it is done."""
+
+    def track(items, words: str, total: int):
+        if not console.is_terminal:
+            items = list(items)
+            console.print(f"{words}: {len(items)}")
+            return items
+        from rich.progress import track as rich_track
+
+        return rich_track(items, words, total, console=console, transient=True)
+
+    return track
+
+
+class _bar:
+    """``progress(done, total)`` as a bar with the time left on terminals; elsewhere silent."""
+
+    def __init__(self, console):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("embedding photos"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self):
+        self._progress.start()
+        return lambda done, total: self._progress.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *_) -> None:
+        self._progress.stop()

@@ -1,0 +1,45 @@
+"""Tables on a terminal or in a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def print_table(table: Table, console) -> None:
+    """``console`` is a ``rich.console.Console``; a table without rows prints its title and notes only."""
+    from rich.table import Table as RichTable
+
+    if table.rows:
+        rich = RichTable(title=table.title, title_justify="left")
+        for index, column in enumerate(table.header):
+            rich.add_column(column, justify="right" if index else "left")
+        for row in table.rows:
+            rich.add_row(*row)
+        console.print(rich)
+    else:
+        console.print(table.title, markup=False)
+    for note in table.notes:
+        console.print(note, soft_wrap=True, markup=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """``notes`` are sentences that stand below."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        lines = [self.header, ["---", *["---:"] * (len(self.header) - 1)], *self.rows]
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return "\n\n".join([f"**{self.title}**", table, *self.notes]) + "\n"
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
+
+
+def no_formula(name: str) -> str:
+    """As it is; with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{name}" if name.startswith(_FORMULA) else name

@@ -1,0 +1,273 @@
+"""Every setting of a run, typed, with its default and its reason. The defaults are the quickstart.
+
+``configs/*.yaml`` override these; ``config_file.py`` reads them. Marks: [P] printed in the paper
+(arXiv 2103.16019), [I] inferred from the public CycleGAN that the paper builds on, [O] our own choice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal
+
+STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image must divide by it
+
+
+@dataclass
+class DrawnConfig:
+    """The embedded data set: people drawn by parameters (``data/drawn_faces.py``)."""
+
+    train_people: int = 240
+    test_people: int = 48
+    renderings: int = 3  # photo-sketch pairs per training person; a test person has one
+    seed: int = 7  # of the people themselves, apart from the seed of the training
+
+
+@dataclass
+class DataConfig:
+    source: Literal["drawn", "pairs"] = "drawn"
+    root: str = ""  # folder of real pairs (docs/data.md); used when source is "pairs"
+    format: Literal["images", "tfrecord"] = "images"  # of the pairs; "tfrecord" streams shards with constant memory
+    split_file: str = ""  # a file of names, where the split is in neither manifest, folders nor prefixes
+    train_split: str = "train"
+    test_split: str = "auto"  # "auto": the one other split that the data hold
+    validation_share: float = 0.12  # of the training people, held out to judge each new recognizer [O]
+    skip_bad: bool = False  # go on without the files that cannot be read, after listing them
+    fit: Literal["native", "pad", "squeeze"] = "squeeze"  # how an image is brought to the network
+    height: int = 80  # of the network's images; with "native" the padded size of the files is taken
+    width: int = 64
+    flip: bool = True  # horizontal flip with probability 0.5 [P]
+    enlarge: float = 1.117  # resized by this before the random crop: 286 / 256 [I]
+    augment: Literal["together", "apart"] = "together"  # one crop and flip for photo and sketch, or two
+    drawn: DrawnConfig = field(default_factory=DrawnConfig)
+
+
+@dataclass
+class GeneratorConfig:
+    filters: int = 16  # of the first convolution; 64 in the paper's networks [I]
+    blocks: int = 4  # residual blocks; 6 at 128 px, 9 at 256 px [I]
+    upsampling: Literal["transpose", "resize"] = "resize"  # "transpose" as Johnson; "resize" avoids checkerboards
+    ema: float = 0.99  # decay of the moving average used for evaluation and export; 0 switches it off [O]
+    # outputs are sharpened until their gradient energy is this share of the real images', judged on the validation people; 0: never [O]
+    sharpness: float = 0.0
+
+
+@dataclass
+class DiscriminatorConfig:
+    filters: int = 16  # C64-C128-C256-C512 with 64 [P names PatchGAN]
+    layers: int = 2  # stride-2 convolutions; 3 gives the 70x70 receptive field
+    pool_size: int = 50  # generated images remembered per domain and replica [I]
+
+
+@dataclass
+class PretrainConfig:
+    """The recognizers before the first round, when no weights file is given."""
+
+    # "classification": which of the fitting people is it? "matching": which of the batch's sketches shows this photo's person? [O]
+    task: Literal["classification", "matching"] = "classification"
+    epochs: int = 20  # over the fitting people
+    batch: int = 32  # images; for matching as many photos as sketches
+    learning_rate: float = 3e-3
+    scale: float = 16.0  # of the cosines in the loss of matching
+    triplet_steps: int = 40  # after that, with the triplet loss
+
+
+@dataclass
+class PeopleConfig:
+    """Pre-training on ``recognizer.pretrain_root``, people with several photos each [O] (docs/recognizers.md)."""
+
+    steps: int = 1500
+    people: int = 8  # P people per batch ...
+    variants: int = 2  # ... times V: as photographed, and warped into V - 1 other people ...
+    photos: int = 2  # ... times K photos each
+    learning_rate: float = 3e-3
+    scale: float = 16.0  # of the cosines in the loss
+    warp: float = 0.05  # how far a virtual person's face is from the real one, a share of the image's side
+    rotation: float = 5.0  # degrees, to either side; photos are also changed by these three and flipped
+    zoom: float = 0.05
+    shift: float = 0.04  # a share of the image's side
+
+
+@dataclass
+class FinetuneConfig:
+    """Fine-tuning of each recognizer on real and synthesised images; not known from the paper [O]."""
+
+    steps: int = 150
+    people: int = 16  # P people per batch ...
+    images: int = 2  # ... times K images each, real and synthesised in turn
+    learning_rate: float = 3e-4
+    margin: float = 0.3  # on unit vectors; tfa's default 1.0 is large for them
+
+
+@dataclass
+class ViewsConfig:
+    """How the pairs' images are changed to train recognizers; with crop 1, shift 0 and light 0 as for synthesis [O]."""
+
+    crop: float = 1.0  # the smallest part that is shown, a share of the sides; 0.6 is about the face alone
+    shift: float = 0.0  # a share of the side
+    light: float = 0.0  # of contrast and brightness
+
+
+@dataclass
+class RecognizerConfig:
+    width: float = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
+    input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
+    # the layer that is L2-normalised and compared
+    embedding: Literal["pool2", "pool3", "pool4", "pool5", "fc6", "fc7"] = "pool4"
+    centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
+    nuisance: int = 0  # so many directions in which a person's two images differ are not compared; needs centred [O]
+    normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
+    weights: str = ""  # VGG-Face's (docs/weights.md) or one's own (docs/recognizers.md); empty: pre-train
+    pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
+    pretrain_people: str = ""  # which of them: names, ranges such as s1-s20, or a file of those; empty: all
+    people: PeopleConfig = field(default_factory=PeopleConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+
+
+@dataclass
+class LossConfig:
+    adversarial: Literal["lsgan", "log"] = "lsgan"  # [I] least squares; the paper prints the log form
+    adversarial_weight: float = 1.0
+    cycle_weight: float = 10.0  # [P]
+    identity_mapping_weight: float = 5.0  # [P]
+    identity_mapping_form: Literal["usual", "as_printed"] = "usual"  # Eq. 6 has a subscript slip
+    perception_weight: float | Literal["auto"] = "auto"  # [P] 3e7, which means nothing without the next five
+    perception_share: float = 4.0  # "auto": first weighted identity term / first weighted cycle term [O]
+    perception_auto_steps: int = 50  # steps over which "auto" takes its averages, then it stays fixed
+    perception_layer: tuple[str, ...] = ("pool1", "pool2", "pool3")  # of pool1 .. pool5, fc6, fc7
+    perception_normalization: Literal["none", "position", "vector"] = "position"  # L2, before comparing
+    perception_reduction: Literal["mean", "sum"] = "mean"  # over the elements of a feature map
+    perception_limit: float = 20.0  # the run stops when the first term exceeds this many times all others
+    paired_weight: float = (
+        0.0  # [O] pixel by pixel against the partner; 0 is the paper's method, which has no such term
+    )
+    paired_form: Literal["l1", "ssim", "ssim_l1"] = "ssim_l1"
+
+
+@dataclass
+class TrainConfig:
+    epochs: int = 1  # at the constant rate, then ... ; 100 in the paper [P]
+    decay_epochs: int = 1  # ... linearly to zero; 100 in the paper [P]
+    batch: int = 1  # over all replicas; instance norm and the paper's recipe want 1 per replica [I]
+    learning_rate: float = 1e-3  # Adam; 2e-4 in the paper [P], whose rounds are a hundred times longer
+    beta_1: float = 0.5  # [P]
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    recompute: bool = False  # residual blocks' activations again on the way back: less memory, more time
+    jit_compile: bool = False  # XLA for the training step; slower on a CPU, never in exports
+    deterministic: bool = True  # bit-for-bit repeats; costs a little on a GPU
+    intra_op_threads: int = (
+        1  # on a CPU: threads inside one operation; 1 suits small networks, 0 leaves it to TensorFlow
+    )
+    memory_limit_gb: float = 0.0  # refuse a run estimated above this; 0: the machine's memory
+    checkpoint_steps: int = 200
+    non_finite: Literal["stop", "lower_rate"] = "stop"  # or back to the last checkpoint with half the learning rate [O]
+    non_finite_tries: int = 3  # with "lower_rate": how often in one phase
+    log_steps: int = 50
+
+
+@dataclass
+class RoundsConfig:
+    count: int = 2
+    schedule: Literal["generator_first", "recognizer_first"] = "recognizer_first"
+    init: Literal["scratch", "continue"] = "continue"  # the networks at the start of each round [P: scratch]
+    perception: bool = True  # False: the CycleGAN ablation, without the identity perception loss
+    finetune: bool = True  # False: the control, recognizers frozen at their first state
+    snapshots: int = 6  # people in the picture grid
+    snapshot_epochs: int = 1
+
+
+@dataclass
+class DistributeConfig:
+    devices: tuple[str, ...] = ()  # e.g. GPU:0,GPU:1; empty: all GPUs, else the one CPU
+
+
+@dataclass
+class ThresholdsConfig:
+    """Rules that an export must meet to be blessed (``thresholds.py``); a servable without a rule is never blessed.
+
+    A copy of the input gains nothing over the input; untrained networks are far below (docs/serving.md) [O].
+    """
+
+    photo_to_sketch: tuple[str, ...] = (
+        "photo_to_sketch.ssim - trivial_baselines.photo_to_sketch.ssim.input >= 0.02",
+        "photo_to_sketch.ssim change >= -0.02",
+    )
+    sketch_to_photo: tuple[str, ...] = (
+        "sketch_to_photo.ssim - trivial_baselines.sketch_to_photo.ssim.input >= 0.02",
+        "sketch_to_photo.ssim change >= -0.02",
+    )
+    photo_recognizer: tuple[str, ...] = ("retrieval.photo.rank1 >= 0.4", "retrieval.photo.rank1 change >= -0.05")
+    sketch_recognizer: tuple[str, ...] = ("retrieval.sketch.rank1 >= 0.4", "retrieval.sketch.rank1 change >= -0.05")
+
+
+@dataclass
+class BatchingConfig:
+    """What goes into ``batching.config``; docs/serving.md says when batching helps."""
+
+    max_batch_size: int = 16
+    timeout_micros: int = 5000  # how long a request waits for others
+    threads: int = 2  # batches that run side by side; the server's cores
+
+
+@dataclass
+class ExportConfig:
+    """From a round's SavedModels to the folder that TensorFlow Serving polls (docs/serving.md)."""
+
+    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
+    infra_validation: bool = True  # loads and calls each export outside Python; off: none is pushed
+    push: bool = True  # pushes what is blessed twice
+    destination: str = ""  # the serving base; empty: <savedmodels_dir>/serving
+    version: Literal["next", "time"] = "next"  # one above the highest there, or the seconds since 1970
+    keep: int = 3  # pushed versions of each servable that stay: 0 for all, or at least 2
+    server_path: str = "/models"  # where the server sees the base; /models suits a container
+    version_policy: Literal["specific", "latest"] = "specific"  # "latest": a running server moves its labels by itself
+    batching: BatchingConfig = field(default_factory=BatchingConfig)
+
+
+@dataclass
+class Config:
+    name: str = "quickstart"  # of the run: runs/<name> and savedmodels/<name>
+    seed: int = 0
+    runs_dir: str = "runs"
+    savedmodels_dir: str = "savedmodels"
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    recognizer: RecognizerConfig = field(default_factory=RecognizerConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+    distribute: DistributeConfig = field(default_factory=DistributeConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+
+
+MOST_NUISANCE = 1000  # directions; of so many differences they are found
+SSIM_WINDOW = 11  # pixels; Wang et al. 2004
+PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
+
+
+def as_dict(config) -> dict:
+    """Nested plain dictionaries and lists, ready for YAML or JSON."""
+
+    def plain(value):
+        return (
+            {k: plain(v) for k, v in value.items()}
+            if isinstance(value, dict)
+            else (list(value) if isinstance(value, tuple) else value)
+        )
+
+    return plain(dataclasses.asdict(config))
+
+
+# Settings that may change between a run and its resumption, since no result depends on them before a fault.
+FREE = ("runs_dir", "savedmodels_dir", "export.", "train.non_finite")
+
+
+def flat(values: dict, prefix: str = "") -> dict:
+    """Nested settings by dotted name."""
+    found = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found

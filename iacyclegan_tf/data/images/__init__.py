@@ -1,0 +1,1 @@
+"""Image files: what their header says, decoding within bounds, PNG writing."""

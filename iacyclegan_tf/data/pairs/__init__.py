@@ -1,0 +1,1 @@
+"""Which photo and which sketch show one person, and which people train and test."""

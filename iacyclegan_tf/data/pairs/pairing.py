@@ -1,0 +1,143 @@
+"""Which sketch belongs to which photo: by the official names, by equal stems, or by a manifest.
+
+Sorting two folders and zipping them mis-pairs the CUHK student set (the training sketches carry F2-/M2-
+for photos named f-/m-), so pairs are only ever made by name. Whatever has no partner, or more than one,
+is left out and listed; nothing is guessed.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import image_stem, list_images, list_passed_over
+from iacyclegan_tf.data.pairs.manifest import read_manifest
+from iacyclegan_tf.data.pairs.naming import identity_of, photo_key, sketch_key, student_split
+from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined, split_hash
+from iacyclegan_tf.data.pairs.splits import SPLITS, assign_splits, check_all_known, read_split_file
+
+__all__ = ["Pair", "Pairing", "find_pairs", "pair_files", "pair_folders", "read_manifest", "split_hash"]
+
+
+def pair_folders(photos_dir: str | Path, sketches_dir: str | Path) -> Pairing:
+    """Pair the images of two folders by name; splits are left open ('').
+
+    Raises:
+        UserError: a folder is missing or holds no image, or not a single name fits.
+    """
+    photos, sketches = _images_of(photos_dir, "photos"), _images_of(sketches_dir, "sketches")
+    pairing = pair_files(photos, sketches)
+    if not pairing.pairs:
+        raise UserError(
+            f"No photo of '{photos_dir}' fits a sketch of '{sketches_dir}' (for instance "
+            f"'{photos[0].name}' and '{sketches[0].name}'); expected are equal names or those of CUFS."
+        )
+    return replace(pairing, passed_over=(*list_passed_over(photos_dir), *list_passed_over(sketches_dir)))
+
+
+def _images_of(folder: str | Path, what: str) -> list[Path]:
+    images = list_images(folder)
+    if not images:
+        raise UserError(f"Folder '{folder}' holds no image; {what} were expected there.")
+    return images
+
+
+def pair_files(
+    photos: Iterable[Path],
+    sketches: Iterable[Path],
+    photo_name: Callable[[str], str] = photo_key,
+    sketch_name: Callable[[str], str] = sketch_key,
+) -> Pairing:
+    """Pair given files by keys made from their stems; a key used twice on a side is a duplicate."""
+    photos_by_key, sketches_by_key = defaultdict(list), defaultdict(list)
+    for photo in photos:
+        photos_by_key[photo_name(image_stem(photo))].append(photo)
+    for sketch in sketches:
+        stem = image_stem(sketch)
+        # Equal stems win over the official rule, so that a user's own "x_sz1" pairs with "x_sz1".
+        key = stem.lower() if stem.lower() in photos_by_key else sketch_name(stem)
+        sketches_by_key[key].append(sketch)
+    pairs, orphan_photos, orphan_sketches, duplicates = [], [], [], []
+    for key in sorted(photos_by_key.keys() | sketches_by_key.keys()):
+        some_photos, some_sketches = photos_by_key.get(key, []), sketches_by_key.get(key, [])
+        if len(some_photos) > 1 or len(some_sketches) > 1:
+            duplicates.append((*some_photos, *some_sketches))
+        elif not some_sketches:
+            orphan_photos += some_photos
+        elif not some_photos:
+            orphan_sketches += some_sketches
+        else:
+            photo, sketch = some_photos[0], some_sketches[0]
+            pairs.append(Pair(identity_of(image_stem(photo)), photo, sketch, ""))
+    return Pairing(tuple(pairs), tuple(orphan_photos), tuple(orphan_sketches), tuple(duplicates))
+
+
+def find_pairs(root: str | Path, *, split: str = "auto", split_file: str | Path | None = None) -> Pairing:
+    """Find all pairs below a folder.
+
+    Args:
+        root: holds ``manifest.csv``; or ``photos/`` and ``sketches/``; or ``train/``, ``dev/``, ``test/``
+            with both in each.
+        split: ``auto``, or one of ``train``, ``dev``, ``test`` to be given to every pair. ``auto`` takes
+            the manifest's column, or the sub-folder's name, or, for CUHK student names, the F2-/M2-
+            prefix; pairs without any of these all become ``train``.
+        split_file: a file of names (see ``splits``) that overrules the above.
+
+    Raises:
+        UserError: nothing of that kind there, an unknown name in the split file, only a part of the
+            names holds a split, or one identity in two splits.
+    """
+    if split not in ("auto", *SPLITS):
+        raise UserError(f"Split '{split}' is unknown; allowed are auto, {', '.join(SPLITS)}.")
+    pairing = _gather(Path(root))
+    if split_file:
+        wanted = read_split_file(split_file)
+        check_all_known(pairing, wanted, split_file)
+        pairing = assign_splits(pairing, wanted)
+    elif split != "auto":
+        pairing = _in_split(pairing, split)
+    else:
+        pairing = _split_by_name(pairing, str(root))
+    return disjoint(pairing, str(root))
+
+
+def _gather(root: Path) -> Pairing:
+    if (root / "manifest.csv").is_file():
+        return read_manifest(root / "manifest.csv")
+    flat = _holds_pairs(root)
+    splits = [split for split in SPLITS if _holds_pairs(root / split)]
+    if flat == bool(splits):
+        found = "both kinds of them" if flat else "nothing of the kind"
+        raise UserError(
+            f"Folder '{root}' must hold manifest.csv, or photos/ and sketches/, or these two "
+            f"in sub-folders train/, dev/, test/; it holds {found}."
+        )
+    if flat:
+        return pair_folders(root / "photos", root / "sketches")
+    return joined(
+        _in_split(pair_folders(root / split / "photos", root / split / "sketches"), split) for split in splits
+    )
+
+
+def _holds_pairs(folder: Path) -> bool:
+    return (folder / "photos").is_dir() and (folder / "sketches").is_dir()
+
+
+def _in_split(pairing: Pairing, split: str) -> Pairing:
+    return replace(pairing, pairs=tuple(replace(pair, split=split) for pair in pairing.pairs))
+
+
+def _split_by_name(pairing: Pairing, where: str) -> Pairing:
+    """Fill open splits from CUHK student names; all or none must have such names."""
+    if all(pair.split for pair in pairing.pairs):
+        return pairing
+    splits = [student_split(image_stem(pair.sketch)) for pair in pairing.pairs]
+    known = sum(split is not None for split in splits)
+    if 0 < known < len(splits):
+        raise UserError(
+            f"Of {len(splits)} pairs in '{where}' only {known} hold their split in the name; "
+            "give a file of names (split_file)."
+        )
+    pairs = (replace(pair, split=split or "train") for pair, split in zip(pairing.pairs, splits))
+    return replace(pairing, pairs=tuple(pairs))

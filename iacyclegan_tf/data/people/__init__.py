@@ -1,0 +1,1 @@
+"""Folders of people with several photos each."""

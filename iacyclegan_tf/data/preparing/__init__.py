@@ -1,0 +1,1 @@
+"""From a data set as its owners distribute it to a folder of aligned pairs."""

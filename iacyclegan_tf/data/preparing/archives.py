@@ -1,0 +1,142 @@
+"""Sources as people have them: a folder, a ``.zip``, or a folder of ``.zip`` files as downloaded.
+
+Archives come from elsewhere, so nothing in them is trusted: no path may leave the folder they are
+unpacked to, links are refused, and the number and total size of the files are bounded.
+"""
+
+import lzma
+import os
+import shutil
+import stat
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import named_in_utf8
+
+# What zipfile and its decompressors raise on damaged bytes, found by editing small archives at random.
+DAMAGE = (
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+MAX_FILES = 200_000
+MAX_TOTAL_BYTES = 64 * 1024**3
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All files of a source.
+
+    Attributes:
+        root: the folder that holds them (for a single archive, where it was unpacked).
+        files: every visible file, sorted; links to folders are not followed.
+        places: (folder, name shown to the user) for ``shown``.
+    """
+
+    root: Path
+    files: tuple[Path, ...]
+    places: tuple[tuple[Path, str], ...]
+
+    def shown(self, path: Path) -> str:
+        """The path as the user knows it: relative to the source, ``archive.zip/...`` if unpacked."""
+        for folder, name in self.places:
+            if path.is_relative_to(folder):
+                return (Path(name) / path.relative_to(folder)).as_posix()
+        return str(path)
+
+
+@contextmanager
+def open_source(source: Path, workspace: Path) -> Iterator[Tree]:
+    """Yield the files of a source; archives are unpacked below ``workspace`` and removed afterwards.
+
+    Raises:
+        UserError: the source does not exist, is neither folder nor zip, or an archive is not safe.
+    """
+    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=workspace) as unpacked:
+        if zipfile.is_zipfile(source):
+            extract(source, Path(unpacked))
+            root = _single_folder(Path(unpacked))
+            yield Tree(root, list_tree(root), ((root, source.name),))
+        elif source.is_dir():
+            files, places = list(list_tree(source)), [(source, "")]
+            for archive in (path for path in files if path.suffix.lower() == ".zip"):
+                folder = Path(unpacked) / f"{len(places)}" / archive.stem
+                folder.mkdir(parents=True)
+                extract(archive, folder)
+                places.append((folder, archive.relative_to(source).as_posix()))
+                files += list_tree(folder)
+            yield Tree(source, tuple(files), tuple(places))
+        else:
+            raise UserError(f"Source '{source}' is neither a folder nor a zip file.")
+
+
+def list_tree(folder: Path) -> tuple[Path, ...]:
+    """Visible files below a folder, sorted; links to folders (hence loops) are not followed."""
+    found = []
+    for where, folders, names in os.walk(folder):
+        # Archives packed on macOS carry a shadow "._name" of each file here.
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        found += [Path(where) / name for name in names if not name.startswith(".")]
+        if len(found) > MAX_FILES:
+            raise UserError(f"Folder '{folder}' holds more than {MAX_FILES} files.")
+    return tuple(sorted(named_in_utf8(path) for path in found if path.is_file()))
+
+
+def _single_folder(folder: Path) -> Path:
+    """Step into the one folder in which most archives wrap their content."""
+    entries = [path for path in folder.iterdir() if path.name != "__MACOSX"]
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else folder
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Unpack a zip into an empty folder.
+
+    Raises:
+        UserError: damaged or encrypted, too many or too large files, a link, or a path that leads out.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            # not is_dir(), which ends in an IndexError where a name is empty
+            entries = [entry for entry in packed.infolist() if not entry.filename.endswith("/")]
+            _check_bounds(archive, entries)
+            # All names are checked before the first byte is written.
+            targets = [folder / _safe_name(archive, entry) for entry in entries]
+            for entry, target in zip(entries, targets):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with packed.open(entry) as content, open(target, "wb") as file:
+                    shutil.copyfileobj(content, file)
+    except DAMAGE as error:
+        raise UserError(f"Archive '{archive}' cannot be unpacked: {error}.") from error
+
+
+def _check_bounds(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
+    total = sum(entry.file_size for entry in entries)  # zipfile never reads more than it announces
+    if len(entries) > MAX_FILES or total > MAX_TOTAL_BYTES:
+        raise UserError(
+            f"Archive '{archive}' announces {len(entries)} files of {total} bytes; at most "
+            f"{MAX_FILES} files of {MAX_TOTAL_BYTES} bytes are unpacked."
+        )
+
+
+def _safe_name(archive: Path, entry: zipfile.ZipInfo) -> Path:
+    parts = entry.filename.replace("\\", "/").split("/")
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise UserError(f"Archive '{archive}' holds the link '{entry.filename}'; nothing was unpacked.")
+    if ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in entry.filename:
+        raise UserError(
+            f"Archive '{archive}' holds the path '{entry.filename}', which leads out of it; nothing was unpacked."
+        )
+    return Path(*parts)

@@ -1,0 +1,1 @@
+"""Pairs as TFRecord shards, for sets larger than memory."""

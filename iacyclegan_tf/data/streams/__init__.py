@@ -1,0 +1,1 @@
+"""Batches for training as functions of (seed, step), with augmentation."""

@@ -1,0 +1,1 @@
+"""The numbers of a round, every measure of a run, and runs compared."""

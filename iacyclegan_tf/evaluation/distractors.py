@@ -1,0 +1,100 @@
+"""A bigger gallery: photos of people who are not searched for, and rank-k against the gallery's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import has_image_name, read_image
+from iacyclegan_tf.evaluation.matching import Matcher
+from iacyclegan_tf.metrics import rank_k_by_gallery_size
+
+RANKS = (1, 5, 10)
+PROTOCOL = (
+    "distractors are matched on the whole crop; fusion uses mean and deviation of the enrolled scores, so that "
+    "the curve starts at the table's rank-k"
+)
+_CHUNK = 64  # photos that are in memory at once
+
+
+def find_distractors(folder: Path, progress: Callable) -> list[Path]:
+    """All images below ``folder``, each decoded once before any long work; ``UserError`` names all that fail."""
+    if not folder.is_dir():
+        raise UserError(f"The folder of distractors {folder} does not exist.")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and has_image_name(path))
+    if not paths:
+        raise UserError(f"The folder of distractors {folder} holds no image.")
+
+    def complaint(path: Path) -> str | None:
+        try:
+            read_image(path)
+            return None
+        except UserError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as pool:
+        bad = [words for words in progress(pool.map(complaint, paths), "reading distractors", len(paths)) if words]
+    if bad:
+        raise UserError(
+            f"{len(bad)} of {len(paths)} distractors below {folder} cannot be used:\n  "
+            + "\n  ".join(bad)
+            + "\nMend or remove them."
+        )
+    return paths
+
+
+def distractor_scores(
+    matcher: Matcher,
+    paths: Sequence[Path],
+    sketches: Sequence[np.ndarray],
+    fake_photos: Sequence[np.ndarray],
+    enrolled: dict[str, np.ndarray],
+    progress: Callable,
+) -> dict[str, np.ndarray]:
+    """Scores ``[probes, distractors]`` in the four ways; ``enrolled`` are those of the gallery, by way."""
+    parts: dict[str, list[np.ndarray]] = {"none": [], "photo": [], "sketch": []}
+    for photos in progress(_chunks(paths), "matching distractors", -(-len(paths) // _CHUNK)):
+        parts["none"].append(matcher.embed_initial(photos))
+        parts["photo"].append(matcher.embed_photo(photos))
+        parts["sketch"].append(matcher.embed_sketch(matcher.to_sketch(photos)))
+    probes = {
+        "none": matcher.embed_initial(sketches),
+        "photo": matcher.embed_photo(fake_photos),
+        "sketch": matcher.embed_sketch(sketches),
+    }
+    scores = {way: probes[way] @ np.concatenate(parts[way]).T for way in probes}
+    fused = sum(
+        (scores[way] - enrolled[way].mean(dtype=np.float64)) / enrolled[way].std(dtype=np.float64)
+        for way in ("photo", "sketch")
+    )
+    return scores | {"fusion": fused}
+
+
+def gallery_size_curves(
+    enrolled: dict[str, np.ndarray], distractors: dict[str, np.ndarray], identities: Sequence[str]
+) -> dict:
+    """``{way: {"rank1": {"size", "mean", "deviation", "protocol"}, "rank5": …}}``."""
+
+    def curve(way: str, k: int) -> dict:
+        return _plain(rank_k_by_gallery_size(enrolled[way], distractors[way], identities, identities, k=k))
+
+    return {way: {f"rank{k}": curve(way, k) for k in RANKS} for way in distractors}
+
+
+def _plain(curve) -> dict:
+    return {
+        "size": curve.size.tolist(),
+        "mean": curve.mean.tolist(),
+        "deviation": curve.deviation.tolist(),
+        "protocol": curve.protocol,
+    }
+
+
+def _chunks(paths: Sequence[Path]) -> Iterator[list[np.ndarray]]:
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(paths), _CHUNK):
+            yield list(pool.map(read_image, paths[start : start + _CHUNK]))

@@ -1,0 +1,107 @@
+"""The report as one HTML file that needs nothing else: no network, no scripts, pictures inline."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import date
+from html import escape
+from itertools import groupby
+
+from iacyclegan_tf.common.tables import Table
+from iacyclegan_tf.evaluation.report.figures import RoundView
+from iacyclegan_tf.evaluation.report.pictures import Strip
+
+_STYLE = """
+:root { color-scheme: light dark; --ground: #ffffff; --card: #f6f7f9; --ink: #1d2127; --soft: #667080; --line: #d9dde3;
+  --good: #2f9e5f; }
+@media (prefers-color-scheme: dark) { :root { --ground: #14171b; --card: #1c2026; --ink: #e4e7eb; --soft: #97a1ae;
+  --line: #323842; --good: #4cc17f; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
+  font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; border-bottom: 1px solid var(--line);
+  padding-bottom: .3rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; color: var(--soft); font-weight: 600; }
+.facts { color: var(--soft); margin: .3rem 0 0; } code { font-size: .9em; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
+caption { text-align: left; font-weight: 600; padding: 1rem 0 .4rem; }
+th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
+.note { color: var(--soft); font-size: .87rem; margin: .35rem 0; max-width: 75ch; }
+figure { margin: 0; } .chart { background: var(--card); border-radius: 10px; padding: 1rem; margin: 1rem 0; }
+.chart img { max-width: 100%; height: auto; display: block; margin: 0 auto; }
+.chart figcaption { font-weight: 600; margin-bottom: .5rem; }
+.strips { display: flex; flex-wrap: wrap; gap: 1rem 1.6rem; }
+.strip { background: var(--card); border-radius: 10px; padding: .7rem .8rem; }
+.strip > p { margin: 0 0 .4rem; font-size: .87rem; } .tiles { display: flex; gap: .5rem; }
+.tile img { width: 96px; height: auto; display: block; border-radius: 4px; border: 3px solid transparent; }
+.tile.true img { border-color: var(--good); } .tile.false img { border-color: var(--line); }
+.tile figcaption { font-size: .75rem; color: var(--soft); text-align: center; }
+.tile.true figcaption { color: var(--good);
+  font-weight: 600; }
+details { margin-top: 1rem; } summary { cursor: pointer; }
+pre { background: var(--card); border-radius: 10px; padding: 1rem;
+  overflow-x: auto; font-size: .8rem; }
+"""
+
+
+def page(name: str, rounds: list[RoundView], tables: list[Table], figures: dict[str, bytes]) -> str:
+    """The whole file; ``rounds`` are those that were evaluated, ``figures`` PNG by caption."""
+    protocol = rounds[-1].metrics["protocol"]
+    title = f"Evaluation of {name}"
+    facts = (
+        f"{date.today().isoformat()}. {protocol['test_pairs']} test pairs of {protocol['test_people']} people "
+        f"(split {protocol['test_split']}), measured at {', '.join(protocol['measured_at'])}, networks at "
+        f"{protocol['network_size']} ({protocol['fit']})."
+    )
+    split = f"Split SHA-256 <code>{protocol['split_sha256']}</code>"
+    body = [
+        f"<h1>{escape(title)}</h1><p class=facts>{escape(facts)}<br>{split}</p>",
+        "<h2>Numbers</h2>",
+        *map(_table, tables),
+        "<h2>Curves</h2>",
+        *(_chart(caption, png) for caption, png in figures.items()),
+    ]
+    for view in rounds:
+        body += [f"<h2>Faces of round {view.number}</h2>", *_sections(view.strips)]
+    body.append(
+        f"<h2>Protocol</h2><details><summary>How everything was measured, all settings, versions</summary>"
+        f"<pre>{escape(json.dumps(protocol, indent=2, ensure_ascii=False))}</pre></details>"
+    )
+    return (
+        "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+
+
+def _table(table: Table) -> str:
+    header = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
+    if not table.rows:
+        return f"<h3>{escape(table.title)}</h3>{notes}"
+    caption = f"<caption>{escape(table.title)}</caption>"
+    return f"<div class=scroll><table>{caption}<tr>{header}</tr>{rows}</table></div>{notes}"
+
+
+def _chart(caption: str, png: bytes) -> str:
+    return f"<figure class=chart><figcaption>{escape(caption)}</figcaption>{_image('png', png, caption)}</figure>"
+
+
+def _sections(strips: list[Strip]):
+    for section, members in groupby(strips, lambda strip: strip.section):
+        yield f"<h3>{escape(section)}</h3><div class=strips>"
+        for strip in members:
+            tiles = "".join(
+                f"<figure class='tile {tile.mark}'>{_image('jpeg', tile.jpeg, tile.caption)}"
+                f"<figcaption>{escape(tile.caption)}</figcaption></figure>"
+                for tile in strip.tiles
+            )
+            yield f"<div class=strip><p>{escape(strip.title)}</p><div class=tiles>{tiles}</div></div>"
+        yield "</div>"
+
+
+def _image(kind: str, data: bytes, words: str) -> str:
+    return f"<img alt='{escape(words, quote=True)}' src='data:image/{kind};base64,{base64.b64encode(data).decode()}'>"

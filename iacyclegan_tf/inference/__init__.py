@@ -1,0 +1,1 @@
+"""Trained runs in use: translation of images, embeddings, collections."""

@@ -1,0 +1,212 @@
+"""A trained round, opened for use: sketches, photos and embeddings of images, without knowing what a SavedModel is.
+
+model = iacyclegan_tf.load("quickstart")
+sketch = model.to_sketch("face.jpg")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import decode_image, read_image
+from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
+from iacyclegan_tf.serving.calling import Served, call
+from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
+from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
+from iacyclegan_tf.serving.publishing.server_files import pushed_versions
+from iacyclegan_tf.serving.versions import list_versions
+
+Image = str | os.PathLike | bytes | np.ndarray
+MAX_PIXELS = 2**24  # of one image, as in the served graph (serving/decoding.py): 200 MB as float32
+
+
+class Trained:
+    """A round's SavedModels, called in this process. Get one from ``load``.
+
+    Each is read when it is first used. May be shared by threads.
+
+    Attributes:
+        name: the run, or the folder of exports.
+        number: the round, or the version where a folder of exports was named.
+        folders: the SavedModel of each servable (``serving/contract.py``).
+    """
+
+    def __init__(self, name: str, number: int, folders: dict[str, Path]):
+        self.name, self.number, self.folders = name, number, folders
+        self._loaded, self._lock = {}, threading.Lock()
+
+    def to_sketch(self, image: Image | Sequence[Image]) -> np.ndarray | list[np.ndarray]:
+        """The sketch of a face photo, as the network draws it.
+
+        Args:
+            image: a path, an encoded image (bytes), or pixels uint8 ``[h, w, 3]`` RGB or ``[h, w]`` grey; or a list or
+                tuple of these. Files may have any format of ``data/images.py``.
+
+        Returns:
+            uint8 ``[h, w, 3]`` of the image's size; for a list a list. Images of one size go through the network
+            together, which may round a value otherwise than one by one (by one grey level).
+
+        Raises:
+            UserError: not an image, or more than ``MAX_PIXELS`` pixels.
+            ValueError: pixels of another type or shape.
+        """
+        return self._translate(PHOTO_TO_SKETCH, image)
+
+    def to_photo(self, image: Image | Sequence[Image]) -> np.ndarray | list[np.ndarray]:
+        """The photo of a face sketch; as ``to_sketch``."""
+        return self._translate(SKETCH_TO_PHOTO, image)
+
+    def embed(self, image: Image | Sequence[Image], of: str = "photo") -> np.ndarray:
+        """The identity of a face as a vector of length 1; cosines of two vectors compare two faces.
+
+        Args:
+            image: as in ``to_sketch``.
+            of: ``photo`` or ``sketch``: which recognizer, and what the image is.
+
+        Returns:
+            float32 ``[D]``; for a list of N images ``[N, D]``.
+        """
+        if of not in ("photo", "sketch"):
+            raise ValueError(f"of is {of!r}; it must be 'photo' or 'sketch'")
+        if not _is_list(image):
+            return self.embed([image], of)[0]
+        embeddings = self._call(f"{of}_recognizer", image)
+        return np.stack(embeddings) if embeddings else np.zeros([0, self._width(of)], np.float32)
+
+    def card(self, servable: str = PHOTO_TO_SKETCH) -> dict:
+        """The model card that lies in the export: data, measures, limits, licence."""
+        path = self._folder(servable) / EXTRA / MODEL_CARD
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"The model card {path} cannot be read: {error}.") from None
+
+    def fingerprint(self, servable: str) -> str:
+        """SHA-256 that tells this servable's weights and graph from any others: two copies of an export share it.
+
+        Of the graph and of the index of the variables, which holds a checksum of each.
+        """
+        total, folder = hashlib.sha256(), self._folder(servable)
+        for name in ("saved_model.pb", "variables/variables.index"):
+            try:
+                total.update(hashlib.sha256((folder / name).read_bytes()).digest())
+            except OSError as error:
+                raise UserError(f"The SavedModel {folder} cannot be read: {error}.") from None
+        return total.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"<Trained {self.name} {self.number}: {', '.join(self.folders)}>"
+
+    def _translate(self, servable: str, image):
+        return self._call(servable, image) if _is_list(image) else self._call(servable, [image])[0]
+
+    def _call(self, servable: str, images: Sequence[Image]) -> list[np.ndarray]:
+        """Each image's answer, in order."""
+        return call(self._served(servable), [as_pixels(image) for image in images])
+
+    def _width(self, of: str) -> int:
+        return self.embed(np.zeros([8, 8, 3], np.uint8), of).shape[0]
+
+    def _served(self, servable: str):
+        folder = self._folder(servable)
+        with self._lock:
+            if servable not in self._loaded:
+                self._loaded[servable] = Served(folder)
+            return self._loaded[servable]
+
+    def _folder(self, servable: str) -> Path:
+        if servable not in self.folders:
+            raise UserError(
+                f"{self.name} {self.number} has no {servable}; it has {', '.join(self.folders)}. A serving "
+                "base holds only what was blessed: name the run instead."
+            )
+        return self.folders[servable]
+
+
+def load(model: str | Path | None = None, round: int | None = None, savedmodels: str | Path | None = None) -> Trained:
+    """Opens a trained round. SavedModels are programs: load only those that you or people you trust have written.
+
+    Args:
+        model: a run's name (``runs/<name>``) or folder, a folder of exports (``savedmodels/<run>``), or a serving base
+            (``savedmodels/serving``). By default the run in ``runs/`` that finished a round last.
+        round: of a run by default its last finished round. Of a folder of exports it is the version: by default the
+            newest that all four servables have (in a serving base: the newest that is blessed), or else the newest.
+        savedmodels: the folder above the exports of runs, by default the one of the run's settings.
+
+    Raises:
+        UserError: nothing of that name, or no finished round.
+    """
+    if model is None:
+        return _of_run(newest_run(savedmodels), round)
+    if any((place / "config.yaml").is_file() for place in (Path(model), Path("runs") / model)):
+        return _of_run(open_run(model, savedmodels), round)
+    for place in (Path(model), Path(savedmodels or "savedmodels") / model):
+        if any((place / servable).is_dir() for servable in SERVABLES):
+            return _of_exports(place, round)
+    raise UserError(
+        f"There is no model {str(model)!r}: it is neither a run (runs/{model}), nor a run's folder, nor a folder "
+        f"of exports that holds {SERVABLES[0]}/<version> (a run's in savedmodels/, or a serving base)."
+    )
+
+
+def as_pixels(image: Image) -> np.ndarray:
+    """A path, an encoded image or pixels as uint8 ``[h, w, 3]`` RGB; errors as ``Trained.to_sketch``."""
+    if isinstance(image, bytes):
+        pixels, name = decode_image(image, "the image"), "The image"
+    elif isinstance(image, (str, os.PathLike)):
+        pixels, name = read_image(image), f"'{os.fspath(image)}'"
+    else:
+        pixels, name = _checked(image), "The image"
+    return bounded(pixels, name)
+
+
+def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
+    """``pixels`` [h, w, 3], if a network may take so many; ``UserError`` otherwise."""
+    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
+        raise UserError(
+            f"{name} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most {MAX_PIXELS}. Make "
+            "it smaller, or cut out the face."
+        )
+    return pixels
+
+
+def _checked(pixels) -> np.ndarray:
+    grey = isinstance(pixels, np.ndarray) and pixels.ndim == 2
+    colour = isinstance(pixels, np.ndarray) and pixels.ndim == 3 and pixels.shape[2] == 3
+    if not (grey or colour) or pixels.dtype != np.uint8 or not pixels.size:
+        what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise ValueError(f"an image is a path, bytes, or uint8 [h, w, 3] or [h, w], not {what}")
+    return np.repeat(pixels[..., None], 3, axis=2) if grey else pixels
+
+
+def _is_list(image) -> bool:
+    return isinstance(image, (list, tuple))
+
+
+def _of_run(run: TrainedRun, wanted: int | None) -> Trained:
+    number = run.rounds(wanted)[-1]
+    return Trained(run.name, number, {servable: run.servable(servable, number) for servable in SERVABLES})
+
+
+def _of_exports(folder: Path, wanted: int | None) -> Trained:
+    known = {servable: set(list_versions(folder / servable)) for servable in SERVABLES}
+    blessed = {servable: set(pushed_versions(folder / servable)) for servable in SERVABLES}
+    trusted = blessed if any(blessed.values()) else known  # only in a serving base is anything marked
+    number = wanted
+    if number is None:
+        number = max(set.intersection(*trusted.values()) or set.union(*trusted.values()), default=None)
+    folders = {servable: folder / servable / str(number) for servable in SERVABLES if number in known[servable]}
+    if not folders:
+        versions = ", ".join(map(str, sorted(set.union(*known.values())))) or "none"
+        raise UserError(
+            f"{folder} holds no version{'' if wanted is None else f' {wanted}'} of a model; it holds: {versions}."
+        )
+    return Trained(folder.name, number, folders)

@@ -1,0 +1,215 @@
+"""Pictures through a generator: read, translated and written side by side, and never twice.
+
+Each output says inside what it was made of (``data/png_record.py``): the picture's bytes, the model's weights and the
+way. An output that says the same as would be written now is done; one that says otherwise is stale and made again; a
+file that says nothing was made by somebody else and is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.atomic_files import remove_if_abandoned, write_bytes
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.crop import (
+    PHOTO_BORDER,
+    SKETCH_BORDER,
+    TARGETS,
+    align,
+    paste_back,
+    similarity,
+    suspicions,
+)
+from iacyclegan_tf.data.alignment.eye_finder import find_eyes
+from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
+from iacyclegan_tf.data.images.png_record import read_record, with_record
+from iacyclegan_tf.inference.trained import Trained, bounded
+from iacyclegan_tf.inference.translation_jobs import Job
+from iacyclegan_tf.serving.calling import BATCH
+from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
+
+SERVABLE = {"sketch": PHOTO_TO_SKETCH, "photo": SKETCH_TO_PHOTO}
+_READERS = min(os.cpu_count() or 1, 8)
+_WRITERS = 8  # they mostly wait for the disk, which must hold a file before its name does
+_AHEAD = 10  # pictures that are read, or wait to be written, at most
+_COMPRESSION = 3  # a quarter of the time of zlib's usual 6, for files a tenth larger
+_CHUNK_PIXELS = 2**22  # that wait for one call of the network
+
+
+@dataclass(frozen=True)
+class Way:
+    """How pictures are translated.
+
+    Attributes:
+        to: ``sketch`` or ``photo``.
+        align: the face alone is cut out by its eyes, translated and put back in its place.
+        eyes: of some or all pictures, image-left eye first, float ``[2, 2]``; elsewhere they are looked for.
+        crop: with ``align``, the output is the face's standard crop (200 wide x 250 high) and nothing around it.
+        overwrite: also files that this program did not make.
+    """
+
+    to: str = "sketch"
+    align: bool = False
+    eyes: Mapping[Path, np.ndarray] = field(default_factory=dict)
+    crop: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one job: ``written``, ``done`` before, or ``failed``; why it failed, or reasons to look at it."""
+
+    job: Job
+    state: str
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What is between reading and writing: ``face`` goes through the network; ``matrix`` says where it was cut out."""
+
+    job: Job
+    whole: np.ndarray
+    face: np.ndarray
+    matrix: np.ndarray | None
+    record: dict
+    why: tuple[str, ...]
+
+
+def translate(model: Trained, jobs: list[Job], way: Way) -> Iterator[Outcome]:
+    """Does the jobs and yields what became of each, not always in their order. Bounded memory for any number of jobs.
+
+    Raises:
+        UserError: an output cannot be written, or the model lacks the generator. What was written stays.
+    """
+    record = {"model": f"{model.name} {model.number}", "weights": model.fingerprint(SERVABLE[way.to]), "to": way.to}
+    _clear_leftovers(jobs)
+    network = model.to_sketch if way.to == "sketch" else model.to_photo
+    with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(_WRITERS) as writers:
+        writing: deque[Future] = deque()
+        try:
+            for chunk in _chunks(_in_order(readers, lambda job: _read(job, way, record), jobs)):
+                pictures = [one for one in chunk if isinstance(one, _Picture)]
+                yield from (one for one in chunk if isinstance(one, Outcome))
+                faces = [picture.face for picture in pictures]
+                for picture, output in zip(pictures, network(faces) if faces else [], strict=True):
+                    writing.append(writers.submit(_write, picture, output, way))
+                while len(writing) > _AHEAD:
+                    yield writing.popleft().result()
+            while writing:
+                yield writing.popleft().result()
+        finally:
+            for pool in (readers, writers):
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_order(pool: ThreadPoolExecutor, do: Callable, items: Iterable) -> Iterator:
+    """``do(item)`` of each, at most ``_AHEAD`` of them begun and not yet taken: the bounded queue."""
+    begun: deque[Future] = deque()
+    for item in items:
+        begun.append(pool.submit(do, item))
+        if len(begun) >= _AHEAD:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _chunks(found: Iterable[_Picture | Outcome]) -> Iterator[list[_Picture | Outcome]]:
+    """As many as go through the network in one call."""
+    chunk, pixels = [], 0
+    for one in found:
+        chunk.append(one)
+        pixels += one.whole.shape[0] * one.whole.shape[1] if isinstance(one, _Picture) else 0
+        if len(chunk) == BATCH or pixels >= _CHUNK_PIXELS:
+            yield chunk
+            chunk, pixels = [], 0
+    if chunk:
+        yield chunk
+
+
+def _read(job: Job, way: Way, record: dict) -> _Picture | Outcome:
+    try:
+        data = read_bytes(job.source)
+        eyes = way.eyes.get(job.source)
+        record = record | {"source_sha256": hashlib.sha256(data).hexdigest()} | _way_of(way, eyes)
+        records = [_record_of(target) for target in job.targets]
+        if all(found == record for found in records):
+            return Outcome(job, "done")
+        if not way.overwrite:
+            _refuse_foreign(job, records)
+        whole = decode_image(data, str(job.source))
+        if not way.align:
+            return _Picture(job, whole, bounded(whole, f"'{job.source}'"), None, record, ())
+        return _cut(job, whole, find_eyes(whole, f"'{job.source}'") if eyes is None else eyes, way, record)
+    except UserError as error:
+        return Outcome(job, "failed", (str(error),))
+
+
+def _way_of(way: Way, eyes: np.ndarray | None) -> dict:
+    if not way.align:
+        return {}
+    return {"eyes": "found" if eyes is None else eyes.tolist(), "crop": way.crop}
+
+
+def _record_of(target: Path) -> dict | bool:
+    """What a file says of itself; False where there is none, True where it says nothing."""
+    try:
+        return read_record(target) or True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UserError(f"The output '{target}' cannot be read: {error.strerror}.") from None
+
+
+def _refuse_foreign(job: Job, records: list[dict | bool]) -> None:
+    foreign = [target for target, found in zip(job.targets, records) if found is True]
+    if foreign:
+        raise UserError(
+            f"'{foreign[0]}' is there already and was not made by this command, so '{job.source}' is left out; "
+            "give another output, or --overwrite."
+        )
+
+
+def _cut(job: Job, whole: np.ndarray, eyes: np.ndarray, way: Way, record: dict) -> _Picture:
+    height, width = whole.shape[:2]
+    if (eyes < 0).any() or (eyes >= [width, height]).any():
+        raise UserError(
+            f"The eyes of '{job.source}' are given at {eyes.tolist()}, outside its {width}x{height} pixels."
+        )
+    matrix = similarity(eyes, TARGETS[:2])
+    face = align(whole, matrix, PHOTO_BORDER if way.to == "sketch" else SKETCH_BORDER)
+    return _Picture(job, whole, face, matrix, record, tuple(suspicions(matrix, eyes, (height, width))))
+
+
+def _write(picture: _Picture, output: np.ndarray, way: Way) -> Outcome:
+    before = picture.whole
+    if way.crop:
+        before = picture.face
+    elif picture.matrix is not None:
+        output = paste_back(picture.whole, output, picture.matrix)
+    images = [output, np.concatenate([before, output], axis=1)]
+    try:
+        for target, image in zip(picture.job.targets, images):
+            write_bytes(target, with_record(encode_png(image, _COMPRESSION), picture.record))
+    except OSError as error:
+        raise UserError(f"The output {picture.job.target} cannot be written: {error.strerror or error}.") from None
+    return Outcome(picture.job, "written", picture.why)
+
+
+def _clear_leftovers(jobs: list[Job]) -> None:
+    """What a killed command left beside its outputs (``atomic_files.new_path``)."""
+    names = {(target.parent, target.name[:100]) for job in jobs for target in job.targets}
+    for folder in {folder for folder, _ in names}:
+        for path in folder.glob(".*.partial"):
+            left = re.fullmatch(r"\.(.+)\.[^.]+\.partial", path.name)
+            if left and (folder, left[1]) in names:
+                remove_if_abandoned(path)

@@ -1,0 +1,126 @@
+"""Training of the recognizers: identity classification, then triplets (Fang et al. 2020, Section 3.4).
+
+The only file that imports tensorflow-addons, which is at its end: a later move touches nothing else.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import tensorflow as tf
+
+from iacyclegan_tf.method.gradient_step import descent, gathered, replica_share, take
+from iacyclegan_tf.models.recognizer import Recognizer
+
+with warnings.catch_warnings():
+    # The announcement of its end is printed at every import; requirements.txt pins the set that works together.
+    warnings.simplefilter("ignore", UserWarning)
+    from tensorflow_addons.losses import TripletSemiHardLoss
+
+
+class IdentityClassifier(tf.keras.Model):
+    """A recognizer with a softmax over the training people, to pre-train Φ0 where no weights file is given.
+
+    The head is a cosine classifier with a learnt-free scale, so that what it separates are the directions of the
+    embeddings that are compared later (NormFace, Wang et al. 2017).
+
+    >>> model = IdentityClassifier(Recognizer(width=0.0625, input_size=32), people=5)
+    >>> model.compile(tf.keras.optimizers.Adam(1e-3))
+    >>> batch = tf.data.Dataset.from_tensors((tf.zeros([4, 32, 32, 3]), tf.range(4)))
+    >>> sorted(model.fit(batch, verbose=0).history)
+    ['accuracy', 'gradient', 'loss']
+    """
+
+    SCALE = 16.0  # of the cosines before the softmax
+
+    def __init__(self, recognizer: Recognizer, people: int, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.recognizer, self.people = recognizer, people
+        recognizer.build()
+        self.directions = self.add_weight(
+            "directions",
+            [recognizer(tf.zeros([1, 32, 32, 3])).shape[1], people],
+            initializer=tf.keras.initializers.GlorotUniform(seed),
+        )
+
+    @property
+    def trained_variables(self) -> list[tf.Variable]:
+        return [*self.recognizer.embedding_variables, self.directions]
+
+    def call(self, images, training=False):
+        """``[N, H, W, 3]`` in [−1, 1] -> logits ``[N, people]``."""
+        directions = tf.math.l2_normalize(tf.cast(self.directions, tf.float32), axis=0)
+        return self.SCALE * tf.matmul(self.recognizer(images, training=training), directions)
+
+    def train_step(self, data):
+        images, labels = data
+        with tf.GradientTape() as tape:
+            logits = self(images, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        step = descent(tape, loss, self.trained_variables, self.optimizer)
+        take(step)
+        correct = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
+        return replica_share(
+            {"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))}
+        )
+
+
+class TripletTrainer(tf.keras.Model):
+    """Fine-tunes one recognizer with ``tfa.losses.TripletSemiHardLoss`` on unit embeddings (FaceNet, Schroff et al. 2015).
+
+    Loss of an anchor-positive pair: max(0, d(a, p) − d(a, n) + margin), d the squared distance and n the nearest
+    negative that is farther than the positive, else the farthest. Anchor and positive are real and synthesised
+    images of one person. Embeddings of all replicas are gathered, so that mining sees the global batch.
+
+    >>> trainer = TripletTrainer(Recognizer(width=0.0625, input_size=32), margin=0.3)
+    >>> trainer.compile(tf.keras.optimizers.Adam(1e-4))
+    >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
+    >>> sorted(trainer.fit(batch, verbose=0).history)
+    ['active_triplets', 'gradient', 'loss', 'negative_distance', 'positive_distance']
+    """
+
+    def __init__(self, recognizer: Recognizer, margin: float, **kwargs):
+        super().__init__(**kwargs)
+        self.recognizer, self.margin = recognizer, margin
+        recognizer.build()
+        self.triplet_loss = TripletSemiHardLoss(margin, "squared-L2")
+
+    @property
+    def trained_variables(self) -> list[tf.Variable]:
+        return self.recognizer.embedding_variables
+
+    def call(self, images, training=False):
+        return self.recognizer(images, training=training)
+
+    def train_step(self, data):
+        images, labels = data
+        with tf.GradientTape() as tape:
+            embeddings, labels = gathered(self(images, training=True)), gathered(labels)
+            loss = self.triplet_loss(labels, embeddings)
+        step = descent(tape, loss, self.trained_variables, self.optimizer)
+        take(step)
+        return replica_share(
+            {"loss": loss, "gradient": step.norm, **triplet_statistics(embeddings, labels, self.margin)}
+        )
+
+
+def triplet_statistics(embeddings: tf.Tensor, labels: tf.Tensor, margin: float) -> dict[str, tf.Tensor]:
+    """Share of triplets that violate the margin, and mean squared distance of positives and of negatives.
+
+    A share that stays near 1 with equal distances is the collapse that semi-hard mining is known for.
+    """
+    distances = tf.maximum(2.0 - 2.0 * tf.matmul(embeddings, embeddings, transpose_b=True), 0.0)
+    same = tf.equal(labels[:, None], labels[None, :])
+    positive = tf.cast(tf.logical_and(same, ~tf.eye(tf.size(labels), dtype=tf.bool)), tf.float32)
+    negative = tf.cast(~same, tf.float32)
+    triplets = positive[:, :, None] * negative[:, None, :]
+    violating = tf.cast(distances[:, :, None] - distances[:, None, :] + margin > 0, tf.float32) * triplets
+    return {
+        "active_triplets": _mean(violating, triplets),
+        "positive_distance": _mean(distances * positive, positive),
+        "negative_distance": _mean(distances * negative, negative),
+    }
+
+
+def _mean(values, weights):
+    return tf.math.divide_no_nan(tf.reduce_sum(values), tf.reduce_sum(weights))

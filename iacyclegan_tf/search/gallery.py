@@ -1,0 +1,309 @@
+"""``Gallery``: face photos that can be searched with a sketch, both ways and fused, as ``matching.py`` compares them.
+
+Of each photo the index holds the photo recognizer's embedding, and the sketch recognizer's of its synthesised sketch. A
+probe sketch is embedded by the sketch recognizer, and its synthesised photo by the photo recognizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import decode_image, read_bytes
+from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
+from iacyclegan_tf.inference.trained import Image, Trained, as_pixels, bounded, load
+from iacyclegan_tf.search.names import Entry
+from iacyclegan_tf.search.photo_files import find_photos, read_ahead
+from iacyclegan_tf.search.ranking import best, cosines, fused
+from iacyclegan_tf.search.store import FILE, GalleryStore
+from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
+
+WAYS = ("fusion", "photo", "sketch")
+LEAD = (
+    "A ranked list is a lead, not an identification: the best match of a person who is not in the gallery is always "
+    "somebody else. A person must decide, with other evidence."
+)
+_BATCH = 16  # photos that are embedded and committed together
+_BATCH_PIXELS = 2**23  # at most, unless one photo has more
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A photo of the gallery beside a probe.
+
+    Attributes:
+        photo: cosine of the probe's synthesised photo and this photo, by the photo recognizer.
+        sketch: cosine of the probe and this photo's synthesised sketch, by the sketch recognizer.
+        fusion: both, z-normalised over the gallery and added.
+        calibrated: both on the scale of the validation people, added; None where the models are not calibrated.
+        far: by way, the lowest false accept rate whose threshold the score is above, or None. Fusion: of ``calibrated``.
+    """
+
+    rank: int
+    name: str
+    sha256: str
+    source: str
+    photo: float
+    sketch: float
+    fusion: float
+    calibrated: float | None
+    far: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """``candidates``, best first by ``by``, of ``searched`` photos. ``sentences`` must be shown with them.
+
+    ``probe`` and ``synthesised`` (its photo) are uint8 ``[h, w, 3]``.
+    """
+
+    candidates: tuple[Candidate, ...]
+    by: str
+    searched: int
+    probe: np.ndarray
+    synthesised: np.ndarray
+    calibration: Calibration | None
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Added:
+    """What ``add`` did, in photos. ``bad``: files that could not be used, with the reason."""
+
+    added: int
+    unchanged: int
+    bad: tuple[tuple[str, str], ...]
+
+
+class Gallery:
+    """Get one from ``Gallery.open`` or ``Gallery.build``. Threads and processes may share a gallery.
+
+    gallery = iacyclegan_tf.Gallery.open("index", "quickstart")
+    for candidate in gallery.search("sketch.png", top=5).candidates:
+        print(candidate.rank, candidate.name, candidate.fusion)
+    """
+
+    def __init__(self, store: GalleryStore, model: Trained):
+        self.store, self.model = store, model
+        self._check_models()
+        self.calibration = _calibration(model)
+
+    @classmethod
+    def open(cls, index: str | Path, model: Trained | str | Path | None = None) -> Gallery:
+        """The gallery in the folder ``index``.
+
+        Args:
+            model: what ``load`` takes, or its result; the models that the gallery was built with.
+
+        Raises ``UserError`` where there is no gallery, or it was built with other models.
+        """
+        return cls(GalleryStore(index), model if isinstance(model, Trained) else load(model))
+
+    @classmethod
+    def build(
+        cls,
+        photos: str | Path,
+        index: str | Path,
+        model: Trained | str | Path | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> tuple[Gallery, Added]:
+        """Makes a gallery of all images below the folder ``photos``, or goes on with it, and says what was added.
+
+        What is there already is not embedded again, unless the file has changed. Photos that have vanished from the
+        folder stay in the gallery.
+        """
+        found = find_photos([photos])
+        model = model if isinstance(model, Trained) else load(model)
+        if not (Path(index) / FILE).exists():
+            blank = np.full((64, 64, 3), 128, np.uint8)
+            GalleryStore(
+                index, {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}, _about(model)
+            ).close()
+        gallery = cls.open(index, model)
+        return gallery, gallery._add(found, progress)
+
+    def add(
+        self, photos: Sequence[str | Path], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Added:
+        """Files, named by their file name, and folders, named by the path below them. What was added stays, whatever
+        happens then: ``progress(done, total)`` is called when ``done`` photos are on the disk.
+
+        Raises ``UserError``, before anything is added, for names that are taken by other photos.
+        """
+        return self._add(find_photos(photos), progress)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """All or none, with their embeddings; ``UserError`` where one is not there."""
+        self.store.remove(names)
+
+    def search(self, sketch: Image, top: int = 20, by: str = "fusion") -> SearchResult:
+        """The ``top`` photos that are most alike, of all in the gallery.
+
+        Args:
+            sketch: a path, an encoded image, or pixels uint8 ``[h, w, 3]``.
+            by: ``fusion``, ``photo`` or ``sketch``.
+        """
+        if top < 1 or by not in WAYS:
+            raise UserError(
+                f"A search needs a top of at least 1 and one of {', '.join(WAYS)}; they are {top} and {by!r}."
+            )
+        probe = as_pixels(sketch)
+        snapshot = self.store.snapshot()
+        if not len(snapshot):
+            raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
+        synthesised = self.model.to_photo(probe)
+        scores = cosines(
+            snapshot,
+            {"photo": self.model.embed(synthesised, of="photo"), "sketch": self.model.embed(probe, of="sketch")},
+        )
+        scores["fusion"] = fused([scores["photo"], scores["sketch"]])
+        places = best(scores[by], snapshot.names, top)
+        candidates = tuple(
+            self._candidate(rank, snapshot.entries[place], {way: float(scores[way][place]) for way in WAYS})
+            for rank, place in enumerate(places, 1)
+        )
+        return SearchResult(
+            candidates,
+            by,
+            len(snapshot),
+            probe,
+            synthesised,
+            self.calibration,
+            tuple(self._sentences(by, len(snapshot))),
+        )
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _candidate(self, rank: int, entry: Entry, scores: dict[str, float]) -> Candidate:
+        calibrated, far = None, dict.fromkeys(WAYS)
+        if self.calibration is not None:
+            fusion = self.calibration.fusion(scores)
+            calibrated = None if fusion is None else float(fusion)
+            far |= {
+                way: self.calibration.far(way, value)
+                for way, value in (scores | {"fusion": calibrated}).items()
+                if value is not None
+            }
+        return Candidate(rank, entry.name, entry.sha256, entry.source, **scores, calibrated=calibrated, far=far)
+
+    def _sentences(self, by: str, searched: int) -> Iterator[str]:
+        yield LEAD
+        if self.calibration is None:
+            yield (
+                f"The recognizers of {self.model.name} {self.model.number} carry no calibration of one round (exports of "
+                "older versions have none), so the scores only rank: nothing says how alike is alike enough."
+            )
+            return
+        yield from self.calibration.refusals(by)
+        for far in self.calibration.known(by):
+            yield (
+                f"Above the threshold at FAR {100 * far:g} % chance alone puts about {far * searched:.3g} of these {searched} "
+                f"photos, by {by}, if they are like the {self.calibration.values['people']} validation people."
+            )
+
+    def _add(self, found: dict[str, Path], progress: Callable[[int, int], None]) -> Added:
+        known = {entry.name: entry for entry in self.store.snapshot().entries}
+        taken = [name for name, path in found.items() if name in known and not _is_same(known[name], path)]
+        if taken:
+            raise UserError(
+                f"{len(taken)} names are taken by other photos of the gallery {self.store.folder}, so nothing was "
+                f"added; the first is {taken[0]!r}, from {known[taken[0]].source}. Rename the file, or remove that "
+                "photo first."
+            )
+        added = unchanged = 0
+        bad, moved, waiting = [], [], []
+        for name, path, photo in read_ahead(found, lambda name, path: _read(name, path, known.get(name))):
+            if isinstance(photo, UserError):
+                bad.append((str(path).encode("utf-8", "replace").decode(), str(photo)))
+            elif isinstance(photo, Entry):
+                unchanged += 1
+                moved += [photo] if photo != known[name] else []
+            else:
+                waiting.append(photo)
+            if len(waiting) == _BATCH or sum(pixels[..., 0].size for _, pixels in waiting) > _BATCH_PIXELS:
+                self._embed_and_store(waiting)
+                added += len(waiting)
+                waiting.clear()
+            progress(added + unchanged + len(bad), len(found))
+        self._embed_and_store(waiting)
+        if moved:
+            self.store.move(moved)
+        progress(len(found), len(found))
+        return Added(added + len(waiting), unchanged, tuple(bad))
+
+    def _embed_and_store(self, photos: Sequence[tuple[Entry, np.ndarray]]) -> None:
+        if photos:
+            pixels = [image for _, image in photos]
+            sketches = self.model.to_sketch(pixels)
+            self.store.add(
+                [entry for entry, _ in photos],
+                {"photo": self.model.embed(pixels, of="photo"), "sketch": self.model.embed(sketches, of="sketch")},
+            )
+
+    def _check_models(self) -> None:
+        theirs, ours = self.store.models, _about(self.model)
+        other = [
+            servable for servable in SERVABLES if theirs["fingerprints"].get(servable) != ours["fingerprints"][servable]
+        ]
+        if other:
+            raise UserError(
+                f"The gallery {self.store.folder} was built with {theirs['name']} {theirs['number']}, and "
+                f"{ours['name']} {ours['number']} has another {', '.join(other)}: their embeddings cannot be "
+                "compared. Name the models that it was built with (--model, --round), or build it anew."
+            )
+
+
+def _about(model: Trained) -> dict:
+    return {
+        "name": model.name,
+        "number": model.number,
+        "fingerprints": {servable: model.fingerprint(servable) for servable in SERVABLES},
+    }
+
+
+def _calibration(model: Trained) -> Calibration | None:
+    """Both recognizers carry it; one of them alone, or another one, is not that of these models together."""
+    found = [read_calibration(model.folders[servable]) for servable in (PHOTO_RECOGNIZER, SKETCH_RECOGNIZER)]
+    return found[0] if found[0] == found[1] else None
+
+
+def _is_same(entry: Entry, path: Path) -> bool:
+    """From the same file, whatever is in it now, or the same content."""
+    if entry.source == str(path.resolve()):
+        return True
+    try:
+        return entry.sha256 == hashlib.sha256(read_bytes(path)).hexdigest()
+    except UserError:  # named where it is read
+        return True
+
+
+def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry:
+    """The entry alone where its content is ``known``."""
+    if not name.isprintable():
+        raise UserError(f"{name!r} cannot be the name of a photo: it has characters that cannot be shown.")
+    data = read_bytes(path)
+    entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
+    if known is not None and known.sha256 == entry.sha256:
+        return entry
+    return entry, bounded(decode_image(data, str(path)), f"'{path}'")
+
+
+def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:
+    """The candidate's photo, uint8 ``[h, w, 3]``, from where it was added, or below ``photos``.
+
+    Raises ``UserError`` where it is gone, or is not the photo that was added.
+    """
+    path = Path(candidate.source) if photos is None else photos / candidate.name
+    data = read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != candidate.sha256:
+        raise UserError(f"'{path}' is not the photo that was added: its checksum is another.")
+    return decode_image(data, str(path))

@@ -1,0 +1,94 @@
+"""A search's candidates as a table, CSV and JSON; never without the sentences that say what they are worth."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from iacyclegan_tf.common.tables import Table, no_formula
+from iacyclegan_tf.search.gallery import WAYS, Candidate, SearchResult
+
+_COLUMNS = (
+    "rank",
+    "name",
+    "sha256",
+    "fusion",
+    "photo",
+    "sketch",
+    "calibrated",
+    "far_fusion",
+    "far_photo",
+    "far_sketch",
+)
+
+
+def table(result: SearchResult) -> Table:
+    """Scores to three places, and for the way that ranks the threshold that each candidate is above."""
+    known = result.calibration.known(result.by) if result.calibration else {}
+    header = ("", "photo", *WAYS, *(("above the threshold at",) if known else ()))
+    rows = tuple(
+        (
+            str(one.rank),
+            _escaped(one.name),
+            *(f"{getattr(one, way):.3f}" for way in WAYS),
+            *((far_words(one, result.by),) if known else ()),
+        )
+        for one in result.candidates
+    )
+    return Table("", header, rows, result.sentences)
+
+
+def far_words(candidate: Candidate, way: str) -> str:
+    """``FAR 1 %``, or that there is none."""
+    far = candidate.far.get(way)
+    return "none" if far is None else f"FAR {100 * far:g} %"
+
+
+def as_csv(result: SearchResult) -> str:
+    """A line a candidate; scores in full. An empty field of ``far_…`` is above no threshold, or there is none.
+
+    A name that a spreadsheet would take for a formula has an apostrophe before it; ``as_json`` has names as they are.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    for one in result.candidates:
+        values = _values(one)
+        values["name"] = no_formula(values["name"])
+        writer.writerow([values[column] for column in _COLUMNS])
+    return text.getvalue()
+
+
+def as_json(result: SearchResult, probe: str, gallery: str, models: dict) -> str:
+    """Everything, with the models, the thresholds and the sentences."""
+    calibration = result.calibration.values if result.calibration else None
+    return (
+        json.dumps(
+            {
+                "probe": probe,
+                "gallery": gallery,
+                "models": models,
+                "by": result.by,
+                "searched": result.searched,
+                "sentences": result.sentences,
+                "candidates": [_values(one) for one in result.candidates],
+                "calibration": calibration,
+            },
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
+
+
+def _values(one: Candidate) -> dict:
+    values = {name: getattr(one, name) for name in ("rank", "name", "sha256", *WAYS, "calibrated")}
+    return values | {f"far_{way}": one.far.get(way) for way in WAYS}
+
+
+def _escaped(name: str) -> str:
+    """As the terminal's table shows it: square brackets are no colours."""
+    from rich.markup import escape
+
+    return escape(name)

@@ -1,0 +1,59 @@
+"""A SavedModel, called in this process through its signatures, as a server calls it; images go through it in batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+
+Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
+BATCH = 8  # images of one size in one call
+BATCH_PIXELS = 2**22  # of all images in a call; one image may have more
+
+
+class Served:
+    """One exported version, in the place of the module it was made from (``servables.py``)."""
+
+    def __init__(self, folder: Path):
+        import tensorflow as tf
+
+        try:
+            self._model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+            self._tensor = self._model.signatures["tensor"]
+        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).split("\n")[0][:300]
+            raise UserError(f"The SavedModel {folder} cannot be loaded: {reason}") from None
+
+    def tensor(self, images: np.ndarray) -> dict:
+        """float32 ``[N, h, w, 3]`` RGB in 0..255 -> the signature's named outputs, tensors of N rows."""
+        return self._tensor(images=images)
+
+
+def same_size_batches(shapes: Sequence[tuple]) -> Iterator[list[int]]:
+    """Indices of images ``[h, w, 3]`` of one size, so few that a call holds ``BATCH`` images and ``BATCH_PIXELS`` at most."""
+    alike = defaultdict(list)
+    for index, shape in enumerate(shapes):
+        alike[shape].append(index)
+    for (height, width, *_), indices in alike.items():
+        count = max(1, min(BATCH, BATCH_PIXELS // (height * width)))
+        yield from (indices[at : at + count] for at in range(0, len(indices), count))
+
+
+def call(model, images: Images) -> list[np.ndarray]:
+    """uint8 images of any sizes -> what ``model.tensor`` answers for each, in order; generated images as uint8."""
+    answers: list = [None] * len(images)
+    for indices in same_size_batches([image.shape for image in images]):
+        (output,) = model.tensor(np.stack([images[index] for index in indices]).astype(np.float32)).values()
+        rows = output.numpy()
+        for index, row in zip(indices, rows.astype(np.uint8) if rows.ndim == 4 else rows, strict=True):
+            answers[index] = row
+    return answers
+
+
+def embed(embedder, images: Images) -> np.ndarray:
+    """uint8 images of any sizes -> float32 ``[N, D]`` of length 1, in order."""
+    return np.stack(call(embedder, images))

@@ -1,0 +1,1 @@
+"""Asking a TensorFlow Serving server, over REST or gRPC."""

@@ -1,0 +1,138 @@
+"""The pusher: copies blessed exports into the folder that servers poll, whole or not at all.
+
+    <base>/<servable>/<version>/                     what a server takes: every child whose name is an integer
+    <base>/models.config, batching.config, monitoring.config
+
+A version is written aside under a name that is no integer, fsynced and renamed; an existing one is never changed. A
+kill at any moment leaves complete versions only, and the next push does what is missing: it knows what it pushed before
+by content. A file lock keeps two pushers apart. Nothing here needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from iacyclegan_tf.common.atomic_files import fsync, new_folder
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.settings import ExportConfig
+from iacyclegan_tf.serving.contract import EXTRA, SERVABLES
+from iacyclegan_tf.serving.publishing.server_files import (
+    BATCHING,
+    MODELS,
+    MONITORING,
+    PUSHED,
+    pushed_versions,
+    write_server_files,
+)
+from iacyclegan_tf.serving.versions import list_versions
+
+
+def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str) -> int:
+    """Pushes a round's blessed exports under one version number and returns it; what is there already stays.
+
+    Args:
+        exports: folder of each servable's export.
+        origin: where they come from, e.g. ``quickstart round 2``, kept beside the version.
+
+    Raises:
+        UserError: the base cannot be written. What was complete before is still there.
+    """
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        with _lock(base):
+            _clear_leftovers(base)
+            version = _push(exports, base, settings, origin)
+            write_server_files(base, settings)
+            for servable in SERVABLES:
+                _retire(base / servable, settings.keep)
+            return version
+    except OSError as error:
+        raise UserError(f"The export could not be pushed to {base}: {error}. What was there is unchanged.") from None
+
+
+def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str) -> int:
+    digests = {servable: fingerprint(folder) for servable, folder in exports.items()}
+    done = {
+        servable: version
+        for servable in exports
+        if (version := _pushed_as(base / servable, digests[servable])) is not None
+    }
+    missing = [servable for servable in exports if servable not in done]
+    # a push that was cut short goes on under its own number
+    version = max(done.values(), default=0)
+    if missing and version <= max(version for servable in missing for version in [0, *list_versions(base / servable)]):
+        version = _new_version(base, settings.version)
+    for servable in missing:
+        (base / servable).mkdir(exist_ok=True)
+        with new_folder(base / servable / str(version)) as aside:
+            shutil.copytree(exports[servable], aside, dirs_exist_ok=True)
+            (aside / EXTRA).mkdir(exist_ok=True)
+            (aside / PUSHED).write_text(json.dumps({"from": origin, "sha256": digests[servable]}) + "\n")
+    fsync(base)
+    return version
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and contents of an export's files."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with open(path, "rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return total.hexdigest()
+
+
+def _pushed_as(folder: Path, digest: str) -> int | None:
+    """The version that was made of these very files, if any."""
+    return next(
+        (
+            version
+            for version in reversed(pushed_versions(folder))
+            if json.loads((folder / str(version) / PUSHED).read_text())["sha256"] == digest
+        ),
+        None,
+    )
+
+
+def _new_version(base: Path, scheme: str) -> int:
+    """One number for all servables of a push, above all that are there, so that those of a round belong together."""
+    highest = max((version for servable in SERVABLES for version in list_versions(base / servable)), default=0)
+    return max(highest + 1, int(time.time()) if scheme == "time" else 0)
+
+
+def _retire(folder: Path, keep: int) -> None:
+    """Removes all but the newest ``keep`` of the versions that were pushed here (0: none).
+
+    Renamed first, so that no server sees a half-removed version.
+    """
+    for version in pushed_versions(folder)[:-keep] if keep else []:
+        gone = folder / f".{version}.removed"
+        os.rename(folder / str(version), gone)
+        shutil.rmtree(gone)
+
+
+def _clear_leftovers(base: Path) -> None:
+    """What a killed push left aside; the lock is ours, so nobody is writing there."""
+    for servable in SERVABLES:
+        for pattern in (".*.partial", ".*.removed"):
+            for path in (base / servable).glob(pattern):
+                shutil.rmtree(path)
+    for name in (MODELS, BATCHING, MONITORING):
+        for path in base.glob(f".{name}.*.partial"):
+            path.unlink()
+
+
+@contextmanager
+def _lock(base: Path) -> Iterator[None]:
+    """Waits for another pusher; the kernel frees the lock of a killed one."""
+    with open(base / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,48 @@
+"""A weights file as a SavedModel: VGG-Face's in any of their formats, or a recognizer of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.recognizer_file import RecognizerFile, load_recognizer
+from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
+from iacyclegan_tf.serving.contract import EXTRA, PHOTO_RECOGNIZER
+from iacyclegan_tf.serving.publishing.publish import new_export
+from iacyclegan_tf.serving.servables import Embedder
+
+FILE = "origin.json"  # in assets.extra: from what the SavedModel was made
+
+
+def vggface_module(weights: VGGFaceWeights) -> Embedder:
+    """VGG-Face's fc7, or pool5 where the file has no top; ``UserError`` for other widths than the published ones."""
+    recognizer = Recognizer(embedding="fc7" if weights.has_top else "pool5")
+    recognizer.load_vggface(weights)
+    return Embedder(recognizer, Fit("squeeze", recognizer.input_size, recognizer.input_size))
+
+
+def own_module(path: Path, file: RecognizerFile) -> Embedder:
+    """The recognizer in the file at ``path``; images are brought to it as when it was trained."""
+    recognizer = Recognizer(**file.settings)
+    load_recognizer(recognizer, path)
+    try:
+        fit = Fit(**file.origin["fit"])
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{path} does not say how images were brought to it; train it again, or load it with recognizer.weights."
+        ) from None
+    return Embedder(recognizer, fit)
+
+
+def export_recognizer(module: Embedder, folder: Path, origin: dict) -> None:
+    """Writes the SavedModel, whole or not at all, with the signatures of the served recognizers (docs/serving.md).
+
+    ``UserError`` where ``folder`` exists or cannot be written.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already; a SavedModel is never changed. Give another folder.")
+    with new_export(module, PHOTO_RECOGNIZER, folder) as aside:
+        (aside / EXTRA / FILE).write_text(json.dumps(origin, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The loop of mutual optimization, its phases, and the folder of a run."""

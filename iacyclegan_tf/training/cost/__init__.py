@@ -1,0 +1,1 @@
+"""What a run will cost in time and memory, before it starts."""

@@ -1,0 +1,72 @@
+"""``--dry-run``: what a run would be, without starting it or writing anything."""
+
+from __future__ import annotations
+
+from iacyclegan_tf.config.reading import dump_config
+from iacyclegan_tf.config.settings import Config
+from iacyclegan_tf.training.cost.prediction import RunCost, measured
+
+
+def dry_run(config: Config, console, timing: bool = True) -> None:
+    """Prints settings, pairs per split, parameters per network, steps and the memory estimate.
+
+    ``timing``: also how long the run will take here and how much memory it will need, from a few steps of each phase.
+    """
+    from rich.table import Table
+
+    from iacyclegan_tf.common.command_line import progress_bar
+    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.models.build import build_recognizer, build_synthesis
+    from iacyclegan_tf.training.memory import check_memory
+
+    console.print(dump_config(config), markup=False)
+    faces = load_faces(config.data, config.seed, progress_bar(console))
+    for line in [*faces.notes, *faces.counts()]:
+        console.print(line, soft_wrap=True, markup=False)
+    if config.recognizer.pretrain_root:
+        from iacyclegan_tf.training.people_phase import people_fit, read_training_people
+
+        people = read_training_people(config, people_fit(config, faces.image_shape), progress_bar(console))
+        for line in people.notes:
+            console.print(line, soft_wrap=True, markup=False)
+    needed = check_memory(config, faces.image_shape)
+    table = Table("network", "parameters", title="Networks", title_justify="left")
+    networks = [*build_synthesis(config, faces.image_shape, config.seed).all(), build_recognizer(config, "recognizer")]
+    for network in networks:
+        table.add_row(network.name, f"{sum(v.shape.num_elements() for v in network.trainable_variables):,}")
+    console.print(table)
+    epochs = config.train.epochs + config.train.decay_epochs
+    steps = -(-len(faces.fitting) // config.train.batch) * epochs
+    console.print(
+        f"{config.rounds.count} rounds of {epochs} epochs = {steps} steps of synthesis each, images "
+        f"{faces.image_shape[1]}×{faces.image_shape[0]}; estimated peak memory {needed:.1f} GB",
+        soft_wrap=True,
+    )
+    if timing:
+        console.print("Timing: a few steps of each phase, in a process of its own")
+        show_cost(measured(config, faces), config, console)
+
+
+def show_cost(found: RunCost, config: Config, console) -> None:
+    """A row a phase, and the two sums that a user plans with."""
+    from rich.table import Table
+
+    from iacyclegan_tf.training.engine.progress import clock
+
+    table = Table(title="Predicted for this machine as busy as it is now", title_justify="left")
+    for column in ("phase", "steps", "ms a step", "an epoch", "all of it"):
+        table.add_column(column, justify="right" if table.columns else "left")
+    for phase in found.phases:
+        table.add_row(
+            phase.name,
+            f"{phase.steps:,}",
+            f"{1000 * phase.seconds:.1f}",
+            clock(phase.epoch_steps * phase.seconds),
+            clock(phase.steps * phase.seconds),
+        )
+    console.print(table)
+    console.print(
+        f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all training "
+        f"of the run, evaluation and export aside; peak memory {found.memory_gb:.1f} GB",
+        soft_wrap=True,
+    )

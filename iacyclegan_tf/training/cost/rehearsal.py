@@ -1,0 +1,132 @@
+"""A few steps of each phase of a run, through the very objects that the run trains with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.settings import Config
+from iacyclegan_tf.data.face_pairs import FacePairs, Faces
+from iacyclegan_tf.evaluation.matching import from_servables
+from iacyclegan_tf.evaluation.round import evaluate_round
+from iacyclegan_tf.training.context import RunContext
+from iacyclegan_tf.training.distributed.workers import Workers
+from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
+from iacyclegan_tf.training.engine.history import History
+from iacyclegan_tf.training.engine.phase import Phase
+from iacyclegan_tf.training.recognizer_phases import pretrain_on_pairs
+from iacyclegan_tf.training.rounds import Rounds
+from iacyclegan_tf.training.run_folder import RunFolder
+
+SYNTHESIS, TRIPLETS = "synthesis", "triplets"
+SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
+_WARM_UP = 3  # steps before them: tracing, first buffers
+_JUDGED = 8  # people who go through evaluation, whose memory counts too
+
+
+@dataclass(frozen=True)
+class PhaseCost:
+    """``seconds`` a step; ``steps`` of the whole phase, ``epoch_steps`` of an epoch."""
+
+    name: str
+    seconds: float
+    steps: int
+    epoch_steps: int
+
+
+class RehearsalContext(RunContext):
+    """Trains a few steps where a run trains a phase, and remembers what they cost."""
+
+    def train(self, phase: Phase, watched, callbacks=None) -> None:
+        with self.faces.fitting.reading():
+            self.costs = [*getattr(self, "costs", []), timed(phase, self.workers)]
+
+
+def timed(phase: Phase, workers: Workers) -> PhaseCost:
+    """The mean of as many steps as ``SECONDS`` allow, after some to warm up.
+
+    Not the median: on a machine that others use too, the slow steps are part of what a run will take.
+    """
+    stream, check, clock = workers.fed(phase.stream(0)), StopOnNonFinite(), StepTimes()
+    check.enter(phase.name, 0, phase.steps)
+
+    def fit(steps: int) -> np.ndarray:
+        try:
+            phase.model.fit(stream, steps_per_epoch=steps, callbacks=[check, clock], verbose=0)
+        except NonFinite as fault:
+            raise UserError(str(fault)) from None
+        return np.diff(clock.times)
+
+    fit(_WARM_UP)
+    guess = float(np.median(fit(_WARM_UP)))
+    seconds = float(np.mean(fit(int(np.clip(SECONDS / max(guess, 1e-6), FEWEST, MOST)))))
+    return PhaseCost(phase.name, seconds, phase.steps, phase.epoch_steps)
+
+
+class StepTimes(tf.keras.callbacks.Callback):
+    """When each step of the last ``fit`` ended."""
+
+    def on_train_begin(self, logs=None):
+        self.times = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.times.append(time.perf_counter())
+
+
+def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
+    """Pre-training where Φ0 is trained from nothing, synthesis, triplets; then a few people through evaluation."""
+    folder = RunFolder(config)
+    context = RehearsalContext(
+        config,
+        folder,
+        faces,
+        workers.strategy,
+        History(folder.history, folder.tensorboard, 1),
+        Console(quiet=True),
+        workers,
+    )
+    rounds = Rounds(context)
+    names = []
+    if not config.recognizer.weights and config.recognizer.pretrain.epochs:
+        names.append(config.recognizer.pretrain.task)
+        pretrain_on_pairs(context, rounds.initial)
+    names.append(SYNTHESIS)
+    rounds.synthesis.train(1)
+    if config.recognizer.finetune.steps:
+        names.append(TRIPLETS)
+        fitting = faces.fitting
+        rounds.tuning["photo"].train(
+            TRIPLETS,
+            [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
+            config.recognizer.finetune.steps,
+            seed=0,
+        )
+    modules = rounds._modules()
+    matcher = from_servables(
+        *(
+            modules[name]
+            for name in (
+                "photo_to_sketch",
+                "sketch_to_photo",
+                "initial_recognizer",
+                "photo_recognizer",
+                "sketch_recognizer",
+            )
+        )
+    )
+    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), matcher, {})
+    return [replace(cost, name=name) for name, cost in zip(names, context.costs, strict=True)]
+
+
+def _first(pairs: FacePairs, count: int) -> FacePairs:
+    return FacePairs(
+        *(
+            some[:count]
+            for some in (pairs.photos, pairs.sketches, pairs.identities, pairs.original_photos, pairs.original_sketches)
+        )
+    )

@@ -1,0 +1,1 @@
+"""One phase of training through Model.fit: checkpoints, history, checks, progress."""

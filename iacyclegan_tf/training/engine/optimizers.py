@@ -1,0 +1,114 @@
+"""Adam (Kingma & Ba 2014) that reads and writes each weight once a step, with a moving average of the weights."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+class FusedAdam(tf.keras.optimizers.Adam):
+    """Keras' Adam with the same slots and the same mathematics, through TensorFlow's one kernel for the whole update.
+
+    Keras writes the update as fifteen operations a variable, each a pass over memory: one to three percent of a training
+    step (docs/performance.md). Dense gradients only.
+
+    >>> weight = tf.Variable([1.0, 1.0])
+    >>> optimizer = FusedAdam(0.1, jit_compile=False)
+    >>> count = optimizer.apply_gradients([(tf.constant([2.0, -2.0]), weight)])
+    >>> [round(float(value), 4) for value in weight.numpy()]
+    [0.9, 1.1]
+    """
+
+    def _distributed_apply_gradients_fn(self, distribution, grads_and_vars, **kwargs):
+        # Once a step, not once a variable.
+        step = tf.cast(self.iterations + 1, tf.float32)
+        self._powers = [tf.pow(tf.constant(beta, tf.float32), step) for beta in (self.beta_1, self.beta_2)]
+        self._rate = tf.cast(self.learning_rate, tf.float32)
+        try:
+            return super()._distributed_apply_gradients_fn(distribution, grads_and_vars, **kwargs)
+        finally:
+            del self._powers, self._rate  # tensors of this graph
+
+    def update_step(self, gradient, variable):
+        m, v = (slots[self._index_dict[self._var_key(variable)]] for slots in (self._momentums, self._velocities))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=self._powers[0],
+            beta2_power=self._powers[1],
+            lr=self._rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+    def _update_model_variables_moving_average(self, var_list):
+        def update(average, variable):
+            # average − (1 − m) · (average − variable): a descent towards the weights
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=average.handle, alpha=1.0 - self.ema_momentum, delta=average - variable
+            )
+
+        if self.use_ema:
+            for variable in var_list:
+                average = self._model_variables_moving_average[self._index_dict[self._var_key(variable)]]
+                self._distribution_strategy.extended.update(average, update, args=(variable,), group=False)
+
+
+def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False) -> tf.keras.optimizers.Optimizer:
+    """Adam whose rate a fault can lower.
+
+    With ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16.
+    """
+    optimizer = FusedAdam(
+        Lowered(rate), beta_1=beta_1, jit_compile=False, use_ema=ema > 0, ema_momentum=ema if ema > 0 else 0.99
+    )
+    return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
+
+
+class Restart:
+    """Puts variables back to a remembered start, by assignment, so that nothing is traced again."""
+
+    def __init__(self, variables: list[tf.Variable]):
+        self.variables = list(variables)
+        self.values = [variable.numpy() for variable in self.variables]
+
+    def __call__(self) -> None:
+        for variable, value in zip(self.variables, self.values):
+            variable.assign(value)
+
+
+class ConstantThenLinear(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """``rate`` for ``constant_steps``, then linearly down, reaching 0 one step after the last of ``decay_steps``.
+
+    rate(s) = rate · clip(1 − (s + 1 − constant) / (decay + 1), 0, 1) for step s = 0, 1, …: the first step of the
+    decay is already lower and the last still above zero, as the public CycleGAN's rule does by epoch.
+    """
+
+    def __init__(self, rate: float, constant_steps: int, decay_steps: int):
+        self.rate, self.constant_steps, self.decay_steps = float(rate), int(constant_steps), int(decay_steps)
+
+    def __call__(self, step):
+        done = tf.cast(step, tf.float32) + 1.0 - float(self.constant_steps)
+        return self.rate * tf.clip_by_value(1.0 - done / float(self.decay_steps + 1), 0.0, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "constant_steps": self.constant_steps, "decay_steps": self.decay_steps}
+
+
+class Lowered(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule, or a number, times ``factor``, a variable that is 1 until a fault lowers it.
+
+    Make it where the optimizer is made, inside the strategy's scope.
+    """
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.factor = tf.Variable(1.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+
+    def __call__(self, step):
+        return (self.rate(step) if callable(self.rate) else self.rate) * self.factor
+
+    def get_config(self):
+        return {"rate": self.rate}

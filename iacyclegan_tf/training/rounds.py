@@ -1,0 +1,229 @@
+"""Mutual optimisation, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
+
+Before: Φ0 from a weights file, or pre-trained on the training people (before them on a folder of people, where one is
+given). Then each round: synthesis with the recognizers of the round before → translate the training set → fine-tune Φp
+and Φs on real and synthesised images → keep each only if it is better on people held out → evaluate → export. Every
+step leaves its result in the run folder, so that the same command goes on from whatever is done.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from iacyclegan_tf.evaluation.calibration import calibrate
+from iacyclegan_tf.evaluation.matching import from_servables
+from iacyclegan_tf.evaluation.round import evaluate_round, trivial_baselines
+from iacyclegan_tf.models.build import build_recognizer, copy_weights, load_weights
+from iacyclegan_tf.serving.contract import FILE as CALIBRATION
+from iacyclegan_tf.serving.networks import ServedNetworks
+from iacyclegan_tf.serving.publishing.publish import Version, publish
+from iacyclegan_tf.training.context import Results, RunContext
+from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
+from iacyclegan_tf.training.people_phase import pretrain_on_people
+from iacyclegan_tf.training.recognizer_phases import (
+    TripletTraining,
+    adapt_embedding,
+    pretrain_on_pairs,
+    train_if_better,
+)
+from iacyclegan_tf.training.sharpening import calibrate_sharpening
+from iacyclegan_tf.training.synthesis_phase import SynthesisTraining
+from iacyclegan_tf.training.synthesised_images import synthesised, synthesised_partners
+
+
+class Rounds:
+    """A run: ``Rounds(context).run()`` does what is not done yet."""
+
+    def __init__(self, context: RunContext):
+        self.context, self.config, self.faces, self.folder = context, context.config, context.faces, context.folder
+        precision = self.config.train.precision
+        with context.strategy.scope():
+            self.initial, self.photo_recognizer, self.sketch_recognizer = (
+                build_recognizer(self.config, name, precision)
+                for name in ("initial_recognizer", "photo_recognizer", "sketch_recognizer")
+            )
+        self.synthesis = SynthesisTraining(context, self.photo_recognizer, self.sketch_recognizer)
+        self.tuning = {
+            "photo": TripletTraining(context, self.photo_recognizer),
+            "sketch": TripletTraining(context, self.sketch_recognizer),
+        }
+        self.results, self.workers = Results(context), context.workers
+        self.servables = ServedNetworks(self.config, self.faces.image_shape, self.faces.fit)
+
+    def run(self) -> list[dict]:
+        """All rounds; returns their metrics."""
+        self.prepare_recognizer()
+        return [self.round(number) for number in range(1, self.config.rounds.count + 1)]
+
+    def round(self, number: int) -> dict:
+        self.synthesise(number)
+        for side in ("photo", "sketch"):
+            self.fine_tune(number, side)
+        metrics = self.evaluate(number)
+        self.publish(number, metrics)
+        return metrics
+
+    def prepare_recognizer(self) -> None:
+        """Φ0, and Φp = Φs = Φ0."""
+        place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
+        if not self.results.read(place, checkpoint):
+            self.results.write(place, checkpoint, self._first_recognizer())
+        self._clear(
+            "recognizer_0/people", "recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets"
+        )
+        for recognizer in (self.photo_recognizer, self.sketch_recognizer):
+            copy_weights(self.initial, recognizer)
+
+    def _first_recognizer(self) -> dict:
+        settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
+        made_from = {}
+        if settings.weights:
+            load_weights(self.initial, settings.weights)
+            made_from["weights"] = settings.weights
+            if self.config.rounds.schedule == "generator_first":
+                adapt_embedding(self.context, self.initial, [fitting.photos, fitting.sketches])
+                return made_from
+        else:
+            if settings.pretrain_root:
+                made_from["people"] = pretrain_on_people(self.context, self.initial)
+            pretrain_on_pairs(self.context, self.initial)
+        return made_from | train_if_better(
+            TripletTraining(self.context, self.initial),
+            "recognizer_0/triplets",
+            [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
+            settings.pretrain.triplet_steps,
+            self.context.phase_seed(202),
+            held.sketches,
+            held.photos,
+            held.identities,
+        )
+
+    def synthesise(self, number: int) -> None:
+        place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
+        if not self.results.read(place, networks):
+            self.synthesis.train(number)
+            if self.config.generator.sharpness > 0:
+                self._sharpen(number)
+            self.results.write(
+                place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())}
+            )
+        self._clear(f"round_{number}/synthesis")
+
+    def _sharpen(self, number: int) -> None:
+        """Both generators, judged on the validation people."""
+        networks, held, target = self.synthesis.networks, self.faces.validation, self.config.generator.sharpness
+        for generator, images, truths in (
+            (networks.photo_to_sketch, held.photos, held.original_sketches),
+            (networks.sketch_to_photo, held.sketches, held.original_photos),
+        ):
+            amount, before, after = calibrate_sharpening(generator, self.faces.fit, images, truths, target)
+            self.context.say(
+                f"round_{number}/{generator.name}: sharpened by {amount:.2f}, gradient energy of the validation people "
+                f"{before:.2f} -> {after:.2f} of the real images' ({target} wanted)"
+            )
+
+    def fine_tune(self, number: int, side: str) -> None:
+        """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesised."""
+        place = self.folder.round(number) / f"{side}_recognizer"
+        checkpoint = tf.train.Checkpoint(recognizer=self.tuning[side].recognizer)
+        if not self.results.read(place, checkpoint):
+            self.results.write(place, checkpoint, self._fine_tuned(number, side))
+        self._clear(f"round_{number}/{side}_recognizer")
+
+    def _fine_tuned(self, number: int, side: str) -> dict:
+        if not self.config.rounds.finetune:
+            return {"kept": False, "why": "rounds.finetune is off"}
+        name, fitting, held = f"round_{number}/{side}_recognizer", self.faces.fitting, self.faces.validation
+        seed = self.context.phase_seed(300 + 2 * number + (side == "sketch"))
+        generator = (
+            self.synthesis.networks.sketch_to_photo if side == "photo" else self.synthesis.networks.photo_to_sketch
+        )
+        real, source = _sides(fitting, side)
+        held_real, held_source = _sides(held, side)
+        held_fake = synthesised(generator, held_source)
+        # the probe is what stands in for the sketch: its synthesised photo, or the sketch itself
+        probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
+        settings, labels = self.config.recognizer.finetune, fitting.labels
+        with synthesised_partners(
+            generator, source, labels, settings, seed, self.folder.checkpoints(name) / "synthesised"
+        ) as fake:
+            return train_if_better(
+                self.tuning[side],
+                name,
+                [(real, labels), (fake, labels)],
+                settings.steps,
+                seed,
+                probes,
+                gallery,
+                held.identities,
+            )
+
+    def evaluate(self, number: int) -> dict:
+        path = self.folder.round(number) / "metrics.json"
+        done = self.workers.agree(json.loads(path.read_text(encoding="utf-8")) if path.exists() else None)
+        if done:
+            return done
+        modules = self._modules()
+        return self.workers.agree(self._measured(number, modules, path) if self.workers.chief else None)
+
+    def _measured(self, number: int, modules: dict[str, tf.Module], path: Path) -> dict:
+        matcher = from_servables(
+            modules["photo_to_sketch"],
+            modules["sketch_to_photo"],
+            modules["initial_recognizer"],
+            modules["photo_recognizer"],
+            modules["sketch_recognizer"],
+        )
+        metrics = evaluate_round(
+            number,
+            self.faces,
+            matcher,
+            {
+                "precision": self.config.train.precision,
+                "generator_ema": self.config.generator.ema,
+                "seed": self.config.seed,
+            },
+        )
+        metrics["trivial_baselines"] = {
+            side: {"ssim": values} for side, values in trivial_baselines(self.faces).items()
+        }
+        self.folder.write_json(self.folder.round(number) / CALIBRATION, calibrate(matcher, self.faces.validation))
+        self.context.history.measures(number, metrics)
+        self.folder.write_json(path, metrics)
+        return metrics
+
+    def publish(self, number: int, metrics: dict) -> None:
+        """Exports all four servables, judges each, and pushes what is blessed: the chief alone."""
+        data = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
+        version = Version(
+            self.config, self.folder.savedmodels, number, data, metrics, self.folder.round(number) / CALIBRATION
+        )
+        # reading the networks needs all workers
+        modules = {} if self.workers.agree(version.exported()) else self._modules()
+        if self.workers.chief:
+            publish(version, lambda: modules, self.context.say)
+
+    def _modules(self) -> dict[str, tf.Module]:
+        generators = self.synthesis.networks
+        return self.servables.with_weights_of(
+            [
+                generators.photo_to_sketch,
+                generators.sketch_to_photo,
+                self.initial,
+                self.photo_recognizer,
+                self.sketch_recognizer,
+            ]
+        )
+
+    def _clear(self, *phases: str) -> None:
+        """Also where the result was there already: a run may have been killed between the two."""
+        for phase in phases:
+            CheckpointStore(self.folder.checkpoints(phase)).clear()
+
+
+def _sides(pairs, side: str):
+    """The real images of a side, and those of the other side, from which they are synthesised."""
+    return (pairs.photos, pairs.sketches) if side == "photo" else (pairs.sketches, pairs.photos)

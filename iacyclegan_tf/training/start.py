@@ -1,0 +1,130 @@
+"""From settings to a finished run: folder, data, strategy, rounds and the final table."""
+
+from __future__ import annotations
+
+from iacyclegan_tf.common.command_line import progress_bar
+from iacyclegan_tf.config.settings import Config
+from iacyclegan_tf.training.run_folder import RunFolder
+
+
+def start(config: Config, console, workers=None) -> None:
+    """Trains ``config``'s run, or goes on with it, or says that it is finished.
+
+    ``workers``: ``workers.Workers`` where several processes train it (``worker_run.py``); by default this one alone.
+    """
+    folder = RunFolder(config)  # its mistakes are told before TensorFlow is loaded
+    from iacyclegan_tf.inference.runs import finished_rounds
+    from iacyclegan_tf.serving.publishing.publish import published
+
+    done = finished_rounds(folder, config)
+    finished = len(done) == config.rounds.count and published(folder, config, done)
+    if workers is not None:
+        done, finished = workers.agree([done, finished])
+    if finished:
+        console.print(
+            f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}.",
+            soft_wrap=True,
+        )
+        show(done, console)
+        return
+    console.print(
+        f"{'Going on with' if folder.resumed else 'Starting'} the run {folder.path}"
+        + (f", {len(done)} of {config.rounds.count} rounds done" if done else ""),
+        soft_wrap=True,
+    )
+    from iacyclegan_tf.training.rounds import Rounds
+
+    show(Rounds(prepare(config, folder, console, workers)).run(), console)
+    console.print(
+        f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}",
+        soft_wrap=True,
+    )
+
+
+def prepare(config: Config, folder: RunFolder, console, workers=None):
+    """Seeds, data, memory check and strategy: everything that training needs, checked before it starts."""
+    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.training.context import RunContext
+    from iacyclegan_tf.training.engine.history import History
+    from iacyclegan_tf.training.memory import check_memory
+
+    workers = workers or alone(config)
+    faces = load_faces(config.data, config.seed, progress_bar(console))
+    for line in [*faces.notes, *faces.counts()]:
+        console.print(line, soft_wrap=True, markup=False)
+    workers.agree_on_data(faces.split_hash)
+    check_memory(config, faces.image_shape)
+    console.print(devices(config, workers), soft_wrap=True)
+    folder.keep_data({"counts": faces.counts(), "split_sha256": faces.split_hash})
+    history = History(folder.history, folder.tensorboard, config.train.log_steps)
+    return RunContext(config, folder, faces, workers.strategy, history, console, workers)
+
+
+def alone(config: Config):
+    """The one process of a run, on its one device or several."""
+    settle(config)
+    from iacyclegan_tf.training.distributed.strategy import make_strategy
+    from iacyclegan_tf.training.distributed.workers import Workers
+
+    return Workers(make_strategy(config.distribute.devices))
+
+
+def devices(config: Config, workers) -> str:
+    """What trains, and how the batch is divided."""
+    replicas = workers.strategy.num_replicas_in_sync
+    of = f" of {workers.count} workers" if workers.count > 1 else ""
+    return (
+        f"{replicas} device{'s' if replicas > 1 else ''}{of}, global batch {config.train.batch}, "
+        f"{config.train.batch / replicas:g} per device, {config.train.precision}"
+    )
+
+
+def settle(config: Config) -> None:
+    """Threads, seeds and determinism: before the first operation."""
+    import tensorflow as tf
+
+    set_threads(config.train.intra_op_threads)
+    tf.keras.utils.set_random_seed(config.seed)
+    if config.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def set_threads(intra: int) -> None:
+    """``intra`` threads inside an operation and as many operations side by side as cores remain; 0: TensorFlow's choice.
+
+    The two generators (and the two discriminators and recognizers) are independent of each other, so small networks
+    run nearly twice as fast with whole operations side by side as with each operation split (docs/performance.md).
+    """
+    import os
+
+    import tensorflow as tf
+
+    if intra > 0:
+        tf.config.threading.set_intra_op_parallelism_threads(intra)
+        tf.config.threading.set_inter_op_parallelism_threads(max(1, (os.cpu_count() or 1) // intra))
+
+
+def show(metrics: list[dict], console) -> None:
+    """The final table: a row a round, and the trivial baselines that any model must beat."""
+    from rich.table import Table
+
+    table = Table(
+        title=f"{metrics[0]['protocol']['test_people']} test people, split {metrics[0]['protocol']['split_sha256'][:12]}"
+    )
+    for column in ("", "SSIM sketch", "SSIM photo", "rank-1 none", "photo", "sketch", "fusion", "rank-5 fusion"):
+        table.add_column(column, justify="left" if not column else "right")
+    for kind, words in (("input", "input as output"), ("mean_training_image", "mean training image")):
+        base = metrics[0]["trivial_baselines"]
+        table.add_row(
+            words, *(f"{base[side]['ssim'][kind]:.4f}" for side in ("photo_to_sketch", "sketch_to_photo")), *[""] * 5
+        )
+    for one in metrics:
+        retrieval = one["retrieval"]
+        table.add_row(
+            f"round {one['round']}",
+            f"{one['photo_to_sketch']['ssim']:.4f}",
+            f"{one['sketch_to_photo']['ssim']:.4f}",
+            *(f"{retrieval[way]['rank1']:.1%}" for way in ("none", "photo", "sketch", "fusion")),
+            f"{retrieval['fusion']['rank5']:.1%}",
+        )
+    console.print(table)

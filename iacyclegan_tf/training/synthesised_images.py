@@ -1,0 +1,65 @@
+"""Training images through a generator, to fine-tune a recognizer on: in memory, or on the disk for streamed sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.settings import FinetuneConfig
+from iacyclegan_tf.data.shards.stored_images import StoredImages, store
+from iacyclegan_tf.data.streams.batches import IdentityChoice
+from iacyclegan_tf.data.streams.image_sources import ImageSource, plain
+
+_BATCH = 8
+
+
+def synthesised(generator: tf.keras.Model, images: np.ndarray) -> np.ndarray:
+    """uint8 ``[N, H, W, 3]`` -> what the generator makes of them, the same shape and type."""
+    return np.concatenate([_translated(generator, images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
+
+
+@contextmanager
+def synthesised_partners(
+    generator: tf.keras.Model,
+    images: np.ndarray | ImageSource,
+    labels: np.ndarray,
+    settings: FinetuneConfig,
+    seed: int,
+    folder: Path,
+) -> Iterator[np.ndarray | ImageSource]:
+    """``images`` through the generator, as the second of two sources of ``identity_stream`` with this seed.
+
+    An array gives an array. Of images on the disk only those are translated that the stream will ask for, into
+    ``folder``; what an earlier call left whole there is used again.
+    """
+    if isinstance(images, np.ndarray):
+        yield synthesised(generator, images)
+        return
+    numbers = IdentityChoice([labels, labels], people=settings.people, images=settings.images, seed=seed).used(
+        settings.steps
+    )
+    numbers = numbers[numbers >= len(labels)] - len(labels)  # the first source holds the real ones
+    try:
+        stored = StoredImages(folder, numbers, images.shape)
+    except UserError:  # not there yet, or damaged
+        with images.pairs.reading():
+            store(folder, numbers, _one_by_one(generator, images, numbers))
+        stored = StoredImages(folder, numbers, images.shape)
+    with stored.reading():
+        yield stored
+
+
+def _one_by_one(generator: tf.keras.Model, images: ImageSource, numbers: np.ndarray) -> Iterator[np.ndarray]:
+    batches = tf.data.Dataset.from_tensor_slices(numbers).map(images, images.parallel, deterministic=True).batch(_BATCH)
+    for batch in plain(batches.prefetch(1)).as_numpy_iterator():
+        yield from _translated(generator, batch)
+
+
+def _translated(generator: tf.keras.Model, images: np.ndarray) -> np.ndarray:
+    fakes = generator(images.astype(np.float32) / 127.5 - 1.0).numpy()
+    return np.clip(np.round((fakes + 1.0) * 127.5), 0, 255).astype(np.uint8)

@@ -1,0 +1,94 @@
+"""How commands end: exit codes and what stands on standard error."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iacyclegan_tf.common.command_line import Terminated, run_command
+from iacyclegan_tf.common.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "error, code, words",
+    [
+        (UserError("data.root is empty; give a folder."), 2, "error: data.root is empty; give a folder.\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt("saved at step 3"), 130, "interrupted: saved at step 3\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/a/history.jsonl"),
+            2,
+            "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once this is mended, "
+            "the same command goes on.\n",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system"),
+            2,
+            "error: a file cannot be used: Read-only file system. What was saved before "
+            "is whole; once this is mended, the same command goes on.\n",
+        ),
+        (Terminated("saved at step 3"), 143, "terminated: saved at step 3\n"),
+    ],
+)
+def test_expected_ends_are_one_line_and_a_code(capsys, error, code, words):
+    assert run_command(raising(error)) == code
+    out, err = capsys.readouterr()
+    assert out == "" and err == words
+
+
+def test_success_is_0_and_silent(capsys):
+    assert run_command(lambda: None) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("ours"),
+        SystemExit(5),
+        MemoryError(),
+        OSError(errno.EBADF, "ours"),
+        ValueError("No space left on device"),
+    ],
+)
+def test_other_exceptions_keep_their_trace(error):
+    with pytest.raises(type(error)):
+        run_command(raising(error))
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "iacyclegan_tf.train", *arguments], cwd=cwd, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["train.epoch=3"], "Did you mean train.epochs?"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml does not exist"),
+        (["train.epochs=many"], "must be a whole number"),
+    ],
+)
+def test_a_users_mistake_ends_train_with_2_and_one_sentence(tmp_path, arguments, words):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and words in done.stderr
+    assert list(tmp_path.iterdir()) == []  # nothing was begun
+
+
+def test_version(tmp_path):
+    from iacyclegan_tf import __version__
+
+    assert run("--version", cwd=tmp_path).stdout.strip() == __version__

@@ -1,0 +1,249 @@
+"""Runs side by side: made-up evaluations whose means and intervals are computed here a second time."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.compare import compare, parse
+from iacyclegan_tf.config.reading import dump_config
+from iacyclegan_tf.config.settings import Config, RoundsConfig, as_dict
+from iacyclegan_tf.evaluation.files import write_round
+from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.metrics import rank_of_match
+
+PEOPLE = tuple(f"p{i:02d}" for i in range(34))  # 1,122 impostor pairs: enough for FAR 1 %, not for 0.1 %
+REAL = np.random.default_rng(0).normal(size=(34, 34)) + 3 * np.eye(34)  # HOG of real images: the same for all runs
+
+
+def made_up(
+    folder: Path,
+    name: str,
+    number: int = 1,
+    seed: int = 1,
+    gain: float = 0.0,
+    split: str = "a" * 64,
+    people=PEOPLE,
+    real=REAL,
+    size: str = "200x250",
+    evaluation: str = "",
+    **settings,
+) -> Path:
+    """A run of which only the settings and one evaluated round are there."""
+    random = np.random.default_rng(seed)
+    run = folder / "runs" / name
+    run.mkdir(parents=True, exist_ok=True)
+    config = Config(name=name, **settings)
+    (run / "config.yaml").write_text(dump_config(config))
+    count = len(people)
+    columns = {
+        "photo_to_sketch.ssim": np.linspace(0.4, 0.6, count) + gain + 0.01 * random.normal(size=count),
+        "photo_to_sketch.fsim": random.uniform(0.6, 0.8, count),
+        "photo_to_sketch.sharpness": random.uniform(0.9, 1.1, count),
+        "sketch_to_photo.ssim": random.uniform(0.6, 0.8, count),
+        "sketch_to_photo.fsim": random.uniform(0.6, 0.8, count),
+        "sketch_to_photo.fsimc": random.uniform(0.6, 0.8, count),
+        "sketch_to_photo.sharpness": random.uniform(0.3, 0.6, count),
+    }
+    scores = {
+        f"{kind}.whole.{way}": random.normal(size=(count, count)) + (2 + 20 * gain) * np.eye(count)
+        for kind in ("learned", "hog")
+        for way in WAYS
+    } | {"hog.whole.none": real}
+    columns |= {f"rank.{key}": rank_of_match(matrix, people, people) + 1 for key, matrix in scores.items()}
+    protocol = {
+        "split_sha256": split,
+        "measured_at": [size],
+        "test_split": "test",
+        "test_people": count,
+        "settings": as_dict(config),
+    }
+    place = run / "evaluations" / evaluation if evaluation else run
+    write_round(place / f"round_{number}", {"round": number, "protocol": protocol}, people, columns, scores)
+    return run
+
+
+def compared(folder: Path, *arguments) -> tuple[dict, list[dict], str]:
+    """comparison.json, the lines of comparison.csv and comparison.md."""
+    compare(parse([*map(str, arguments), "--out", str(folder / "out")]))
+    with open(folder / "out/comparison.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    return json.loads((folder / "out/comparison.json").read_text()), lines, (folder / "out/comparison.md").read_text()
+
+
+def columns_of(run: Path, number: int = 1) -> dict[str, np.ndarray]:
+    with open(run / f"round_{number}/people.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if name != "identity"}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three")
+    runs = [made_up(folder, "plain"), made_up(folder, "better", seed=2, gain=0.05), made_up(folder, "other", seed=3)]
+    return runs, compared(folder, *runs, "--resamples", 5000)
+
+
+def test_means_are_those_of_the_people(three):
+    runs, (about, _, _) = three
+    for run, name in zip(range(3), ("plain:1", "better:1", "other:1")):
+        columns, values = columns_of(runs[run]), {key: row[run] for key, row in about["measures"].items()}
+        assert {value["run"] for value in values.values()} == {name}
+        assert values["sketch SSIM"]["value"] == pytest.approx(columns["photo_to_sketch.ssim"].mean())
+        assert values["photo FSIMc"]["value"] == pytest.approx(columns["sketch_to_photo.fsimc"].mean())
+        assert values["fusion rank-5"]["value"] == np.mean(columns["rank.learned.whole.fusion"] <= 5)
+        with np.load(runs[run] / "round_1/scores.npz") as scores:
+            matrix = scores["learned.whole.photo"]
+        impostors = matrix[~np.eye(34, dtype=bool)]
+        best_others = [
+            max(score for other, score in enumerate(row) if other != person) for person, row in enumerate(matrix)
+        ]
+        assert values["photo margin"]["value"] == pytest.approx(np.mean(matrix.diagonal() - best_others))
+        assert values["photo VR at FAR 1 %"]["value"] == np.mean(matrix.diagonal() > np.quantile(impostors, 0.99))
+    assert not any("FAR 0.1" in key for key in about["measures"])
+
+
+def test_margins_of_two_runs_are_compared_person_by_person(three):
+    runs, (about, _, _) = three
+    differ = []
+    for run in runs[:2]:
+        with np.load(run / "round_1/scores.npz") as scores:
+            matrix = scores["learned.whole.fusion"]
+        differ.append(matrix.diagonal() - np.where(np.eye(34, dtype=bool), -np.inf, matrix).max(1))
+    difference = about["measures"]["fusion margin"][1]["difference"]
+    assert difference["value"] == pytest.approx(np.mean(differ[1] - differ[0]))
+    assert difference["low"] < difference["value"] < difference["high"]
+
+
+@pytest.mark.parametrize(
+    "measure, column", [("sketch SSIM", "photo_to_sketch.ssim"), ("fusion rank-1", "rank.learned.whole.fusion")]
+)
+def test_intervals_are_scipys(three, measure, column):
+    runs, (about, _, _) = three
+    one, two = (columns_of(run)[column] for run in runs[:2])
+    if "rank" in column:
+        one, two = (one == 1).astype(float), (two == 1).astype(float)
+    theirs = stats.bootstrap(
+        (one, two),
+        lambda a, b, axis: np.mean(b - a, axis=axis),
+        paired=True,
+        n_resamples=5000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    difference = about["measures"][measure][1]["difference"]
+    assert difference["value"] == pytest.approx(np.mean(two - one))
+    # ranks move in steps of one person
+    room = 0.1 * (theirs.high - theirs.low) + 1e-9
+    assert (difference["low"], difference["high"]) == pytest.approx(tuple(theirs), abs=room)
+    assert about["measures"][measure][0]["difference"] is None
+
+
+def test_the_table_marks_what_is_clear_and_what_is_blurred(three):
+    _, (about, lines, text) = three
+    rows = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
+    }
+    assert len(rows["sketch SSIM"]) == 5  # three runs and two differences
+    assert rows["sketch SSIM"][2].startswith("+0.0499") and rows["sketch SSIM"][2].endswith("*")
+    assert not rows["photo SSIM"][2].endswith("*")
+    assert "blurred" in rows["photo sharpness"][0] and "blurred" not in rows["sketch sharpness"][0]
+    assert "bootstrap over 34 people, 5000 resamples, seed 0" in text and "a" * 64 in text
+    assert "No verification rate at FAR 0.1 %: it needs 10000 impostor pairs." in text
+    assert len(lines) == 3 * len(about["measures"])
+    assert {line["run"] for line in lines} == {"plain:1", "better:1", "other:1"}
+
+
+def test_settings_that_differ_are_named(tmp_path):
+    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two", seed=4)]
+    runs.append(made_up(tmp_path, "three", rounds=RoundsConfig(perception=False)))
+    text = compared(tmp_path, *runs)[2]
+    assert "Settings that differ: rounds.perception: True, True, False." in text
+    assert "name" not in text.split("Settings that differ:")[1].split("\n")[0]
+
+
+def test_rounds_are_chosen_and_the_last_is_taken(tmp_path, monkeypatch):
+    run = made_up(tmp_path, "mine")
+    made_up(tmp_path, "mine", number=2, seed=5)
+    made_up(tmp_path, "mine", number=10, seed=6)
+    monkeypatch.chdir(tmp_path)
+    assert compared(tmp_path, "mine:1", run, "mine:2")[0]["runs"] == ["mine:1", "mine:10", "mine:2"]
+    with pytest.raises(UserError, match="no measured round 3; measured are: 1, 2, 10"):
+        compared(tmp_path, "mine:3", "mine:1")
+
+
+def test_evaluations_on_other_pairs_are_compared_by_name(tmp_path):
+    runs = [made_up(tmp_path, name, evaluation="elsewhere", seed=i) for i, name in enumerate(("one", "two"))]
+    assert compared(tmp_path, *runs, "--evaluation", "elsewhere")[0]["runs"] == ["one:1", "two:1"]
+    with pytest.raises(UserError, match="holds no measured round"):
+        compared(tmp_path, *runs)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"split": "b" * 64}, "their split: aaaaaaaaaaaa and bbbbbbbbbbbb"),
+        ({"size": "64x80"}, "their size: 200x250 and 64x80"),
+        ({"people": PEOPLE[:-1], "real": REAL[:-1, :-1]}, "their number of test pairs: 34 and 33"),
+        ({"people": (*PEOPLE[:-1], "stranger")}, "its people or pictures are not"),
+        ({"real": REAL + 0.01}, "its people or pictures are not"),
+    ],
+)
+def test_other_people_or_pictures_are_refused_with_one_sentence(tmp_path, change, words):
+    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two", **change)]
+    with pytest.raises(UserError, match="were measured on different test people or images") as refusal:
+        compared(tmp_path, *runs)
+    assert words in str(refusal.value) and not (tmp_path / "out").exists()
+
+
+def test_mistakes(tmp_path):
+    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two")]
+    with pytest.raises(UserError, match="two or more different runs"):
+        compared(tmp_path, runs[0])
+    with pytest.raises(UserError, match="two or more different runs"):
+        compared(tmp_path, runs[0], runs[0])
+    with pytest.raises(UserError, match="--resamples must be at least 1"):
+        compared(tmp_path, *runs, "--resamples", 0)
+    with pytest.raises(UserError, match="There is no run"):
+        compared(tmp_path, runs[0], tmp_path / "nothing")
+    (runs[1] / "round_1/people.csv").unlink()
+    words = r"no people.csv: it has not been evaluated. Run: python -m iacyclegan_tf.evaluate .*two --round 1"
+    with pytest.raises(UserError, match=words):
+        compared(tmp_path, *runs)
+
+
+@pytest.mark.parametrize(
+    "file, content",
+    [
+        ("metrics.json", b"{"),
+        ("people.csv", b"identity,x\na\n"),
+        ("scores.npz", b"PK"),
+        ("metrics.json", b"[]"),
+        ("people.csv", b""),
+    ],
+)
+def test_damaged_files_are_named_with_what_to_do(tmp_path, file, content):
+    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two")]
+    (runs[1] / "round_1" / file).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read .*Run again: python -m iacyclegan_tf.evaluate"):
+        compared(tmp_path, *runs)
+
+
+def test_the_command(tmp_path):
+    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two", seed=8)]
+    done = subprocess.run(
+        [sys.executable, "-m", "iacyclegan_tf.compare", *map(str, runs), "--resamples", "50"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    assert "difference from one:1" in done.stdout and "sketch SSIM" in done.stdout

@@ -1,0 +1,216 @@
+"""A round's numbers against NumPy and scikit-image."""
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.faces import FacePairs, Faces
+from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.evaluation.matching import WAYS, Matcher
+from iacyclegan_tf.evaluation.round import (
+    Separation,
+    evaluate_round,
+    mean_ssim,
+    protocol,
+    retrieval,
+    separation,
+    trivial_baselines,
+)
+
+
+def pictures(count: int, seed: int, height: int = 32, width: int = 24) -> np.ndarray:
+    """Smooth noise: neighbouring pixels are alike, as in faces."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(seed).normal(size=[count, height, width, 3])
+    smooth = np.stack([gaussian_filter(n, (2, 2, 0)) for n in noise])
+    return np.clip(128 + 300 * smooth, 0, 255).astype(np.uint8)
+
+
+def pairs(people: int, seed: int, first: int = 0, size=(32, 24), native=None) -> FacePairs:
+    photos, sketches = pictures(people, seed, *size), pictures(people, seed + 1, *size)
+    names = tuple(f"person-{first + i:02d}" for i in range(people))
+    if native is None:
+        return FacePairs(photos, sketches, names, tuple(photos), tuple(sketches))
+    return FacePairs(
+        photos, sketches, names, tuple(pictures(people, seed + 2, *native)), tuple(pictures(people, seed + 3, *native))
+    )
+
+
+def faces(native=None) -> Faces:
+    return Faces(
+        pairs(4, 0),
+        pairs(2, 10, first=4),
+        pairs(5, 20, first=6, native=native),
+        "test",
+        Fit("squeeze", 32, 24),
+        "0123abcd",
+    )
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).convert("L"))
+
+
+def reference_ssim(image, truth) -> float:
+    """Wang et al. 2004's settings in scikit-image; the mean is over the valid region, as its crop does."""
+    return structural_similarity(
+        grey(image), grey(truth), gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+
+
+# ---------------------------------------------------------------- SSIM
+
+
+def test_mean_ssim_equals_scikit_image():
+    a, b = pictures(3, 1), pictures(3, 2)
+    expected = np.mean([reference_ssim(x, y) for x, y in zip(a, b)])
+    assert mean_ssim(a, b) == pytest.approx(expected, abs=1e-6)
+    assert mean_ssim(a, a) == pytest.approx(1)
+    with pytest.raises(ValueError):
+        mean_ssim(a, b[:2])
+
+
+def test_mean_ssim_takes_images_of_several_sizes():
+    a, b = [*pictures(1, 1), *pictures(1, 1, 40, 30)], [*pictures(1, 2), *pictures(1, 2, 40, 30)]
+    assert mean_ssim(a, b) == pytest.approx(np.mean([reference_ssim(x, y) for x, y in zip(a, b)]), abs=1e-6)
+
+
+@pytest.mark.parametrize("native", [None, (50, 40)])
+def test_trivial_baselines(native):
+    import cv2
+
+    data = faces(native)
+    ours, test = trivial_baselines(data), data.test
+    means = {
+        side: np.round(np.concatenate([getattr(data.fitting, side), getattr(data.validation, side)]).mean(0))
+        for side in ("photos", "sketches")
+    }
+    for direction, inputs, side in (
+        ("photo_to_sketch", test.original_photos, "sketches"),
+        ("sketch_to_photo", test.original_sketches, "photos"),
+    ):
+        truths = getattr(test, f"original_{side}")
+        expected = np.mean([reference_ssim(i, t) for i, t in zip(inputs, truths)])
+        assert ours[direction]["input"] == pytest.approx(expected, abs=1e-6)
+        height, width = truths[0].shape[:2]
+        mean = means[side].astype(np.uint8)
+        if native is not None:
+            mean = cv2.resize(mean, (width, height), interpolation=cv2.INTER_CUBIC)
+        expected = np.mean([reference_ssim(mean, t) for t in truths])
+        # OpenCV's bicubic has another constant (−0.75 for −0.5), hence the room where it is used
+        assert ours[direction]["mean_training_image"] == pytest.approx(expected, abs=1e-6 if native is None else 0.02)
+
+
+# ---------------------------------------------------------------- retrieval and separation
+
+
+def test_retrieval_equals_sorting_by_hand():
+    rng = np.random.default_rng(4)
+    scores, people = rng.normal(size=[12, 12]) + 1.5 * np.eye(12), [f"p{i}" for i in range(12)]
+    places = [1 + sum(s > scores[i, i] for s in scores[i]) for i in range(12)]
+    ours = retrieval(scores, people, people)
+    assert ours == {
+        "rank1": np.mean([p == 1 for p in places]),
+        "rank5": np.mean([p <= 5 for p in places]),
+        "mrr": pytest.approx(np.mean([1 / p for p in places])),
+    }
+    assert 0 < ours["rank1"] < ours["rank5"] <= 1
+
+
+def test_retrieval_of_equal_scores_is_0_and_not_1():
+    assert retrieval(np.ones([4, 4]), "abcd", "abcd")["rank1"] == 0
+
+
+def unit(count, seed):
+    vectors = np.random.default_rng(seed).normal(size=[count, 8])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_separation_equals_loops():
+    people = ["a", "b", "c", "a", "d"]
+    probes, gallery = unit(5, 1), unit(5, 1) + 0.4 * unit(5, 2)
+    genuine = [probes[i] @ gallery[j] for i in range(5) for j in range(5) if people[i] == people[j]]
+    impostor = [probes[i] @ gallery[j] for i in range(5) for j in range(5) if people[i] != people[j]]
+    d_prime = (np.mean(genuine) - np.mean(impostor)) / np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
+    hits = [people[np.argmax(probes[i] @ gallery.T)] == people[i] for i in range(5)]
+    ours = separation(probes, gallery, people, people)
+    assert ours.separation == pytest.approx(d_prime) and ours.rank1 == np.mean(hits)
+
+
+def test_separation_does_not_depend_on_the_scale_of_scores():
+    people, probes, gallery = list("abcd"), unit(4, 1), unit(4, 1) + 0.5 * unit(4, 2)
+    one, ten = separation(probes, gallery, people, people), separation(10 * probes, 10 * gallery, people, people)
+    assert ten.separation == pytest.approx(one.separation) and ten.rank1 == one.rank1
+
+
+def test_a_collapsed_recognizer_has_neither_separation_nor_rank():
+    same = np.ones([4, 8]) / np.sqrt(8)
+    assert separation(same, same, list("abcd"), list("abcd")) == Separation(0.0, 0.0)
+
+
+def test_embeddings_that_are_not_finite_are_refused():
+    with pytest.raises(UserError, match="not finite"):
+        separation(np.full([3, 2], np.nan), unit(3, 1)[:, :2], list("abc"), list("abc"))
+
+
+@pytest.mark.parametrize(
+    "new, old, better",
+    [
+        ((1.0, 3.0), (1.0, 2.0), True),
+        ((1.0, 2.0), (1.0, 3.0), False),
+        ((1.0, 2.0), (1.0, 2.0), False),  # no better: the old one stays
+        ((0.9, 9.0), (1.0, 2.0), False),  # never at the cost of rank-1
+        ((1.0, 2.0), (0.9, 3.0), False),
+        ((1.0, 3.1), (0.9, 3.0), True),
+        ((1.0, float("nan")), (1.0, 2.0), False),
+    ],
+)
+def test_better_than(new, old, better):
+    assert Separation(*new).better_than(Separation(*old)) is better
+
+
+# ---------------------------------------------------------------- a round
+
+
+def test_evaluate_round_measures_each_direction_and_way():
+    data = faces()
+    embeds = [
+        lambda images, w=np.random.default_rng(s).normal(size=[32 * 24 * 3, 5]): (
+            np.stack([i.reshape(-1).astype(np.float64) for i in images]) @ w
+        )
+        for s in range(3)
+    ]
+    matcher = Matcher(lambda images: [255 - i for i in images], lambda images: [i // 2 for i in images], *embeds)
+    metrics = evaluate_round(3, data, matcher, {"precision": "float32"})
+    photos, sketches = data.test.original_photos, data.test.original_sketches
+    fake_sketches, fake_photos = [255 - p for p in photos], [s // 2 for s in sketches]
+    assert metrics["round"] == 3 and tuple(metrics["retrieval"]) == WAYS
+    assert metrics["photo_to_sketch"]["ssim"] == pytest.approx(
+        np.mean([*map(reference_ssim, fake_sketches, sketches)]), abs=1e-6
+    )
+    assert metrics["sketch_to_photo"]["ssim"] == pytest.approx(
+        np.mean([*map(reference_ssim, fake_photos, photos)]), abs=1e-6
+    )
+    matrices = {
+        "none": embeds[0](sketches) @ embeds[0](photos).T,
+        "photo": embeds[1](fake_photos) @ embeds[1](photos).T,
+        "sketch": embeds[2](sketches) @ embeds[2](fake_sketches).T,
+    }
+    for way, scores in matrices.items():
+        assert metrics["retrieval"][way] == retrieval(scores, data.test.identities, data.test.identities)
+    assert metrics["protocol"] == protocol(data) | {"precision": "float32"}
+
+
+def test_protocol_says_what_a_number_depends_on():
+    said = protocol(faces(native=(50, 40)))
+    assert said["measured_at"] == ["40x50"] and said["network_size"] == "24x32" and said["fit"] == "squeeze"
+    assert (said["test_pairs"], said["test_people"], said["test_split"], said["split_sha256"]) == (
+        5,
+        5,
+        "test",
+        "0123abcd",
+    )

@@ -1,0 +1,230 @@
+"""The Beam pipeline in real worker processes: results, failures by name, what is skipped and refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("apache_beam", reason="needs the extra 'beam'")
+
+import tensorflow as tf
+
+from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.images.files import read_image, write_png
+from iacyclegan_tf.inference.pipeline.reading import plain_name
+from iacyclegan_tf.models.generator import Generator
+from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.serving.servables import Embedder, Translator, save
+
+ROOT, SIZE = Path(__file__).parents[2], (32, 24)
+
+
+def beam(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "iacyclegan_tf.beam", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def exported(module, folder: Path):
+    save(module, folder)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """24 images in two folders and of two sizes, 5 that are none, and two models."""
+    folder = tmp_path_factory.mktemp("beam")
+    random = np.random.default_rng(0)
+    (folder / "images/deep").mkdir(parents=True)
+    for number in range(24):
+        size = SIZE if number % 3 else (40, 40)
+        write_png(
+            folder / "images" / ("deep" if number % 2 else "") / f"{number:02d}.png",
+            random.integers(0, 256, [*size, 3], np.uint8),
+        )
+    whole = (folder / "images/00.png").read_bytes()
+    (folder / "images/empty.png").write_bytes(b"")
+    (folder / "images/cut.jpg").write_bytes(whole[:90])
+    (folder / "images/text.png").write_text("no image")
+    (folder / "images/deep/huge.png").write_bytes(whole[:16] + (50_000).to_bytes(4, "big") * 2 + whole[24:])
+    (folder / "images/deep/junk.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"x" * 99)
+    (folder / "images/notes.txt").write_text("not an image by its name, so left alone")
+    return folder
+
+
+BROKEN = ["cut.jpg", "deep/huge.png", "deep/junk.jpg", "empty.png", "text.png"]
+
+
+@pytest.fixture(scope="module")
+def translator(made) -> Translator:
+    generator = Generator(4, 1, "resize", seed=3)
+    generator(tf.zeros([1, *SIZE, 3]))
+    return exported(Translator(generator, Fit("squeeze", *SIZE)), made / "translator")
+
+
+@pytest.fixture(scope="module")
+def translated(made, translator) -> subprocess.CompletedProcess:
+    return beam(
+        "translate",
+        "--to",
+        "sketch",
+        "--model",
+        made / "translator",
+        "--images",
+        made / "images",
+        "--out",
+        made / "out",
+        "--workers",
+        2,
+        "--batch",
+        4,
+    )
+
+
+def good(made: Path) -> list[Path]:
+    return [path for path in sorted((made / "images").rglob("*.png")) if path.stem.isdigit()]
+
+
+def test_every_image_is_translated_and_every_broken_one_named(made, translator, translated):
+    assert translated.returncode == 2 and "24 results" in translated.stdout and "5 failures" in translated.stdout, (
+        translated.stderr
+    )
+    assert "Traceback" not in translated.stderr
+    written = sorted(path.relative_to(made / "out") for path in (made / "out").rglob("*.png"))
+    assert written == [Path(f"{path.relative_to(made / 'images')}.sketch.png") for path in good(made)]
+    for path in good(made):
+        image = read_image(path)
+        expected = translator.tensor(tf.constant(image[None], tf.float32))["images"][0]
+        result = read_image(made / "out" / f"{path.relative_to(made / 'images')}.sketch.png")
+        # other processes may choose other convolution algorithms
+        assert result.shape == image.shape and np.abs(result - np.asarray(expected)).max() <= 1
+    failures = [json.loads(line) for line in (made / "out/failures.jsonl").read_text().splitlines()]
+    assert sorted(one["name"] for one in failures) == BROKEN
+    assert all(one["name"] in one["reason"] and len(one["reason"]) > 20 for one in failures)
+    assert all(name in translated.stderr for name in BROKEN)
+    assert not list((made / "out").rglob("*.partial"))
+
+
+def test_a_second_run_does_what_is_missing(made, translated):
+    missing = made / "out/02.png.sketch.png"
+    before = {path: path.stat().st_mtime_ns for path in (made / "out").rglob("*.sketch.png") if path != missing}
+    missing.unlink()
+    again = beam(
+        "translate",
+        "--to",
+        "sketch",
+        "--model",
+        made / "translator",
+        "--images",
+        made / "images",
+        "--out",
+        made / "out",
+    )
+    assert "1 results" in again.stdout and "23 were there, 5 failures" in again.stdout, again.stdout + again.stderr
+    assert missing.exists() and all(path.stat().st_mtime_ns == time for path, time in before.items())
+    exported(Translator(Generator(4, 1, "resize", seed=4), Fit("pad", *SIZE)), made / "other")
+    refused = beam(
+        "translate", "--to", "sketch", "--model", made / "other", "--images", made / "images", "--out", made / "out"
+    )
+    assert refused.returncode == 2 and "holds results of another model" in refused.stderr
+
+
+def example(name: bytes | None, image: bytes | None) -> bytes:
+    features = {
+        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for key, value in (("identity", name), ("photo", image))
+        if value is not None
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def test_embeddings_of_records(made):
+    """Also records that are none, lack a feature, have a name that leaves the folder, or a name twice."""
+    embedder = exported(Embedder(Recognizer(0.0625, 32, "pool4", seed=2), Fit("squeeze", *SIZE)), made / "embedder")
+    images = {f"p{number}": path for number, path in enumerate(good(made)[:6])}
+    records = [example(name.encode(), path.read_bytes()) for name, path in images.items()]
+    records += [
+        b"\xff\xff",
+        example(b"nothing", None),
+        example(b"../away", records[0]),
+        *[example(b"twice", images["p0"].read_bytes())] * 2,
+    ]
+    with tf.io.TFRecordWriter(str(made / "some.tfrecord")) as writer:
+        for record in records:
+            writer.write(record)
+    done = beam(
+        "embed",
+        "--of",
+        "photo",
+        "--model",
+        made / "embedder",
+        "--records",
+        made / "some*.tfrecord",
+        "--out",
+        made / "embedded",
+        "--image-feature",
+        "photo",
+        "--name-feature",
+        "identity",
+        "--workers",
+        2,
+    )
+    assert done.returncode == 2 and "6 results" in done.stdout and "5 failures" in done.stdout, (
+        done.stdout + done.stderr
+    )
+    found = {}
+    for record in tf.data.TFRecordDataset(sorted(map(str, (made / "embedded").glob("*.tfrecord")))).as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        found[features["name"].bytes_list.value[0].decode()] = np.array(features["embedding"].float_list.value)
+    assert found.keys() == images.keys()
+    for name, path in images.items():
+        expected = embedder.tensor(tf.constant(read_image(path)[None], tf.float32))["embedding"][0]
+        np.testing.assert_allclose(found[name], expected, atol=1e-5)
+    reasons = {
+        (one["name"], one["reason"])
+        for one in map(json.loads, (made / "embedded/failures.jsonl").read_text().splitlines())
+    }
+    assert {name for name, _ in reasons} == {"a record", "nothing", "../away", "twice"}
+    assert ("twice", "2 records have this name") in reasons
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--images", "/no/such/folder"], ["--images", "/no/such/folder"]),
+        (["--images", ".", "--batch", "0"], ["--batch is 0"]),
+        (["--images", ".", "--model", "nobody"], ["no run 'nobody'"]),
+        (["--images", ".", "--workers", "2", "--runner=PrismRunner"], ["--workers", "--runner"]),
+        (["--images", ".", "stray"], ["'stray'"]),
+    ],
+)
+def test_mistakes_are_one_sentence(made, translator, arguments, words, tmp_path):
+    model = [] if "--model" in arguments else ["--model", made / "translator"]
+    done = beam("translate", "--to", "sketch", "--out", tmp_path / "out", *model, *arguments)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, plain",
+    [
+        ("a.png", True),
+        ("a/b c é.png", True),
+        ("../a", False),
+        ("a/../../b", False),
+        ("/etc/a", False),
+        ("", False),
+        ("a\nb", False),
+        ("a\x00", False),
+        ("a\\b", False),
+    ],
+)
+def test_names_of_records_stay_below_the_folder(name, plain):
+    assert plain_name(name) == plain

@@ -1,0 +1,151 @@
+"""ROC, verification rate, threshold and gallery size against scikit-learn, NumPy and plain loops."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.metrics import (
+    genuine_and_impostor_scores,
+    rank_k,
+    rank_k_by_gallery_size,
+    rank_of_match,
+    roc,
+    threshold_at_far,
+    verification_rate,
+)
+
+
+def matcher(people, seed=0, levels=0):
+    """Scores in which the match is better on the average; with ``levels`` they are tied."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(people, people)) + 2 * np.eye(people)
+    return np.round(scores * levels) / levels if levels else scores
+
+
+@pytest.mark.parametrize("levels", [0, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_roc_agrees_with_scikit_learn(seed, levels):
+    scores = matcher(25, seed, levels)
+    curve = roc(scores, range(25), range(25))
+    far, rate, thresholds = roc_curve(np.eye(25).ravel(), scores.ravel(), drop_intermediate=False)
+    np.testing.assert_allclose(curve.false_accept_rate, far, atol=1e-12)
+    np.testing.assert_allclose(curve.true_accept_rate, rate, atol=1e-12)
+    # scikit-learn accepts scores from a threshold on, this one scores above it: the next distinct score.
+    np.testing.assert_array_equal(curve.threshold[:-1], thresholds[1:])
+
+
+def test_pairs_of_people_with_several_images():
+    scores = np.arange(8.0).reshape(2, 4)
+    genuine, impostor = genuine_and_impostor_scores(scores, ["a", "b"], ["a", "b", "a", "c"])
+    assert genuine.tolist() == [0, 2, 5] and impostor.tolist() == [1, 3, 4, 6, 7]
+
+
+@pytest.mark.parametrize("far", [0.01, 0.001, 0.25])
+def test_verification_rate_agrees_with_a_loop(far):
+    scores = matcher(40, 1)
+    impostor = sorted(scores[i, j] for i in range(40) for j in range(40) if i != j)
+    place = (len(impostor) - 1) * (1 - far)  # linear interpolation between the two neighbours in rank
+    low = int(place)
+    threshold = impostor[low] + (place - low) * (impostor[low + 1] - impostor[low])
+    result = verification_rate(scores, range(40), range(40), far)
+    assert result.threshold == pytest.approx(threshold)
+    assert result.rate == pytest.approx(sum(scores[i, i] > threshold for i in range(40)) / 40)
+    assert result.impostor_pairs == 40 * 39
+
+
+def test_few_impostors_are_said_beside_the_number():
+    few = verification_rate(matcher(10), range(10), range(10), 0.01)
+    assert not few.enough and few.needed_pairs == 1000
+    assert str(few).endswith("at FAR 1 % (indicative: 90 impostor pairs of the 1000 needed)")
+    many = verification_rate(matcher(40), range(40), range(40), 0.01)
+    assert many.enough and "indicative" not in str(many)
+
+
+def test_ties_and_constant_scores_are_not_accepted():
+    result = verification_rate(np.ones((5, 5)), range(5), range(5), 0.1)
+    assert result.rate == 0
+    curve = roc(np.ones((5, 5)), range(5), range(5))
+    assert curve.false_accept_rate.tolist() == curve.true_accept_rate.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("far, needed", [(0.01, 1000), (0.001, 10000), (0.003, 3334), (0.5, 20), (1e-4, 100000)])
+def test_threshold_needs_ten_over_far_impostors(far, needed):
+    impostor = np.random.default_rng(0).normal(size=needed)
+    threshold = threshold_at_far(impostor, far)
+    assert abs((impostor > threshold).sum() - far * needed) <= 1
+    sentence = rf"FAR {far:g} needs at least {needed} impostor pairs .* are {needed - 1}\."
+    with pytest.raises(UserError, match=sentence):
+        threshold_at_far(impostor[1:], far)
+
+
+@pytest.mark.parametrize("far", [0, 1, -0.1, 1.5, float("nan")])
+def test_refuses_far(far):
+    for call in (
+        lambda: threshold_at_far(np.zeros(100), far),
+        lambda: verification_rate(matcher(3), range(3), range(3), far),
+    ):
+        with pytest.raises(UserError, match="between 0 and 1"):
+            call()
+
+
+def test_refuses_scores():
+    with pytest.raises(UserError, match="show one person"):
+        roc([[0.5]], ["a"], ["a"])
+    with pytest.raises(UserError, match="not finite"):
+        verification_rate([[0.5, np.nan]], ["a"], ["a", "b"], 0.1)
+    with pytest.raises(UserError, match="not finite"):
+        threshold_at_far([np.nan] * 50, 0.5)
+    with pytest.raises(UserError, match=r"a list \[N\]"):
+        threshold_at_far(np.zeros((50, 50)), 0.5)
+    with pytest.raises(UserError, match="non-empty"):
+        threshold_at_far([], 0.5)
+
+
+def test_gallery_size_ends_agree_with_plain_retrieval():
+    scores = matcher(12, 2, levels=3)
+    distractors = np.round(np.random.default_rng(5).normal(size=(12, 60)) * 3) / 3
+    for k in (1, 5):
+        curve = rank_k_by_gallery_size(scores, distractors, range(12), range(12), k=k)
+        assert curve.size.tolist() == [12, 24, 48, 72]
+        assert curve.mean[0] == pytest.approx(rank_k(rank_of_match(scores, range(12), range(12)), k))
+        both = np.hstack([scores, distractors])
+        everyone = list(range(12)) + [1000 + i for i in range(60)]
+        assert curve.mean[-1] == pytest.approx(rank_k(rank_of_match(both, range(12), everyone), k))
+        assert curve.deviation[[0, -1]].tolist() == pytest.approx([0, 0])
+        assert (np.diff(curve.mean) <= 1e-12).all() and curve.mean[-1] < curve.mean[0]
+
+
+def test_gallery_size_mean_is_the_expected_one():
+    """With b of D distractors above the match, rank-1 of s added ones is C(D - b, s) / C(D, s)."""
+    scores = np.array([[1.0, 0.0]])
+    distractors = np.array([[2.0] * 3 + [0.5] * 7])
+    curve = rank_k_by_gallery_size(scores, distractors, ["a"], ["a", "b"], sizes=[4, 2, 6], repeats=4000)
+    assert curve.size.tolist() == [2, 4, 6]
+    np.testing.assert_allclose(curve.mean, [1, 7 / 10 * 6 / 9, 7 * 6 * 5 * 4 / (10 * 9 * 8 * 7)], atol=0.03)
+
+
+def test_gallery_size_is_seeded():
+    arguments = (matcher(12), np.random.default_rng(1).normal(1, 1, (12, 50)), range(12), range(12))
+    one, same, other = (rank_k_by_gallery_size(*arguments, repeats=3, seed=seed) for seed in (4, 4, 5))
+    assert one.mean.tolist() == same.mean.tolist() != other.mean.tolist()
+    assert one.protocol == ("rank-1, 12 enrolled images and up to 50 of 50 distractors, 3 random orders, seed 4")
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (dict(distractor_scores=np.zeros((3, 5))), "has 3 probes, the score matrix 4"),
+        (dict(sizes=[3, 5]), r"from 4 \(all enrolled\) to 9"),
+        (dict(sizes=[10]), r"from 4 \(all enrolled\) to 9"),
+        (dict(sizes=[4.5]), "whole numbers"),
+        (dict(sizes=[]), "whole numbers"),
+        (dict(k=0), "at least 1; they are 0 and 20"),
+        (dict(repeats=0), "at least 1; they are 1 and 0"),
+        (dict(distractor_scores=np.full((4, 5), np.nan)), "The distractor score matrix has 20 values of 20"),
+    ],
+)
+def test_gallery_size_refuses(changes, sentence):
+    arguments = dict(scores=np.eye(4), distractor_scores=np.zeros((4, 5)), probe_ids=range(4), gallery_ids=range(4))
+    with pytest.raises(UserError, match=sentence):
+        rank_k_by_gallery_size(**{**arguments, **changes})

@@ -1,0 +1,136 @@
+"""``python -m iacyclegan_tf.gallery`` on the tiny run: build, add, search, remove, check, and users' mistakes."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.images.files import read_image, write_png
+from iacyclegan_tf.gallery import parse, run
+from iacyclegan_tf.search.gallery import LEAD
+
+ROOT = Path(__file__).parents[2]
+
+
+def gallery(*arguments) -> str:
+    """The command in this process; returns what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        run(parse([str(argument) for argument in arguments]))
+    return said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    """``photos`` of six drawn people, their ``sketches``, and a file that is no image."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for i in range(6):
+        photo, sketch = draw_pair(i, 0, seed=50, height=40, width=32)
+        for side, image in (("photos", photo), ("sketches", sketch)):
+            (folder / side).mkdir(exist_ok=True)
+            write_png(folder / side / f"{i}.png", image)
+    (folder / "photos/text.png").write_text("text")
+    return folder
+
+
+def test_the_whole_way(work, tiny_run):
+    index, exports = work / "index", tiny_run / "savedmodels/tiny"
+    with pytest.raises(UserError, match="1 files were passed over; the others are in the gallery:\n .*text.png"):
+        gallery("build", work / "photos", index, "--model", exports)
+    (work / "photos/text.png").unlink()
+    said = gallery("build", work / "photos", index, "--model", exports)
+    assert "0 added, 6 were there, 6 photos in all, embedded by tiny 2" in said
+    said = gallery(
+        "search",
+        work / "sketches/2.png",
+        index,
+        "--model",
+        exports,
+        "--top",
+        4,
+        "--csv",
+        work / "found.csv",
+        "--json",
+        work / "found.json",
+        "--strip",
+        work / "found.png",
+    )
+    assert LEAD in said and "4 of 6 photos, by fusion" in said
+    assert "needs at least 1000 impostor pairs (10 / FAR); there are 2." in said  # of two validation people
+    with open(work / "found.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 and all(row["name"] in said for row in rows)
+    values = json.loads((work / "found.json").read_text())
+    assert [one["name"] for one in values["candidates"]] == [row["name"] for row in rows]
+    assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
+    assert read_image(work / "found.png").shape[1] > 6 * 160
+
+    with pytest.raises(UserError, match="candidates cannot be written: .*found.csv"):
+        gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "found.csv/x.csv")
+    with pytest.raises(UserError, match="names are taken by other photos"):
+        gallery("add", index, work / "sketches/2.png", "--model", exports)
+    (work / "sketches/2.png").rename(work / "sketches/more.png")
+    assert "1 added, 0 were there, 7 photos in all" in gallery(
+        "add", index, work / "sketches/more.png", "--model", exports
+    )
+    assert "2 removed, 5 photos in all" in gallery("remove", index, "more.png", "0.png")
+    said = gallery("check", index, "--list").splitlines()
+    assert said[:5] == [f"{i}.png" for i in range(1, 6)] and "5 photos, embeddings of photo 128, sketch 128" in said[5]
+    with pytest.raises(UserError, match="was built with tiny 2, and tiny 1 has another"):
+        gallery("search", work / "sketches/1.png", index, "--model", exports, "--round", 1)
+    vectors = next(index.glob("vectors-*.photo.f32"))
+    vectors.write_bytes(bytes(vectors.stat().st_size))
+    with pytest.raises(UserError, match="embeddings of 5 photos are damaged"):
+        gallery("check", index)
+
+
+def test_mistakes_are_told_without_tensorflow(work, tmp_path):
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "iacyclegan_tf.gallery",
+        "search",
+        "x.png",
+        str(tmp_path / "no"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert (
+        done.returncode == 2
+        and done.stdout == ""
+        and len(said) == 1
+        and said[0].startswith("error: There is no gallery in")
+    )
+    assert not any(line.rpartition("|")[2].strip() == "tensorflow" for line in done.stderr.splitlines())
+
+
+def test_the_lines_of_the_readme_and_of_the_docs_run_as_they_stand(work, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/quickstart").symlink_to(tiny_run / "runs/tiny")
+    Path("savedmodels").symlink_to(tiny_run / "savedmodels")
+    for number, path in enumerate(["sketch.png", "photos/a.jpg", "photos/b.jpg", "more/two.jpg", "one.jpg"]):
+        Path(path).parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(path, draw_pair(number, 0, seed=5, height=40, width=32)[0 if number else 1][..., ::-1])
+    docs = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
+    for text, least in ((ROOT / "README.md").read_text(encoding="utf-8"), 2), (docs, 6):
+        lines = re.findall(r"^python -m iacyclegan_tf\.gallery ([^#\n]*)", text, re.MULTILINE)
+        assert len(lines) >= least
+        for line in lines:
+            gallery(*shlex.split(line))
+    assert all(Path(f"found.{suffix}").stat().st_size for suffix in ("csv", "json", "png"))
+    (example,) = re.findall(r"```python\n(.*?)```", docs, re.DOTALL)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(compile(example, "docs/gallery.md", "exec"), {})
+    assert LEAD in said.getvalue() and said.getvalue().startswith(("1 a.jpg", "1 b.jpg"))

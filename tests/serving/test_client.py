@@ -1,0 +1,313 @@
+"""The client over real sockets, against both front ends, backed by the real exports of a tiny run."""
+
+import copy
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from model_server import TWINS, Failure, Models, load
+
+from iacyclegan_tf.client import parse, run
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import read_image
+from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
+
+PROTOCOLS = ("rest", "grpc")
+
+
+@pytest.fixture(scope="module")
+def exports(tiny_run) -> Models:
+    return load({name: tiny_run / f"savedmodels/tiny/{name}/2" for name in SERVABLES}, version=2)
+
+
+@pytest.fixture(params=PROTOCOLS)
+def server(request, exports):
+    """A twin with ``models`` that a test may change, and ``ask`` for the client's command line."""
+    models = copy.copy(exports)
+    models.loaded, models.states, models.labels = dict(exports.loaded), {}, {"stable": 2}
+    models.failures, models.requests = [], []
+    twin = TWINS[request.param](models)
+    twin.protocol = request.param
+    twin.ask = lambda *arguments: run(
+        parse([*map(str, arguments), "--server", f"127.0.0.1:{twin.port}", f"--{request.param}"])
+    )
+    yield twin
+    twin.stop()
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> list[Path]:
+    """Three drawn photos: a PNG, a JPEG and a BMP of three sizes."""
+    folder = tmp_path_factory.mktemp("faces")
+    encoded = sample_requests("photo_recognizer")["serving_default"]["image_bytes"]
+    paths = [folder / name for name in ("anna.png", "bert.jpg", "cara.bmp")]
+    for path, data in zip(paths, encoded):
+        path.write_bytes(data)
+    return paths
+
+
+def answer_of(server, name: str, signature: str, **inputs) -> np.ndarray:
+    """What the export answers without any client."""
+    values = {key: np.array([path.read_bytes() for path in paths], object) for key, paths in inputs.items()}
+    return next(iter(server.models.loaded[name][2][signature](values).values()))
+
+
+# ---------------------------------------------------------------- what it is for
+
+
+@pytest.mark.parametrize("to, model", [("sketch", "photo_to_sketch"), ("photo", "sketch_to_photo")])
+def test_translate(server, faces, tmp_path, to, model):
+    server.ask("translate", *faces, "--to", to, "--out", tmp_path)
+    wanted = answer_of(server, model, "serving_default", image_bytes=faces)
+    for face, png in zip(faces, wanted):
+        written = tmp_path / f"{face.stem}.{to}.png"
+        assert written.read_bytes() == png and read_image(written).shape == read_image(face).shape
+
+
+def test_embed(server, faces, tmp_path):
+    server.ask("embed", *faces, "--of", "photo", "--out", tmp_path / "e.npz", "--batch", 2)
+    with np.load(tmp_path / "e.npz", allow_pickle=False) as file:
+        assert list(file["names"]) == list(map(str, faces)) and file["embeddings"].dtype == np.float32
+        wanted = answer_of(server, "photo_recognizer", "serving_default", image_bytes=faces)
+        np.testing.assert_allclose(file["embeddings"], wanted, atol=1e-6)
+    assert server.models.requests == [2, 1]
+
+
+def test_the_scores_hold_no_formula(server, faces, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("=1.png").write_bytes(Path(faces[0]).read_bytes())
+    server.ask("match", "--probes", "=1.png", "--gallery", "=1.png", faces[1], "--of", "photo", "--out", "scores.csv")
+    header, row = Path("scores.csv").read_text().splitlines()
+    assert header.startswith("probe,'=1.png,") and row.startswith("'=1.png,")
+
+
+def test_match(server, faces, tmp_path, capsys):
+    server.ask(
+        "match",
+        "--probes",
+        *faces[:2],
+        "--gallery",
+        *faces,
+        "--of",
+        "sketch",
+        "--out",
+        tmp_path / "scores.csv",
+        "--batch",
+        2,
+    )
+    lines = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()]
+    assert lines[0] == ["probe", *map(str, faces)] and [line[0] for line in lines[1:]] == list(map(str, faces[:2]))
+    wanted = answer_of(server, "sketch_recognizer", "match", probe_bytes=faces[:2], gallery_bytes=faces)
+    np.testing.assert_allclose(np.array([line[1:] for line in lines[1:]], float), wanted, atol=2e-6)
+    capsys.readouterr()
+    server.ask("match", "--probes", faces[1], "--gallery", *faces, "--of", "photo")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == str(faces[1]) and printed[1].split() == ["1.0000", str(faces[1])]
+
+
+def test_status(server, capsys):
+    server.models.states = {"photo_to_sketch": {3: "LOADING"}}
+    server.ask("status")
+    assert capsys.readouterr().out.splitlines() == [
+        "photo_to_sketch: 3 LOADING, 2 AVAILABLE",
+        "sketch_to_photo: 2 AVAILABLE",
+        "photo_recognizer: 2 AVAILABLE",
+        "sketch_recognizer: 2 AVAILABLE",
+    ]
+
+
+def test_versions_and_labels(server, faces, tmp_path):
+    server.models.loaded["photo_to_sketch"] = {**server.models.loaded["photo_to_sketch"], 9: {"serving_default": echo}}
+    for number, which in enumerate((["--version", 2], ["--label", "stable"], [])):
+        server.ask("translate", faces[0], "--to", "sketch", "--out", tmp_path / str(number), *which)
+    by_version, by_label, newest = [(tmp_path / f"{n}/anna.sketch.png").read_bytes() for n in range(3)]
+    assert by_version == by_label != newest == faces[0].read_bytes()
+
+
+def echo(inputs: dict) -> dict:
+    return {"image_bytes": inputs["image_bytes"]}
+
+
+def test_over_4_megabytes_both_ways(server, faces, tmp_path):
+    """gRPC's own limit for what a client takes is 4 MB; the first answer is small, the second as large as the image."""
+    noise = np.random.default_rng(0).integers(0, 256, (1300, 1200, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "large.png"), noise)
+    size = (tmp_path / "large.png").stat().st_size
+    assert size > 4.3e6
+    server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path)
+    assert read_image(tmp_path / "large.sketch.png").shape == noise.shape
+    server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
+    server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path)
+    assert (tmp_path / "large.sketch.png").stat().st_size == size
+    with pytest.raises(UserError, match=r"large.png has 4.\d MB.*--max-message-mb"):
+        server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path, "--max-message-mb", 4)
+
+
+def test_an_answer_over_the_limit_is_named(server, faces, tmp_path):
+    server.models.loaded["photo_to_sketch"] = {
+        9: {
+            "serving_default": lambda inputs: {
+                "image_bytes": np.array([bytes(2 * 2**20)] * len(inputs["image_bytes"]), object)
+            }
+        }
+    }
+    with pytest.raises(UserError, match="--max-message-mb"):
+        server.ask("translate", faces[0], "--to", "sketch", "--out", tmp_path, "--max-message-mb", 1)
+
+
+# ---------------------------------------------------------------- images that cannot be decoded
+
+
+@pytest.fixture
+def with_bad(faces, tmp_path) -> list[Path]:
+    """Eight files of which the third and the last are no whole images."""
+    paths = []
+    for i in range(8):
+        paths.append(tmp_path / f"{i}.png")
+        paths[-1].write_bytes(faces[0].read_bytes())
+    paths[2].write_bytes(b"GIF89a" + bytes(200))
+    paths[7].write_bytes(faces[0].read_bytes()[:400])
+    return paths
+
+
+def test_translate_names_the_bad_ones_and_does_the_others(server, with_bad, tmp_path):
+    with pytest.raises(UserError) as error:
+        server.ask("translate", *with_bad, "--to", "sketch", "--out", tmp_path / "out")
+    message = str(error.value)
+    assert message.startswith("2 of 8 images") and "neither JPEG, PNG nor BMP" in message
+    assert str(with_bad[2]) in message and str(with_bad[7]) in message and str(with_bad[3]) not in message
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{i}.sketch.png" for i in (0, 1, 3, 4, 5, 6)]
+    assert len(server.models.requests) <= 1 + 2 * 2 * 3
+
+
+def test_match_leaves_the_bad_ones_out(server, with_bad, faces, tmp_path):
+    with pytest.raises(UserError, match="1 of 4 images") as error:
+        server.ask(
+            "match",
+            "--probes",
+            faces[0],
+            "--gallery",
+            with_bad[0],
+            with_bad[2],
+            with_bad[3],
+            "--of",
+            "photo",
+            "--out",
+            tmp_path / "s.csv",
+        )
+    assert str(with_bad[2]) in str(error.value)
+    assert (tmp_path / "s.csv").read_text().splitlines()[0] == f"probe,{with_bad[0]},{with_bad[3]}"
+
+
+def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):
+    with pytest.raises(UserError, match="nobody.png cannot be read"):
+        server.ask("translate", tmp_path / "nobody.png", "--to", "sketch", "--out", tmp_path)
+    (tmp_path / "anna.jpg").write_bytes(faces[0].read_bytes())
+    with pytest.raises(UserError, match="same name"):
+        server.ask("translate", faces[0], tmp_path / "anna.jpg", "--to", "sketch", "--out", tmp_path)
+    assert not server.models.requests
+
+
+# ---------------------------------------------------------------- servers that are down, slow, wrong or failing
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("protocol, port", [("rest", 8501), ("grpc", 8500)])
+def test_a_server_that_is_down(protocol, port, free_port):
+    with pytest.raises(UserError, match=f"answers at 127.0.0.1:{free_port} after 2 attempts.*usually {port}"):
+        run(parse(["status", "--server", f"127.0.0.1:{free_port}", f"--{protocol}", "--retries", "1"]))
+
+
+def test_a_busy_server_is_asked_again(server, faces, tmp_path):
+    server.models.failures = [Failure("UNAVAILABLE", "not yet"), Failure("RESOURCE_EXHAUSTED", "the queue is full")]
+    server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
+    assert len(server.models.requests) == 3 and (tmp_path / "e.npz").exists()
+
+
+def test_a_slow_server_is_not_asked_again(server, faces, tmp_path):
+    server.models.pause_s = 1.0
+    with pytest.raises(UserError, match="no answer within 0.3 s.*--timeout"):
+        server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz", "--timeout", 0.3)
+    assert len(server.models.requests) == 1 and not (tmp_path / "e.npz").exists()
+
+
+def test_a_version_that_is_not_ready(server, faces, tmp_path):
+    server.models.states = {"photo_recognizer": {5: "LOADING"}}
+    with pytest.raises(UserError, match="cannot answer for photo_recognizer version 5.*5 LOADING, 2 AVAILABLE"):
+        server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz", "--version", 5)
+
+
+def test_a_model_that_is_unknown(server, faces, tmp_path):
+    del server.models.loaded["photo_recognizer"]
+    with pytest.raises(UserError, match="has no model 'photo_recognizer'"):
+        server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
+    with pytest.raises(UserError, match="has no model 'photo_recognizer'"):
+        server.ask("status", "--model", "photo_recognizer")
+
+
+def test_a_server_that_fails(server, faces, tmp_path):
+    server.models.failures = [Failure("INTERNAL", "out of memory")]
+    with pytest.raises(UserError, match="failed: .*out of memory"):
+        server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
+
+
+def test_scores_of_a_server_that_batches_match(server, faces):
+    """TensorFlow Serving's batching joins the galleries of several requests: the scores then have too many columns."""
+    server.models.loaded["photo_recognizer"] = {2: {"match": lambda inputs: {"scores": np.zeros([1, 4])}}}
+    with pytest.raises(UserError, match="docs/serving.md says why match must not be batched"):
+        server.ask("match", "--probes", faces[0], "--gallery", *faces, "--of", "photo")
+
+
+def test_a_port_that_speaks_something_else(exports, free_port):
+    """REST to the gRPC port, and to a server that says one word and hangs up."""
+    twin = TWINS["grpc"](exports)
+    with pytest.raises(UserError, match="REST port"):
+        run(parse(["status", "--server", f"127.0.0.1:{twin.port}", "--retries", "0", "--timeout", "5"]))
+    twin.stop()
+    with socket.create_server(("127.0.0.1", free_port)) as listening:
+        threading.Thread(target=lambda: listening.accept()[0].sendall(b"hello\r\n"), daemon=True).start()
+        with pytest.raises(UserError, match="does not speak HTTP.*REST port"):
+            run(parse(["status", "--server", f"127.0.0.1:{free_port}", "--retries", "0", "--timeout", "5"]))
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--server", "localhost:http"], "--server"),
+        (["--server", ":8501"], "--server"),
+        (["--server", "localhost:8501", "--timeout", "0"], "--timeout"),
+    ],
+)
+def test_wrong_options(arguments, words):
+    with pytest.raises(UserError, match=words):
+        run(parse(["status", *arguments]))
+
+
+def test_the_command_ends_with_a_sentence(free_port):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "iacyclegan_tf.client",
+            "status",
+            "--server",
+            f"localhost:{free_port}",
+            "--retries",
+            "0",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stderr.startswith("error: No TensorFlow Serving answers") and not done.stdout

@@ -1,0 +1,344 @@
+"""The page in a real browser, over a real socket, on the exports of a tiny run and a gallery of drawn photos."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import browser as chromium
+import cv2
+import numpy as np
+import pytest
+
+from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.images.files import decode_image, read_image
+from iacyclegan_tf.inference.trained import load
+
+pytest.importorskip("gradio", reason="the page needs the extra app")
+pytest.importorskip("selenium", reason="the page is tested in a browser, driven by selenium")
+import requests
+
+ROOT = Path(__file__).parents[2]
+SIZE = {"height": 90, "width": 72}
+PEOPLE, SHOWN = 14, 10
+NASTY = "<img src=x onerror=document.title=1>.png"  # a name that must be shown, not obeyed
+SOLID = re.compile(r"rgb.* solid [23]px")
+
+
+@dataclass
+class Page:
+    """A running page: ``address``, and where its photos, sketches and files lie."""
+
+    address: str
+    folder: Path
+    run: Path
+    process: subprocess.Popen
+
+    @property
+    def scratch(self) -> Path:
+        """Where its temporary folders are."""
+        return self.folder / "tmp"
+
+    def sketch(self, person: int) -> Path:
+        return self.folder / f"sketches/{name(person)}"
+
+
+def name(person: int) -> str:
+    return NASTY if person == 0 else f"person{person:02}.png"
+
+
+def written(path: Path, image: np.ndarray) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(tiny_run, tmp_path_factory):
+    chromium.required()
+    folder = tmp_path_factory.mktemp("page")
+    for person in range(PEOPLE):
+        photo, sketch = draw_pair(person, 0, seed=77, **SIZE)
+        written(folder / "photos" / name(person), photo)
+        written(folder / "sketches" / name(person), sketch)
+    (folder / "tmp").mkdir()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "iacyclegan_tf.app",
+            "--model",
+            tiny_run / "runs/tiny",
+            "--gallery",
+            folder / "photos",
+            "--port",
+            "0",
+        ],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=(folder / "errors.txt").open("w"),
+        text=True,
+        env=os.environ | {"TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(ROOT)},
+    )
+    line = process.stdout.readline()
+    found = re.search(r"Open (http://127\.0\.0\.1:\d+) in a browser", line)
+    assert found, line + (folder / "errors.txt").read_text()
+    running = Page(found[1], folder, tiny_run / "runs/tiny", process)
+    yield running
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 143
+    assert list(running.scratch.iterdir()) == [], "pictures were left behind"
+    assert "Traceback" not in (folder / "errors.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def view(page, tmp_path_factory):
+    """The page in a browser whose camera sees a drawn face."""
+    with chromium.browser(tmp_path_factory.mktemp("profile")) as view:
+        yield view
+        assert view.requested() == {page.address.removeprefix("http://")}, "the page asked another machine"
+        # what is under way when a test opens the page anew is given up, and Gradio says so
+        assert [line for line in view.complaints() if "AbortError: signal is aborted" not in line] == []
+
+
+@pytest.fixture
+def opened(page, view):
+    view.open(page.address)
+    view.until(lambda: view.all("#given button"), "the page")
+    return view
+
+
+@pytest.fixture(scope="module")
+def model(page):
+    return load(page.run)
+
+
+def shown(view, selector: str) -> np.ndarray:
+    """The pixels of a picture that the page got as a file."""
+    view.until(lambda: view.pixels(f"{selector} img")[0], f"a picture in {selector}")
+    return fetched(view.js("return document.querySelector(arguments[0]).src", f"{selector} img"))
+
+
+def fetched(address: str) -> np.ndarray:
+    return decode_image(requests.get(address, timeout=10).content, address)
+
+
+# ---------------------------------------------------------------- translate
+
+
+def test_a_photo_becomes_the_sketch_that_the_model_draws(page, opened, model):
+    photo = page.folder / "photos/person03.png"
+    opened.upload("#given", photo)
+    np.testing.assert_array_equal(shown(opened, "#made"), model.to_sketch(photo))
+    opened.until_text("#translate-said", "The sketch of person03.png, 72x90 pixels.")
+
+
+def test_the_other_direction_and_both_downloads(page, opened, model, tmp_path):
+    opened.click("#direction label:nth-of-type(2)")
+    opened.upload("#given", page.sketch(4))
+    opened.until_text("#translate-said", "The photo of person04.png")
+    made = model.to_photo(page.sketch(4))
+    np.testing.assert_array_equal(decode_image(opened.download("#download-result", tmp_path), "the result"), made)
+    both = decode_image(opened.download("#download-both", tmp_path), "both")
+    np.testing.assert_array_equal(both[:, :72], read_image(page.sketch(4)))
+    np.testing.assert_array_equal(both[:, -72:], made)
+
+
+def test_a_picture_from_the_camera(opened):
+    """Chromium's own test picture, in the place of a face."""
+    opened.press("#given", "Capture from camera")
+    opened.press("#given", "Click to Access Webcam")
+    opened.until(
+        lambda: opened.js(
+            "const v = document.querySelector('#given video'); return v && v.videoWidth > 0 && v.currentTime > 0"
+        ),
+        "the camera's picture",
+    )
+    opened.press("#given", "capture photo")
+    opened.until_text("#translate-said", "The sketch of")
+    opened.until(lambda: opened.pixels("#made img")[0] > 100, "the result")
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("notes.txt", "Invalid file type: notes.txt"),  # seen by the browser
+        ("notes.png", "'notes.png' cannot be used: it is not an image of a known format"),
+        ("cut.png", "'cut.png' cannot be decoded: it is damaged or truncated"),
+        ("huge.png", "at most 16777216 are taken"),
+    ],
+)
+def test_wrong_files_get_a_message(page, opened, name, words):
+    path = page.folder / name
+    whole = (page.folder / "photos/person01.png").read_bytes()
+    path.write_bytes(
+        {"cut.png": whole[:900], "huge.png": whole[:16] + b"\0\0\xff\xff" * 2 + whole[24:]}.get(name, b"Dear diary")
+    )
+    opened.upload("#given", path)
+    said = opened.until_text("body", words)
+    assert not opened.all("#made img") and str(page.folder) not in said and "Traceback" not in said
+    opened.upload("#given", page.folder / "photos/person01.png")  # and the page goes on
+    opened.until_text("#translate-said", "The sketch of person01.png")
+
+
+# ---------------------------------------------------------------- search
+
+
+@pytest.fixture(scope="module")
+def expected(page, model) -> dict[int, list[tuple]]:
+    """By probe: names with their three scores in order, without the gallery's code."""
+    names = sorted(name(person) for person in range(PEOPLE))
+    photos = [read_image(page.folder / "photos" / one) for one in names]
+    by_photo, by_sketch = model.embed(photos), model.embed(model.to_sketch(photos), of="sketch")
+    lists = {}
+    for person in range(PEOPLE):
+        sketch = read_image(page.sketch(person))
+        ways = [by_photo @ model.embed(model.to_photo(sketch)), by_sketch @ model.embed(sketch, of="sketch")]
+        fused = sum((scores - scores.mean()) / scores.std() for scores in ways)
+        lists[person] = [(names[i], fused[i], ways[0][i], ways[1][i]) for i in np.argsort(-fused)]
+    return lists
+
+
+def test_the_true_person_is_in_the_list_and_scores_are_true(page, opened, expected):
+    """Of a network that was trained for seconds, the sketch that it knows best."""
+    rank = {person: [one[0] for one in lines].index(name(person)) for person, lines in expected.items()}
+    person = min(rank, key=rank.get)
+    assert rank[person] < SHOWN < PEOPLE
+    opened.tab("Search")
+    opened.upload("#sketch", page.sketch(person))
+    opened.until(lambda: len(opened.all("#candidates li[data-name]")) == SHOWN, "the list")
+    cards = opened.js(
+        "return [...document.querySelectorAll('#candidates li[data-name]')].map(e => "
+        "[e.dataset.name, ...[...e.querySelectorAll('dd')].map(d => Number(d.innerText))])"
+    )
+    assert cards[rank[person]][0] == name(person)
+    for card, line in zip(cards, expected[person]):
+        np.testing.assert_allclose(card[1:], line[1:], atol=2e-3)
+    assert sum(card[0] == line[0] for card, line in zip(cards, expected[person])) >= SHOWN - 2  # ties within rounding
+    assert "A ranked list is a lead, not an identification" in opened.text("#lead")
+    assert opened.js(
+        "return [...document.querySelectorAll('#candidates img')].every(i => i.complete && i.naturalWidth > 0)"
+    )
+
+
+def test_more_candidates_and_the_table(page, opened, tmp_path):
+    opened.tab("Search")
+    opened.click("#top label:nth-of-type(2)")
+    opened.upload("#sketch", page.sketch(5))
+    opened.until(lambda: len(opened.all("#candidates li[data-name]")) == PEOPLE, "all people")
+    assert NASTY in opened.text("#candidates") and opened.driver.title != "1"  # shown, not obeyed
+    lines = opened.download("#download-csv", tmp_path).decode().splitlines()
+    assert lines[0].startswith("rank,name,") and len(lines) == PEOPLE + 1 and "person05.png" in "".join(lines)
+
+
+def test_a_text_file_is_no_sketch(page, opened):
+    (page.folder / "letter.jpg").write_bytes(b"To whom it may concern")
+    opened.tab("Search")
+    opened.upload("#sketch", page.folder / "letter.jpg")
+    opened.until_text("#search-said", "'letter.jpg' cannot be used: it is not an image of a known format")
+    assert not opened.all("#candidates li")
+
+
+# ---------------------------------------------------------------- for everybody
+
+
+def test_readable_at_400_pixels(page, opened):
+    opened.size(400, 800)
+    opened.upload("#given", page.folder / "photos/person02.png")
+    opened.until_text("#translate-said", "The sketch of person02.png")
+    for tab in ("Translate", "Search", "About"):
+        opened.tab(tab)
+        if tab == "Search":
+            opened.upload("#sketch", page.sketch(2))
+            opened.until(lambda: opened.all("#candidates li"), "the list")
+        assert opened.js("return document.documentElement.scrollWidth") <= 400, f"{tab} is wider than the screen"
+        small = opened.js(
+            "return [...document.querySelectorAll('p, li, dt, dd, td, th, h1, h2, button, label, figcaption')]"
+            ".filter(e => e.offsetParent && e.innerText.trim() && parseFloat(getComputedStyle(e).fontSize) < 12.5)"
+            ".map(e => e.innerText)"
+        )
+        assert small == [], f"too small to read on {tab}"
+
+
+def test_by_keyboard_alone(page, opened):
+    """Every control is reached by Tab, shows that it has the focus, and works by the keys."""
+    from selenium.webdriver.common.keys import Keys
+
+    reached = []
+    for _ in range(12):
+        opened.driver.switch_to.active_element.send_keys(Keys.TAB)
+        here, outline = opened.js(
+            "const e = document.activeElement; return [(e.getAttribute('aria-label') || e.innerText || "
+            "e.value || '').split('\\n')[0], getComputedStyle(e).outline]"
+        )
+        if here in reached or opened.js("return document.activeElement === document.body"):
+            break
+        assert SOLID.search(outline), f"{here} does not show that it has the focus"
+        reached.append(here)
+    assert {"Translate", "Search", "About", "Drop an image file here to upload", "Capture from camera"} <= set(reached)
+    opened.js("document.querySelector('#direction label:nth-of-type(2) input').focus()")
+    opened.driver.switch_to.active_element.send_keys(Keys.SPACE)
+    opened.upload("#given", page.sketch(6))
+    opened.until_text("#translate-said", "The photo of person06.png")
+    opened.js("[...document.querySelectorAll('[role=tab]')].find(e => e.innerText.trim() === 'Search').focus()")
+    opened.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    opened.until(lambda: opened.all("#lead") and opened.all("#lead")[0].is_displayed(), "the tab Search")
+
+
+def test_about_tells_the_card(opened, model):
+    opened.tab("About")
+    said = opened.text("#card")
+    assert "Do not use it to identify, accuse or track people." in said and "Apache-2.0" in said
+    assert f"{model.card()['measures']['ssim']:.3f}" in said and model.card()["data"]["split_sha256"] in said
+
+
+# ---------------------------------------------------------------- for nobody
+
+
+def test_what_others_may_not(page):
+    api = f"{page.address}/gradio_api"
+    for name in (
+        "/etc/passwd",
+        f"{page.folder}/photos/person01.png",
+        f"{page.run}/config.yaml",
+        "http://127.0.0.1:1/a",
+    ):
+        assert requests.get(f"{api}/file={name}", timeout=10).status_code == 403
+        message = {
+            "data": [{"path": name, "meta": {"_type": "gradio.FileData"}}, "Photo → sketch"],
+            "fn_index": 0,
+            "session_hash": "a",
+        }
+        assert requests.post(f"{api}/queue/join", json=message, timeout=10).status_code == 403
+    assert requests.post(f"{api}/run/predict", json={"data": []}, timeout=10).status_code == 404
+    assert requests.get(page.address, headers={"Host": "evil.example"}, timeout=10).status_code == 403
+    assert requests.post(f"{api}/upload", files={"files": bytes(2**24 + 2**17)}, timeout=10).status_code == 413
+    assert all((one.stat().st_mode & 0o77) == 0 for one in page.scratch.iterdir())
+    assert "fonts.g" not in requests.get(page.address, timeout=10).text
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--label", "stable"], "name it with --server"),
+        (["--server", "localhost:8501", "--round", "2"], "a server has its own"),
+        (["--model", "nowhere"], "no model 'nowhere'"),
+    ],
+)
+def test_mistakes_are_one_sentence(tmp_path, arguments, words):
+    done = subprocess.run(
+        [sys.executable, "-m", "iacyclegan_tf.app", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith("error: ")
+        and words in done.stderr
+        and done.stderr.count("\n") == 1
+    )
