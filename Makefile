@@ -1,4 +1,5 @@
-# make train: the quickstart, from a fresh clone.   make test: all tests.   Both make .venv first.
+# make train: the quickstart, from a fresh clone.   make test: the tests to run before a commit, a few minutes.
+# make test-slow: kills in every phase, workers, full-size files.   make lint: ruff.   All make .venv first.
 # make soak: kills, full disks, fuzzing, within an hour on 2 cores.   make soak-long: half an hour side by side.
 PYTHON ?= python3.11
 VENV = .venv
@@ -6,13 +7,20 @@ PY = $(VENV)/bin/python
 ARGS ?=
 SOAK ?= /tmp/iacyclegan_tf_soak
 
-.PHONY: train test soak soak-long clean
+.PHONY: train test test-slow lint soak soak-long clean
 
 train: $(VENV)/.installed
 	$(PY) -m iacyclegan_tf.train $(ARGS)
 
 test: $(VENV)/.installed
-	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.installed
+	$(PY) -m pytest -n auto --dist load -m slow $(ARGS)
+
+lint: $(VENV)/.installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 
 soak: $(VENV)/.installed
 	$(PY) tests/soak.py $(SOAK)/$$(date +%s) $(ARGS)

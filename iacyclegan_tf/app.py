@@ -61,12 +61,11 @@ def start(options: argparse.Namespace) -> None:
     if options.server is not None and (options.round is not None or options.savedmodels):
         raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
     signal.signal(signal.SIGTERM, _end)
-    from rich.console import Console
-
+    from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.web.server import listening, page_folder, serve
     from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = open_console()
     models = open_models(options)
     with (
         listening(options.host, options.port) as taken,

@@ -28,11 +28,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from iacyclegan_tf.common.atomic_files import write_text
-    from iacyclegan_tf.common.command_line import progress_bar
     from iacyclegan_tf.common.tables import print_table
+    from iacyclegan_tf.common.terminal import open_console, progress_bar
     from iacyclegan_tf.evaluation import comparison
 
     if len(arguments.runs) < 2 or len(set(arguments.runs)) < len(arguments.runs):
@@ -41,7 +39,7 @@ def compare(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}."
         )
-    console, errors = Console(highlight=False, width=None if sys.stdout.isatty() else 200), Console(stderr=True)
+    console, errors = open_console(), open_console(errors=True)
     contenders = [comparison.read_contender(run, arguments.evaluation) for run in arguments.runs]
     rows = comparison.compare(
         contenders, arguments.resamples, arguments.seed, *([progress_bar(errors)] if errors.is_terminal else [])

@@ -42,8 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
+    from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.inference.runs import open_run
 
     run = open_run(arguments.run, arguments.savedmodels)
@@ -51,7 +50,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.evaluation.run import evaluate_run
 
     # logs are not folded at 80 columns
-    evaluate_run(run, numbers, arguments, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    evaluate_run(run, numbers, arguments, open_console())
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import _bar, run_command
+from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 
 _WAYS = ("fusion", "photo", "sketch")
@@ -59,27 +59,30 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    from rich.console import Console
+    from iacyclegan_tf.common.terminal import open_console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = open_console()
     {"build": _build, "add": _add, "remove": _remove, "search": _search, "check": _check}[options.command](
         options, console
     )
 
 
 def _build(options: argparse.Namespace, console) -> None:
+    from iacyclegan_tf.common.terminal import counting_bar
     from iacyclegan_tf.inference.trained import load
     from iacyclegan_tf.search.gallery import Gallery
 
     model = load(options.model, options.round)
-    with _bar(console) as progress:
+    with counting_bar(console, "embedding photos") as progress:
         gallery, added = Gallery.build(options.photos, options.index, model, progress)
     _tell(gallery, added, console)
 
 
 def _add(options: argparse.Namespace, console) -> None:
+    from iacyclegan_tf.common.terminal import counting_bar
+
     gallery = _open(options)
-    with _bar(console) as progress:
+    with counting_bar(console, "embedding photos") as progress:
         added = gallery.add(options.photos, progress)
     _tell(gallery, added, console)
 

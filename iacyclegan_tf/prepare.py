@@ -90,10 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _with_progress(pairs: Sequence, words: str = "preparing") -> Iterable:
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    from iacyclegan_tf.common.terminal import open_console
+
+    console = open_console(errors=True)
     return track(pairs, words, console=console, disable=not console.is_terminal, transient=True)
 
 

@@ -39,12 +39,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
+    from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.training.pretraining import request, run
 
     # mistakes are told before TensorFlow is loaded; logs are not folded at 80 columns
-    run(request(arguments), Console(highlight=False, width=None if sys.stdout.isatty() else 120))
+    run(request(arguments), open_console())
 
 
 def main() -> None:

@@ -30,14 +30,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    from rich.console import Console
-
+    from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.config.reading import load_config
     from iacyclegan_tf.training.distributed.cluster import read_cluster
 
     config = load_config(arguments.config, arguments.overrides)
     # logs are not folded at 80 columns
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = open_console()
     if arguments.dry_run:
         from iacyclegan_tf.training.cost.dry_run import dry_run
 

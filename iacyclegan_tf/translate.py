@@ -51,9 +51,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    from rich.console import Console
-
-    from iacyclegan_tf.common.command_line import progress_bar
+    from iacyclegan_tf.common.terminal import open_console, progress_bar
     from iacyclegan_tf.inference.trained import load
     from iacyclegan_tf.inference.translation import Way, translate
     from iacyclegan_tf.inference.translation_jobs import plan
@@ -63,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     jobs = plan(options.inputs, options.output, options.side_by_side)
     eyes = _eyes(options.eyes, jobs) if options.eyes else {}
     model = load(options.model, options.round, options.savedmodels)
-    console = Console()
+    console = open_console()
     outcomes = list(
         progress_bar(console)(
             translate(model, jobs, Way(options.to, options.align, eyes, options.crop, options.overwrite)),

@@ -19,7 +19,6 @@ from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
@@ -37,14 +36,13 @@ def show(file: Path, write: Path | None = None) -> None:
     Raises:
         UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written.
     """
-    from rich.console import Console
-
+    from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.models.recognizer_file import is_recognizer_file
     from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
 
     if write is not None:
         check_target(write) if write.suffix else _check_folder(write)
-    console = Console(soft_wrap=True)
+    console = open_console()
     if is_recognizer_file(file):
         return _recognizer(file, write, console)
     weights = read_vggface_weights(file)
@@ -68,7 +66,7 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _recognizer(file: Path, write: Path | None, console: Console) -> None:
+def _recognizer(file: Path, write: Path | None, console) -> None:
     from iacyclegan_tf.models.recognizer_file import read_recognizer
 
     recognizer = read_recognizer(file)
@@ -88,7 +86,7 @@ def _recognizer(file: Path, write: Path | None, console: Console) -> None:
     _written(write, console)
 
 
-def _written(write: Path | None, console: Console) -> None:
+def _written(write: Path | None, console) -> None:
     if write is not None:
         console.print(f"{'written to':<14} {write}", markup=False, highlight=False)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.common.atomic_files import write_text
-from iacyclegan_tf.common.command_line import progress_bar
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.tables import print_table
+from iacyclegan_tf.common.terminal import progress_bar
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.faces import Faces, load_faces
 from iacyclegan_tf.data.fit import Fit

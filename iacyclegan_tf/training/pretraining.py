@@ -49,7 +49,7 @@ def request(arguments: Namespace) -> Request:
 
 def run(wanted: Request, console) -> None:
     """Trains, or goes on, or takes the finished weights; measures; prints the table and writes the JSON file."""
-    from iacyclegan_tf.common.command_line import progress_bar
+    from iacyclegan_tf.common.terminal import progress_bar
     from iacyclegan_tf.data.people.folder import read_people
     from iacyclegan_tf.training.people_phase import origin, people_fit, read_training_people
     from iacyclegan_tf.training.start import settle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iacyclegan_tf.common.command_line import progress_bar
+from iacyclegan_tf.common.terminal import progress_bar
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.training.run_folder import RunFolder
 

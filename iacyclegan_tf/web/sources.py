@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from iacyclegan_tf.common.terminal import counting_bar
 from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Added, Gallery
 from iacyclegan_tf.search.store import FILE, GalleryStore
@@ -44,7 +43,7 @@ def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery
     told to ``console``."""
     if (place / FILE).is_file():
         return (RemoteGallery if isinstance(models, RemoteModel) else Gallery)(GalleryStore(place), models)
-    with _bar(console) as progress:
+    with counting_bar(console, "embedding photos") as progress:
         if isinstance(models, RemoteModel):
             gallery = RemoteGallery.start(scratch / "index", models)
             added: Added = gallery.add([place], progress)
@@ -53,21 +52,3 @@ def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery
     for path, reason in added.bad:
         console.print(f"passed over: {path}: {reason}", soft_wrap=True, markup=False)
     return gallery
-
-
-@contextmanager
-def _bar(console) -> Iterator[Callable[[int, int], None]]:
-    """``progress(done, total)``, with the time left on terminals; elsewhere silent."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    with Progress(
-        TextColumn("embedding photos"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -14,7 +14,7 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
     """
     from rich.table import Table
 
-    from iacyclegan_tf.common.command_line import progress_bar
+    from iacyclegan_tf.common.terminal import progress_bar
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.models.build import build_recognizer, build_synthesis
     from iacyclegan_tf.training.memory import check_memory
