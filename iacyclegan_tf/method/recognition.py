@@ -72,6 +72,10 @@ class TripletTrainer(tf.keras.Model):
     negative that is farther than the positive, else the farthest. Anchor and positive are real and synthesised
     images of one person. Embeddings of all replicas are gathered, so that mining sees the global batch.
 
+    Batch normalization keeps its learned statistics, as it does where embeddings are compared and in the perception
+    loss: with statistics of the batch the step would train another function than the one that is then used, and their
+    moving averages would drift even at a learning rate of 0 (docs/recognizers.md).
+
     >>> trainer = TripletTrainer(Recognizer(width=0.0625, input_size=32), margin=0.3)
     >>> trainer.compile(tf.keras.optimizers.Adam(1e-4))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
@@ -95,7 +99,7 @@ class TripletTrainer(tf.keras.Model):
     def train_step(self, data):
         images, labels = data
         with tf.GradientTape() as tape:
-            embeddings, labels = gathered(self(images, training=True)), gathered(labels)
+            embeddings, labels = gathered(self(images, training=False)), gathered(labels)
             loss = self.triplet_loss(labels, embeddings)
         step = descent(tape, loss, self.trained_variables, self.optimizer)
         take(step)

@@ -62,6 +62,7 @@ class IACycleGAN(tf.keras.Model):
         mean = tf.VariableAggregation.MEAN
         self.perceiving = self._state(photo_recognizer is not None, tf.bool, tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.perception_weight = self._state(0.0 if literal == "auto" else literal, tf.float32, mean)
+        self.kept_weight = self._state(0.0, tf.float32, mean)  # from the round before; 0: none
         self.first_cycle = self._state(0.0, tf.float32, mean)  # sums over the first steps, for "auto"
         self.first_perception = self._state(0.0, tf.float32, mean)
         self.traces = 0
@@ -174,6 +175,10 @@ class IACycleGAN(tf.keras.Model):
 
         return tf.cond(self.perceiving, measured, lambda: tf.constant(0.0))
 
+    def keep_perception_weight(self, weight: float) -> None:
+        """λ_ip for the steps to come, instead of one that ``auto`` finds in the first of them."""
+        self.kept_weight.assign(weight)
+
     def _weights(self, terms) -> dict:
         s = self.settings
         return {
@@ -188,7 +193,7 @@ class IACycleGAN(tf.keras.Model):
         """λ_ip: the literal number, or ``auto``.
 
         ``auto``: λ_ip = share · λ_cyc · mean(cycle) / mean(perception), both means over the steps so far until
-        ``perception_auto_steps``, then it stays as it is for the round.
+        ``perception_auto_steps``, then it stays as it is for the round; or what ``keep_perception_weight`` was given.
         """
         s = self.settings
         if self.photo_recognizer is None:
@@ -198,11 +203,13 @@ class IACycleGAN(tf.keras.Model):
             self.first_cycle.assign_add(early * terms["cycle"])
             self.first_perception.assign_add(early * terms["identity_perception"])
             # Recomputed from the same sums afterwards, so it stays fixed without a branch.
-            self.perception_weight.assign(
+            found = (
                 s.perception_share
                 * s.cycle_weight
                 * tf.math.divide_no_nan(self.first_cycle.read_value(), self.first_perception.read_value())
             )
+            kept = self.kept_weight.read_value()
+            self.perception_weight.assign(tf.where(kept > 0, kept, found))
         weight = tf.stop_gradient(self.perception_weight.read_value())
         return tf.where(self.perceiving, weight, 0.0)
 

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labelled_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
-from iacyclegan_tf.evaluation.round import Separation, separation
 from iacyclegan_tf.method.centring import set_centres, set_nuisance
 from iacyclegan_tf.method.contrast import PairMatching
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
+from iacyclegan_tf.metrics import face_crop
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.calling import embed
 from iacyclegan_tf.serving.servables import Embedder
-from iacyclegan_tf.training.context import RunContext
+from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.optimizers import Restart, adam
 from iacyclegan_tf.training.engine.phase import Phase
+from iacyclegan_tf.training.guard import Judgement, is_better, judge, supported
 
 _WATCHED = ("loss", "accuracy", "active_triplets")
+CANDIDATES = 4  # states of one fine-tuning that are judged; the best of them is held against the recognizer before
+
+Sources = list[tuple[np.ndarray | ImageSource, np.ndarray]]  # (images uint8 [N, H, W, 3], labels int [N])
+
+
+@dataclass(frozen=True)
+class Held:
+    """Validation people: uint8 ``[N, H, W, 3]``, paired by index; a probe is what stands in for the sketch."""
+
+    probes: np.ndarray
+    gallery: np.ndarray
+    people: Sequence[str]
 
 
 def pretrain_on_pairs(context: RunContext, recognizer: Recognizer) -> None:
@@ -101,14 +117,18 @@ def _identity_phase(
     name: str,
     model: tf.keras.Model,
     state: tf.train.Checkpoint,
-    sources: list[tuple[np.ndarray | ImageSource, np.ndarray]],
+    sources: Sources,
     people: int,
     images: int,
     seed: int,
     steps: int,
     epoch_steps: int,
 ) -> Phase:
-    """Batches of ``people`` × ``images`` taken from ``sources`` in turn; fewer people where fewer are fitted to."""
+    """Batches of ``people`` × ``images`` taken from ``sources`` in turn; fewer people where fewer are fitted to.
+
+    The triplet loss sees all images of a step in one view: an embedding is a map of places, and what two crops of one face
+    differ in by their shift alone was most of the loss, which the few layers of a recognizer cannot unlearn.
+    """
     names = sorted(set(context.faces.fitting.identities))  # labels number the people in this order
 
     def stream(start: int, worker: Worker):
@@ -118,6 +138,7 @@ def _identity_phase(
             images=images,
             seed=seed,
             augmentation=context.views,
+            one_view=isinstance(model, TripletTrainer),
             start_step=start,
             worker=worker,
         )
@@ -152,54 +173,70 @@ class TripletTraining:
             self.trainer.optimizer.build(self.trainer.trained_variables)
         self._restart = Restart(self.trainer.optimizer.variables)
 
-    def train(
-        self, name: str, sources: list[tuple[np.ndarray | ImageSource, np.ndarray]], steps: int, seed: int
-    ) -> None:
-        """``steps`` batches of P people × K images taken from ``sources`` in turn; resumes under ``name``."""
-        settings, context = self.context.config.recognizer.finetune, self.context
-        self._restart()
+    def candidates(self, name: str, sources: Sources, steps: int, seed: int) -> Iterator[int]:
+        """Trains ``steps`` steps, and stops ``CANDIDATES`` times on the way with the recognizer ready to be judged.
+
+        Yields the steps taken. Each candidate is written to the checkpoints of the phase ``name``, so that a run killed
+        between two of them goes on with the same ones.
+        """
+        context, results = self.context, Results(self.context)
+        settings, recognizer = context.config.recognizer.finetune, tf.train.Checkpoint(recognizer=self.recognizer)
         state = tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer)
-        context.train(
-            _identity_phase(
-                context, name, self.trainer, state, sources, settings.people, settings.images, seed, steps, steps
-            ),
-            _WATCHED,
-        )
-        adapt_embedding(context, self.recognizer, [images for images, _ in sources])
+        self._restart()
+        for taken in sorted({-(-steps * part // CANDIDATES) for part in range(1, CANDIDATES + 1)}):
+            place = context.folder.checkpoints(name) / f"candidate_{taken}"
+            if not results.read(place, recognizer):
+                phase = _identity_phase(
+                    context, name, self.trainer, state, sources, settings.people, settings.images, seed, taken, steps
+                )
+                context.train(phase, _WATCHED)
+                adapt_embedding(context, self.recognizer, [images for images, _ in sources])
+                results.write(place, recognizer, {})
+            yield taken
 
 
-def train_if_better(
-    training: TripletTraining,
-    name: str,
-    sources,
-    steps: int,
-    seed: int,
-    probes: np.ndarray,
-    gallery: np.ndarray,
-    identities,
-) -> dict:
-    """Fine-tunes, judges on people held out of training, and keeps the new weights only if they are better.
+def train_if_better(training: TripletTraining, name: str, sources: Sources, steps: int, seed: int, held: Held) -> dict:
+    """Fine-tunes, judges several candidates on people held out of training, and keeps the best only if it is better (``guard.py``).
 
-    ``probes`` and ``gallery``: uint8 ``[N, H, W, 3]`` of the validation people, paired by index. Returns what
-    was measured: ``{"before": …, "after": …, "kept": bool}``.
+    Returns what was measured: ``{"before": …, "after": …, "steps": of the best candidate, "supported": …, "kept": bool}``.
     """
     # first the embedding alone, which is never undone: what is then kept or not is the training
     adapt_embedding(training.context, training.recognizer, [images for images, _ in sources])
-    old = Restart(training.recognizer.variables)
-    before = _judged(training, probes, gallery, identities)
+    old, before = Restart(training.recognizer.variables), _judged(training, held)
     if not steps:
-        return {"before": vars(before), "kept": False, "why": "no steps of triplet training"}
-    training.train(name, sources, steps, seed)
-    after = _judged(training, probes, gallery, identities)
-    kept = after.better_than(before)
-    if not kept:
-        old()
+        return {"before": before.as_dict(), "kept": False, "why": "no steps of triplet training"}
+    best, after, taken = None, None, 0
+    for step in training.candidates(name, sources, steps, seed):
+        judgement = _judged(training, held)
+        if after is None or np.mean(judgement.separation) > np.mean(after.separation):
+            best, after, taken = Restart(training.recognizer.variables), judgement, step
+    share = supported(before, after, held.people, seed)
+    kept = training.context.workers.agree(is_better(before, after, held.people, seed))  # the chief's word for all
+    (best if kept else old)()
+    verdict = "the new recognizer is kept" if kept else "the old recognizer stays, the new one is not clearly better"
     training.context.say(
-        f"{name}: validation separation {before.separation:.2f} -> {after.separation:.2f}, rank-1 {before.rank1:.0%} -> "
-        f"{after.rank1:.0%}: {'the new recognizer is kept' if kept else 'the old recognizer stays, the new one is not better'}"
+        f"{name}: on {len(set(held.people))} validation people, whole image and face alone, after {taken} steps: separation "
+        f"{_pair(before.separation, '.2f')} -> {_pair(after.separation, '.2f')}, better in {share:.0%} of resamples, rank-1 "
+        f"{_pair(before.rank1, '.0%')} -> {_pair(after.rank1, '.0%')}: {verdict}"
     )
-    return {"before": vars(before), "after": vars(after), "kept": kept}
+    measured = {"before": before.as_dict(), "after": after.as_dict()}
+    return measured | {"steps": taken, "supported": share, "kept": kept}
 
 
-def _judged(training: TripletTraining, probes, gallery, identities) -> Separation:
-    return separation(embed(training.embedder, probes), embed(training.embedder, gallery), identities, identities)
+def _judged(training: TripletTraining, held: Held) -> Judgement:
+    return judge(
+        [
+            embed(training.embedder, crop(held.probes)) @ embed(training.embedder, crop(held.gallery)).T
+            for crop in (lambda images: images, _face_alone)
+        ],
+        held.people,
+    )
+
+
+def _face_alone(images: np.ndarray) -> np.ndarray:
+    """uint8 ``[N, H, W, 3]`` -> the face-only crop of each."""
+    return np.stack([face_crop(images[..., channel]) for channel in range(3)], axis=-1)
+
+
+def _pair(values: tuple[float, ...], form: str) -> str:
+    return " / ".join(format(value, form) for value in values)

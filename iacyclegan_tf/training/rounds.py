@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.evaluation.calibration import calibrate
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round import evaluate_round, trivial_baselines
@@ -24,6 +25,7 @@ from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 from iacyclegan_tf.training.people_phase import pretrain_on_people
 from iacyclegan_tf.training.recognizer_phases import (
+    Held,
     TripletTraining,
     adapt_embedding,
     pretrain_on_pairs,
@@ -96,21 +98,32 @@ class Rounds:
             [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
             settings.pretrain.triplet_steps,
             self.context.phase_seed(202),
-            held.sketches,
-            held.photos,
-            held.identities,
+            Held(held.sketches, held.photos, held.identities),
         )
 
     def synthesise(self, number: int) -> None:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
         if not self.results.read(place, networks):
-            self.synthesis.train(number)
+            self.synthesis.train(number, self._perception_weight(number))
             if self.config.generator.sharpness > 0:
                 self._sharpen(number)
             self.results.write(
                 place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())}
             )
         self._clear(f"round_{number}/synthesis")
+
+    def _perception_weight(self, number: int) -> float | None:
+        """λ_ip of the round before, which a round that goes on with its networks keeps; ``None``: as ``loss.perception_weight`` says.
+
+        ``auto`` begins at a share of the cycle loss, which a trained network has made small: set anew, it would fall.
+        """
+        rounds = self.config.rounds
+        if number == 1 or rounds.init == "scratch" or self.config.loss.perception_weight != "auto":
+            return None
+        weight = None
+        if self.workers.chief:
+            weight = read_object(self.folder.round(number - 1) / "networks" / "extra.json")["perception_weight"]
+        return self.workers.agree(weight) or None  # 0: round 1 was CycleGAN
 
     def _sharpen(self, number: int) -> None:
         """Both generators, judged on the validation people."""
@@ -156,9 +169,7 @@ class Rounds:
                 [(real, labels), (fake, labels)],
                 settings.steps,
                 seed,
-                probes,
-                gallery,
-                held.identities,
+                Held(probes, gallery, held.identities),
             )
 
     def evaluate(self, number: int) -> dict:

@@ -77,10 +77,15 @@ class SynthesisTraining:
             ]
         )
 
-    def train(self, number: int) -> None:
-        """Round ``number``, to its end; afterwards the generators hold the moving average where that is on."""
+    def train(self, number: int, perception_weight: float | None = None) -> None:
+        """Round ``number``, to its end; afterwards the generators hold the moving average where that is on.
+
+        ``perception_weight``: λ_ip from the first step on, instead of one that ``auto`` finds.
+        """
         config, faces = self.context.config, self.context.faces
         self._begin(number)
+        if perception_weight is not None:
+            self.gan.keep_perception_weight(perception_weight)
         seed = self.context.phase_seed(number)
         phase = Phase(
             f"round_{number}/synthesis",
@@ -137,3 +142,6 @@ class SynthesisTraining:
             )
             for source, target in zip(fresh.all(), self.networks.all()):
                 copy_weights(source, target)
+        if self.context.config.generator.ema > 0:  # from these weights on, not from those of the first build
+            optimizer = self.gan.generator_optimizer
+            getattr(optimizer, "inner_optimizer", optimizer).begin_average(self.gan.generator_variables)

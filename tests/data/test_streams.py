@@ -223,3 +223,16 @@ def test_images_of_one_batch_are_augmented_apart():
     stream = identity_stream([(pictures, np.array([0, 1]))], people=2, images=4, seed=1, augmentation=RICH)
     images, _ = take(stream, 1)[0]
     assert len({image.tobytes() for image in images}) > 3
+
+
+def test_one_view_is_the_same_for_all_images_of_a_batch_and_another_in_the_next():
+    """Equal pictures: in one view they stay equal, in views of their own they do not."""
+    pictures = np.repeat(np.random.default_rng(0).integers(0, 256, [1, 20, 16, 3]).astype(np.uint8), 6, 0)
+    labels = np.repeat(np.arange(3), 2)
+    first, second = take(
+        identity_stream([(pictures, labels)], people=3, images=2, seed=3, augmentation=RICH, one_view=True), 2
+    )
+    assert all(np.array_equal(image, first[0][0]) for image in first[0])
+    assert not np.array_equal(first[0][0], second[0][0])
+    ((own, _),) = take(identity_stream([(pictures, labels)], people=3, images=2, seed=3, augmentation=RICH), 1)
+    assert any(not np.array_equal(image, own[0]) for image in own)

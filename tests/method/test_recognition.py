@@ -97,6 +97,16 @@ def test_one_triplet_step_descends_the_gradient_of_the_loss():
         np.testing.assert_allclose(start.numpy() - after.numpy(), gradient, atol=2e-3 * largest + 2e-7)
 
 
+def test_fine_tuning_at_rate_0_changes_no_embedding():
+    """Statistics of batch normalization are as much a part of the recognizer as its weights."""
+    trainer = TripletTrainer(recognizer(1, normalization="batch"), 0.3)
+    trainer.compile(tf.keras.optimizers.SGD(0.0))
+    batch, labels = images(4, width=32), tf.constant([0, 0, 1, 1])
+    before = trainer.recognizer(batch).numpy()
+    trainer.fit(tf.data.Dataset.from_tensors((3 * batch, labels)).repeat(3), verbose=0)
+    np.testing.assert_array_equal(trainer.recognizer(batch).numpy(), before)
+
+
 def test_triplet_training_brings_positives_nearer_than_negatives():
     """Four people that differ in tone, each image with noise."""
     rng = np.random.default_rng(0)

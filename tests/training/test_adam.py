@@ -84,3 +84,15 @@ def test_with_loss_scaling_a_step_that_overflows_changes_nothing_and_the_next_do
         results.append(changes)
     for a, b in zip(*results):
         np.testing.assert_allclose(a, b, rtol=1e-4)
+
+
+def test_the_average_begins_at_the_weights_of_that_moment():
+    """Networks are copied or drawn anew after ``build``: what was there then has no part in the average."""
+    optimizer, weights = FusedAdam(0.1, jit_compile=False, use_ema=True, ema_momentum=0.75), variables()
+    optimizer.build(weights)
+    for weight in weights:
+        weight.assign(weight + 100.0)
+    optimizer.begin_average(weights)
+    optimizer.finalize_variable_values(weights)
+    for weight, first in zip(weights, variables(), strict=True):
+        np.testing.assert_allclose(weight.numpy(), first.numpy() + 100.0, rtol=1e-6)

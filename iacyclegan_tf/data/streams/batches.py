@@ -187,19 +187,22 @@ def identity_stream(
     images: int,
     seed: int,
     augmentation: Augmentation,
+    one_view: bool = False,
     start_step: int = 0,
     worker: Worker = Worker(),
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` of P people × K images, chosen by ``IdentityChoice``.
 
     ``sources``: e.g. ``[(real images, labels), (synthesised images, labels)]``, images uint8 ``[N, H, W, 3]``.
+    ``one_view``: all images of a batch get the same crop, shift, flip and light, else each its own.
     """
     choice = IdentityChoice([labels for _, labels in sources], people=people, images=images, seed=seed)
     pictures = source_of(joined([some for some, _ in sources]))
 
     def sample(g):
         index, person = choice(g)
-        return augmentation(pictures(index), tf.stack([tf.constant(seed, tf.int64), g])), tf.cast(person, tf.int32)
+        view = g // choice.batch if one_view else g
+        return augmentation(pictures(index), tf.stack([tf.constant(seed, tf.int64), view])), tf.cast(person, tf.int32)
 
     return endless(sample, start_step, choice.batch, pictures.parallel, worker)
 

@@ -43,6 +43,11 @@ class FusedAdam(tf.keras.optimizers.Adam):
             grad=gradient,
         )
 
+    def begin_average(self, variables: list[tf.Variable]) -> None:
+        """The moving average begins at the present values; ``build`` began it at those of that moment."""
+        for variable in variables:
+            self._model_variables_moving_average[self._index_dict[self._var_key(variable)]].assign(variable)
+
     def _update_model_variables_moving_average(self, var_list):
         def update(average, variable):
             # average − (1 − m) · (average − variable): a descent towards the weights
