@@ -46,7 +46,7 @@ def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
 
 
 def _sums(folder: Path) -> str:
-    """A line a file, as ``sha256sum`` writes it. TensorFlow's own sums leave out the JSON and part of the index."""
+    """A line a file, as ``sha256sum`` writes and checks it. TensorFlow's own sums leave out the JSON and part of the index."""
     lines = []
     for path in sorted(path for path in folder.iterdir() if path.name != _SUMS and path.name[0] != "."):
         with open(path, "rb") as file:

@@ -6,6 +6,7 @@ keras-vggface names its layers conv1_1 to fc8 and has dense top layers; deepface
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,26 +31,28 @@ def read_keras(path: Path, architecture: VGGArchitecture) -> ForeignNetwork:
     """Opens the file; raises UserError for another architecture, other exceptions for a damaged file."""
     import h5py
 
-    file = h5py.File(path, "r")
-    root = file["model_weights"] if "layer_names" not in file.attrs and _is_own(file, "model_weights") else file
-    stored = [layer for name in _layer_names(path, root) if (layer := _layer(path, root, name))]
-    named = any(name == "conv1_1" for name, _, _ in stored)
-    if named:
-        layers = expected_layers(path, [name for name, _, _ in stored], architecture)
-        place = [layer.name for layer in layers]
-        stored.sort(key=lambda layer: place.index(layer[0]))
-    else:
-        layers = architecture.layers()
-        _check_count(path, stored, len(layers))
-    for layer, (name, kernel, bias) in zip(layers, stored):
-        what = layer.name if named else f"{layer.name} ({name[:40]!r})"
-        require_shape(path, f"{what} kernel", kernel.shape, layer.canonical_kernel if named else layer.kernel)
-        require_shape(path, f"{what} bias", bias.shape, (layer.outputs,))
-        if any(part.external or part.is_virtual for part in (kernel, bias)):
-            raise UserError(f"{path} keeps the values of {what} in another file; they must be inside.")
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(h5py.File(path, "r"))
+        root = file["model_weights"] if "layer_names" not in file.attrs and _is_own(file, "model_weights") else file
+        stored = [layer for name in _layer_names(path, root) if (layer := _layer(path, root, name))]
+        named = any(name == "conv1_1" for name, _, _ in stored)
+        if named:
+            layers = expected_layers(path, [name for name, _, _ in stored], architecture)
+            place = [layer.name for layer in layers]
+            stored.sort(key=lambda layer: place.index(layer[0]))
+        else:
+            layers = architecture.layers()
+            _check_count(path, stored, len(layers))
+        for layer, (name, kernel, bias) in zip(layers, stored):
+            what = layer.name if named else f"{layer.name} ({name[:40]!r})"
+            require_shape(path, f"{what} kernel", kernel.shape, layer.canonical_kernel if named else layer.kernel)
+            require_shape(path, f"{what} bias", bias.shape, (layer.outputs,))
+            if any(part.external or part.is_virtual for part in (kernel, bias)):
+                raise UserError(f"{path} keeps the values of {what} in another file; they must be inside.")
+        open_file = stack.pop_all()
 
     def arrays() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        with file:
+        with open_file:
             for layer, (_, kernel, bias) in zip(layers, stored):
                 yield kernel[()].reshape(layer.kernel), bias[()]
 

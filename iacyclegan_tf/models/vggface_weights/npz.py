@@ -41,7 +41,7 @@ def read_npz(path: Path, architecture: VGGArchitecture | None) -> VGGFaceWeights
         raise UserError(f"{path} is an .npz or zip file, but not VGG-Face weights written by this program.")
     version, mean, origin = (found.pop(name) for name in (FORMAT, MEAN, ORIGIN))
     if version.shape or version != FORMAT_VERSION:
-        raise UserError(f"{path} has format version {version.reshape(-1)[:3]}; this program reads {FORMAT_VERSION}.")
+        raise UserError(f"{path} has format version {str(version)[:20]}; this program reads {FORMAT_VERSION}.")
     if mean.shape != (3,) or mean.dtype.kind != "f" or not np.all((mean >= 0) & (mean <= 255)):
         raise UserError(f"{path} has a mean that is not three numbers from 0 to 255.")
     if origin.dtype.kind != "U" or origin.shape or not str(origin).isprintable() or not 0 < len(str(origin)) <= 40:

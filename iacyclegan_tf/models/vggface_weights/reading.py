@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -84,15 +85,15 @@ def _read_apart(path: Path, kind: str, architecture: VGGArchitecture) -> VGGFace
             raise _why(path, kind, done.returncode, done.stderr.strip())
         values = mmap.mmap(file.fileno(), size)
     head = json.loads(done.stdout)
-    arrays = _arrays(values, architecture, head["has_top"])
+    arrays = arrays_in(values, architecture, head["has_top"])
     return checked_weights(path, arrays, head["mean_rgb"], head["source_format"])
 
 
-def _memory_file():
+def _memory_file() -> BinaryIO:
     return open(os.memfd_create("weights"), "r+b") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()
 
 
-def _arrays(values: mmap.mmap, architecture: VGGArchitecture, has_top: bool) -> dict[str, np.ndarray]:
+def arrays_in(values: mmap.mmap, architecture: VGGArchitecture, has_top: bool) -> dict[str, np.ndarray]:
     """The canonical arrays that lie in ``values``, one after another."""
     arrays, start = {}, 0
     for name, shape in architecture.canonical_shapes(has_top).items():
@@ -110,7 +111,7 @@ def put_arrays(path: Path, kind: str, architecture: VGGArchitecture, values: mma
     with damage_in_one_sentence(path, kind), np.errstate(over="ignore"):  # beyond float32: infinity
         network = READERS[kind](path, architecture)
         has_top = network.layers[-1].is_top
-        arrays = _arrays(values, architecture, has_top)
+        arrays = arrays_in(values, architecture, has_top)
         for layer in network.layers:
             kernel, bias = next(network.arrays)
             require_floats(path, f"{layer.name} kernel", kernel)
@@ -128,9 +129,8 @@ def main(job: str) -> int:
     """What the process does: sets its own limits, and puts the file's arrays in place or says why not."""
     path, kind, architecture, descriptor, memory, seconds = json.loads(job)
     for which, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
-        allowed = resource.getrlimit(which)[1]
-        most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
-        resource.setrlimit(which, (most, most))
+        hard = resource.getrlimit(which)[1]
+        resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     try:
         print(json.dumps(put_arrays(Path(path), kind, VGGArchitecture(**architecture), mmap.mmap(descriptor, 0))))
     except UserError as error:
