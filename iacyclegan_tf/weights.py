@@ -19,8 +19,10 @@ from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.table import Table
 
+    from iacyclegan_tf.models.recognizer_file import RecognizerFile
     from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
 
 
@@ -31,31 +33,37 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(file: Path, write: Path | None = None) -> None:
-    """Prints the table of ``file`` and, when ``write`` is given, writes the canonical .npz or a SavedModel.
+    """Prints what ``file`` holds and, when ``write`` is given, writes the canonical .npz or a SavedModel.
 
     Raises:
         UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written.
     """
     from iacyclegan_tf.common.terminal import open_console
-    from iacyclegan_tf.models.recognizer_file import is_recognizer_file
+    from iacyclegan_tf.models.recognizer_file import is_recognizer_file, read_recognizer
     from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
 
     if write is not None:
         check_target(write) if write.suffix else _check_folder(write)
-    console = open_console()
+    table = None
     if is_recognizer_file(file):
-        return _recognizer(file, write, console)
-    weights = read_vggface_weights(file)
+        found = read_recognizer(file)
+        facts = _recognizer_facts(found)
+        if write is not None and write.suffix:
+            raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
+    else:
+        found = read_vggface_weights(file)
+        table, facts = _layers(found), _vggface_facts(found)
+        if write is not None and write.suffix:
+            write_vggface_npz(found, write)
     if write is not None and not write.suffix:
-        from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
+        from iacyclegan_tf.serving.recognizer_export import export_recognizer, own_module, vggface_module
 
-        export_recognizer(vggface_module(weights), write, dict(_facts(weights)))
-    elif write is not None:
-        write_vggface_npz(weights, write)
-    console.print(_layers(weights))
-    for name, value in _facts(weights):
+        export_recognizer(vggface_module(found) if table else own_module(file, found), write, facts)
+    console = open_console()
+    if table:
+        console.print(table)
+    for name, value in (facts | ({"written to": write} if write else {})).items():
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
-    _written(write, console)
 
 
 def _check_folder(folder: Path) -> None:
@@ -64,31 +72,6 @@ def _check_folder(folder: Path) -> None:
             f"The weights cannot go to {folder}, which exists: name a file that ends in .npz, or a new folder for a "
             "SavedModel."
         )
-
-
-def _recognizer(file: Path, write: Path | None, console) -> None:
-    from iacyclegan_tf.models.recognizer_file import read_recognizer
-
-    recognizer = read_recognizer(file)
-    facts = recognizer.settings | {
-        "parameters": f"{sum(array.size for array in recognizer.arrays.values()):,}",
-        "trained on": recognizer.origin,
-        "fingerprint": recognizer.fingerprint,
-    }
-    if write is not None and write.suffix:
-        raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
-    if write is not None:
-        from iacyclegan_tf.serving.recognizer_export import export_recognizer, own_module
-
-        export_recognizer(own_module(file, recognizer), write, facts)
-    for name, value in facts.items():
-        console.print(f"{name:<14} {value}", markup=False, highlight=False)
-    _written(write, console)
-
-
-def _written(write: Path | None, console) -> None:
-    if write is not None:
-        console.print(f"{'written to':<14} {write}", markup=False, highlight=False)
 
 
 def _layers(weights: VGGFaceWeights) -> Table:
@@ -103,20 +86,31 @@ def _layers(weights: VGGFaceWeights) -> Table:
     return table
 
 
-def _facts(weights: VGGFaceWeights) -> list[tuple[str, str]]:
-    mean = ", ".join(f"{value:.4f}" for value in weights.mean_rgb)
+def _vggface_facts(weights: VGGFaceWeights) -> dict[str, str]:
     order = weights.file_channel_order
-    return [
-        ("format", weights.source_format),
-        ("top layers", "fc6, fc7, fc8" if weights.has_top else "none"),
-        ("parameters", f"{sum(array.size for array in weights.arrays.values()):,}"),
-        ("mean (R, G, B)", mean),
-        ("channel order", order if order == "RGB" else f"{order} in such files, turned to RGB here"),
-        ("fingerprint", weights.fingerprint),
-    ]
+    return {
+        "format": weights.source_format,
+        "top layers": "fc6, fc7, fc8" if weights.has_top else "none",
+        "parameters": _parameters(weights.arrays),
+        "mean (R, G, B)": ", ".join(f"{value:.4f}" for value in weights.mean_rgb),
+        "channel order": order if order == "RGB" else f"{order} in such files, turned to RGB here",
+        "fingerprint": weights.fingerprint,
+    }
 
 
-def _shape(array) -> str:
+def _recognizer_facts(recognizer: RecognizerFile) -> dict:
+    return recognizer.settings | {
+        "parameters": _parameters(recognizer.arrays),
+        "trained on": recognizer.origin,
+        "fingerprint": recognizer.fingerprint,
+    }
+
+
+def _parameters(arrays: dict[str, np.ndarray]) -> str:
+    return f"{sum(array.size for array in arrays.values()):,}"
+
+
+def _shape(array: np.ndarray) -> str:
     return " x ".join(str(size) for size in array.shape)
 
 

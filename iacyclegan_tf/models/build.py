@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -80,10 +81,14 @@ def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Recog
 
 
 def load_weights(recognizer: Recognizer, path: str) -> None:
-    """VGG-Face's weights in any of their formats, or a recognizer of one's own; told apart by content."""
+    """VGG-Face's weights in any of their formats, or a recognizer of one's own; told apart by content.
+
+    ``path`` may begin with ``~``. Raises ``UserError`` where it is neither, or does not fit ``recognizer``.
+    """
     from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
     from iacyclegan_tf.models.vggface_weights import read_vggface_weights
 
+    path = os.path.expanduser(path)
     if is_recognizer_file(path):
         load_recognizer(recognizer, path)
     else:

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from iacyclegan_tf.models.layers import on_gpu
 
-# Fewer channels than this leave most of a vector register (16 float32) empty, since a CPU's kernels fill it with channels.
+# Fewer channels than this leave most of a vector register (16 float32) empty: a CPU's kernels fill it with channels.
 _FEW = 4
-# Matrix products are faster than oneDNN's own gradient of bfloat16 weights from this many channels on (docs/performance.md).
+# From this many channels on, matrix products beat oneDNN's own gradient of bfloat16 weights (docs/performance.md).
 _MANY = 128
 
 

@@ -53,7 +53,7 @@ class InstanceNormalization(tf.keras.layers.Layer):
 
 
 class ReflectionPadding2D(tf.keras.layers.Layer):
-    """Mirrors ``padding`` pixels at each border without repeating the edge: ``[N, H, W, C]`` -> ``[N, H+2p, W+2p, C]``."""
+    """Mirrors p = ``padding`` pixels at each border, the edge not repeated: ``[N, H, W, C]``, ``[N, H+2p, W+2p, C]``."""
 
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)
@@ -70,7 +70,7 @@ class ReflectionPadding2D(tf.keras.layers.Layer):
 
 
 def _mirrored(values, p: int, axis: int):
-    """Along one axis. On a CPU, taking apart and putting together are a third of ``tf.pad``'s time, forward and back."""
+    """Along one axis. On a CPU, taking apart and putting together take a third of ``tf.pad``'s time, both ways."""
     pieces = tf.split(values, [1] * (p + 1) + [values.shape[axis] - 2 * p - 2] + [1] * (p + 1), axis)
     return tf.concat([*pieces[p:0:-1], *pieces, *pieces[-2 : -p - 2 : -1]], axis)
 

@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iacyclegan_tf.common.atomic_files import new_file
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.npz_archive import DAMAGE, claimed_shapes
-from iacyclegan_tf.models.vggface_weights import check_target, weights_fingerprint
-from iacyclegan_tf.models.vggface_weights.canonical import unreadable
+from iacyclegan_tf.models.npz_archive import damage_in_one_sentence, member_names, read_arrays, write_arrays
+from iacyclegan_tf.models.vggface_weights import weights_fingerprint
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION, HEADER = "iacyclegan_tf_recognizer", 1, "header"
 SETTINGS = {"width": (int, float), "input_size": int, "embedding": str, "normalization": str}
-MAX_BYTES, MAX_HEADER = 2 << 30, 1 << 20
-_ZIP = b"PK\x03\x04"
+MAX_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,42 +47,23 @@ def write_recognizer(recognizer: Recognizer, path: str | os.PathLike, origin: di
 
     Raises ``UserError`` where ``path`` does not end in .npz, or cannot be written.
     """
-    path = Path(path)
-    check_target(path)
     arrays = {name: np.asarray(variable, np.float32) for name, variable in _variables(recognizer).items()}
     header = {"format": FORMAT, "version": VERSION, "origin": origin} | {
         name: getattr(recognizer, name) for name in SETTINGS
     }
-    try:
-        with new_file(path) as file:
-            np.savez(file, **arrays, **{HEADER: np.array(json.dumps(header, ensure_ascii=False))})
-    except OSError as error:
-        raise UserError(f"The weights cannot be written to {path}: {error.strerror or error}.") from error
+    write_arrays(Path(path), arrays | {HEADER: np.array(json.dumps(header, ensure_ascii=False))})
     return weights_fingerprint(arrays)
 
 
 def is_recognizer_file(path: str | os.PathLike) -> bool:
     """Whether the file claims to be one: other kinds of weights, damaged and missing files are for other readers."""
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(_ZIP)) != _ZIP:
-                return False
-        with np.load(path, allow_pickle=False) as archive:
-            return HEADER in archive.files
-    except DAMAGE:
-        return False
+    return f"{HEADER}.npy" in member_names(path)
 
 
 def read_recognizer(path: str | os.PathLike) -> RecognizerFile:
-    """Reads such a file; ``UserError`` when it is damaged, too large, of another version, or holds what is not finite."""
-    path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            shapes = claimed_shapes(path, archive.zip, MAX_BYTES)
-            header = _header(path, archive[HEADER] if HEADER in shapes else None)
-            arrays = {name: archive[name] for name in shapes if name != HEADER}
-    except DAMAGE as error:
-        raise unreadable(path, "recognizer of this program", error) from error
+    """Reads such a file; ``UserError`` when it is damaged, too large, of another version, or not finite."""
+    arrays = read_arrays(Path(path), "recognizer of this program")
+    header = _header(path, arrays.pop(HEADER, None))
     for name, array in arrays.items():
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise UserError(
@@ -123,7 +101,7 @@ def load_recognizer(recognizer: Recognizer, path: str | os.PathLike) -> Recogniz
 
 
 def _variables(recognizer: Recognizer) -> dict[str, tf.Variable]:
-    """By the name they have in a file; also the statistics of batch normalisation."""
+    """By the name they have in a file; also the statistics of batch normalization."""
     layers = recognizer.layers_up_to(recognizer.embedding)
     found = {
         f"{layer.name}/{v.name.rpartition('/')[2].partition(':')[0]}": v for layer in layers for v in layer.variables
@@ -131,10 +109,11 @@ def _variables(recognizer: Recognizer) -> dict[str, tf.Variable]:
     return found | {"mean_rgb": recognizer.mean_rgb}
 
 
-def _header(path: Path, text: np.ndarray | None) -> dict:
+def _header(path: str | os.PathLike, text: np.ndarray | None) -> dict:
     if text is None or text.shape or text.dtype.kind != "U" or text.nbytes > MAX_HEADER:
         raise UserError(f"{path} has no header; it is not a recognizer written by this program.")
-    header = json.loads(str(text))
+    with damage_in_one_sentence(path, "recognizer of this program"):
+        header = json.loads(str(text))
     if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("version") != VERSION:
         raise UserError(f"{path} is not a recognizer of format {FORMAT}, version {VERSION}, which this program reads.")
     for name, kind in (SETTINGS | {"origin": dict}).items():

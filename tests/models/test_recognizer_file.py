@@ -1,12 +1,15 @@
 """A recognizer in a file: it comes back as it was, and what is not it is refused in one sentence."""
 
 import json
-import zipfile
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.models import npz_archive
 from iacyclegan_tf.models.build import load_weights
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer, read_recognizer, write_recognizer
@@ -32,6 +35,12 @@ def path(tmp_path):
     return tmp_path / "mine.npz"
 
 
+@pytest.fixture(scope="module")
+def other() -> Recognizer:
+    """Made once: what is refused changes nothing in it."""
+    return made(2)
+
+
 def changed(path, change) -> None:
     """Writes the file again with ``change`` made to its members."""
     with np.load(path) as archive:
@@ -44,8 +53,9 @@ def header(members, **values) -> None:
     members["header"] = np.array(json.dumps(json.loads(str(members["header"])) | values))
 
 
-@pytest.mark.parametrize("embedding", ["pool4", "pool5", "fc6", "fc7"])
-@pytest.mark.parametrize("normalization", ["none", "batch"])
+@pytest.mark.parametrize(
+    "embedding, normalization", [("pool4", "batch"), ("pool5", "none"), ("fc6", "batch"), ("fc7", "none")]
+)
 def test_it_comes_back_as_it_was(tmp_path, embedding, normalization):
     one, two = (made(seed, embedding, normalization=normalization) for seed in (1, 2))
     assert not np.allclose(one(IMAGES), two(IMAGES))
@@ -54,6 +64,8 @@ def test_it_comes_back_as_it_was(tmp_path, embedding, normalization):
     assert file.origin == {"people": 20} and file.fingerprint == fingerprint and len(fingerprint) == 64
     np.testing.assert_array_equal(one(IMAGES), two(IMAGES))
     assert file.settings == {"width": 0.0625, "input_size": 32, "embedding": embedding, "normalization": normalization}
+    write_recognizer(two, tmp_path / "again.npz", {"people": 20})
+    assert (tmp_path / "mine.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
 def test_only_what_the_embedding_depends_on_is_in_it(path):
@@ -61,12 +73,6 @@ def test_only_what_the_embedding_depends_on_is_in_it(path):
     assert {"conv1_1/kernel", "conv4_3/bias", "norm4_3/gamma", "norm4_3/moving_variance", "mean_rgb"} <= names
     assert not [name for name in names if name.startswith(("conv5", "norm5", "fc"))]
     assert len(names) == 10 * 2 + 10 * 4 + 1
-
-
-def test_the_same_recognizer_gives_the_same_bytes(path, tmp_path):
-    write_recognizer(made(), tmp_path / "again.npz", {"people": 20})
-    with zipfile.ZipFile(path) as one, zipfile.ZipFile(tmp_path / "again.npz") as two:
-        assert {i.filename: i.CRC for i in one.infolist()} == {i.filename: i.CRC for i in two.infolist()}
 
 
 def test_the_settings_that_differ_are_named(path):
@@ -110,13 +116,12 @@ def test_the_settings_that_differ_are_named(path):
         (lambda m: header(m, origin=None), "does not say its origin"),
     ],
 )
-def test_what_is_not_whole_is_refused_and_changes_nothing(path, change, words):
+def test_what_is_not_whole_is_refused_and_changes_nothing(path, change, words, other):
     changed(path, change)
-    recognizer = made(2)
-    before = recognizer(IMAGES).numpy()
+    before = [variable.numpy() for variable in other.variables]
     with pytest.raises(UserError, match=words):
-        load_recognizer(recognizer, path)
-    np.testing.assert_array_equal(recognizer(IMAGES), before)
+        load_recognizer(other, path)
+    assert all(np.array_equal(variable, value) for variable, value in zip(other.variables, before))
 
 
 def test_damage_is_one_sentence(path, tmp_path):
@@ -142,31 +147,28 @@ def test_a_target_that_cannot_be_written(tmp_path, target):
         write_recognizer(made(), tmp_path / target, {})
 
 
-def test_other_files_are_left_to_their_own_readers(path, tmp_path):
+def test_it_is_told_from_other_files_and_found_at_home(path, tmp_path, monkeypatch):
     np.savez(tmp_path / "other.npz", a=np.zeros(2))
     (tmp_path / "junk").write_bytes(b"PK\x03\x04junk")
     assert is_recognizer_file(path)
     for name in ("other.npz", "junk", "absent", "."):
         assert not is_recognizer_file(tmp_path / name)
     recognizer = made(2)
-    load_weights(recognizer, str(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    os.rename(path, tmp_path / "a[1]*?.npz")  # characters of patterns are only characters
+    load_weights(recognizer, "~/a[1]*?.npz")
     np.testing.assert_array_equal(recognizer(IMAGES), made(1)(IMAGES))
-    with pytest.raises(UserError, match="not VGG-Face weights written by this program"):
+    with pytest.raises(UserError, match=r"other\.npz is an \.npz file of another kind"):
         load_weights(recognizer, str(tmp_path / "other.npz"))
 
 
 def test_bounds_are_checked_before_anything_is_read(path, monkeypatch):
-    import iacyclegan_tf.models.recognizer_file as module
-
-    monkeypatch.setattr(module, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(npz_archive, "MAX_BYTES", 10_000)
     with pytest.raises(UserError, match="holds more than .* GiB"):
         read_recognizer(path)
 
 
 def test_reading_needs_no_tensorflow(path):
-    import subprocess
-    import sys
-
     code = (
         "import sys; from iacyclegan_tf.models.recognizer_file import read_recognizer; "
         f"read_recognizer({str(path)!r}); print('tensorflow' in sys.modules)"

@@ -5,15 +5,14 @@ Source: Parkhi, Vedaldi, Zisserman, "Deep Face Recognition", BMVC 2015, table 3 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from iacyclegan_tf.common.errors import UserError
 
-TOP_LAYERS = ("fc6", "fc7", "fc8")
 
-
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One layer written as a convolution: fc6 is one of 7x7, fc7 and fc8 of 1x1."""
 
     name: str
@@ -21,21 +20,16 @@ class Layer:
 
     @property
     def is_top(self) -> bool:
-        return self.name in TOP_LAYERS
+        return self.name.startswith("fc")
 
     @property
     def outputs(self) -> int:
         return self.kernel[3]
 
     @property
-    def matrix(self) -> tuple[int, int]:
-        """(inputs, outputs) of the same layer as a dense one whose input is flattened H, W, C."""
-        height, width, inputs, outputs = self.kernel
-        return height * width * inputs, outputs
-
-    @property
     def canonical_kernel(self) -> tuple[int, ...]:
-        return self.matrix if self.is_top else self.kernel
+        """That of a top layer is a matrix (inputs, outputs) whose input is flattened H, W, C."""
+        return (math.prod(self.kernel[:3]), self.outputs) if self.is_top else self.kernel
 
 
 @dataclass(frozen=True)
@@ -54,21 +48,19 @@ class VGGArchitecture:
             for position, width in enumerate(widths, start=1):
                 layers.append(Layer(f"conv{block}_{position}", (3, 3, inputs, width)))
                 inputs = width
-        if not has_top:
-            return layers
         fc6, fc7 = self.fully_connected
-        return layers + [
+        top = [
             Layer("fc6", (self.grid, self.grid, inputs, fc6)),
             Layer("fc7", (1, 1, fc6, fc7)),
             Layer("fc8", (1, 1, fc7, self.classes)),
         ]
+        return layers + top if has_top else layers
 
     def canonical_shapes(self, has_top: bool = True) -> dict[str, tuple[int, ...]]:
         """Shape of every canonical array by name, in network order."""
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in self.layers(has_top):
-            shapes[f"{layer.name}/kernel"] = layer.canonical_kernel
-            shapes[f"{layer.name}/bias"] = (layer.outputs,)
+            shapes |= {f"{layer.name}/kernel": layer.canonical_kernel, f"{layer.name}/bias": (layer.outputs,)}
         return shapes
 
 
@@ -81,15 +73,14 @@ def expected_layers(path, names: list[str], architecture: VGGArchitecture) -> li
     Raises:
         UserError: a layer is missing, or the file holds weights of a layer that VGG-Face does not have.
     """
-    has_top = any(name in TOP_LAYERS for name in names)
-    layers = architecture.layers(has_top)
+    layers = architecture.layers(has_top=not {"fc6", "fc7", "fc8"}.isdisjoint(names))
     wanted = [layer.name for layer in layers]
     missing = [name for name in wanted if name not in names]
     extra = sorted(set(names) - set(wanted))
     if missing:
-        raise UserError(f"{path} is not a whole VGG-Face file: it has no weights for {_listed(missing)}.")
+        raise UserError(f"{path} is not a whole VGG-Face file: it has no weights for {missing[0]!r}.")
     if extra:
-        raise UserError(f"{path} is not VGG-Face: it also holds weights for {_listed(extra)}.")
+        raise UserError(f"{path} is not VGG-Face: it also holds weights for {extra[0][:40]!r}.")
     if len(names) != len(wanted):
         raise UserError(f"{path} is not VGG-Face: it holds weights of the same layer twice.")
     return layers
@@ -102,8 +93,3 @@ def require_shape(path, what: str, found: tuple[int, ...], *allowed: tuple[int, 
             f"{path} does not have the architecture of VGG-Face: the {what} has shape {tuple(found)}; "
             f"expected is {' or '.join(str(shape) for shape in allowed)}."
         )
-
-
-def _listed(names: list[str], most: int = 4) -> str:
-    shown = ", ".join(repr(name[:40]) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

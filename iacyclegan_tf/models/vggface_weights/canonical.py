@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,23 @@ MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
 # What the first convolution of each kind of file expects. Only MatConvNet's, and our own, take RGB.
 FILE_CHANNEL_ORDER = {"caffe": "BGR", "matconvnet": "RGB", "keras-vggface": "BGR", "deepface": "BGR"}
+
+
+class ForeignNetwork(NamedTuple):
+    """What the reader of a foreign format has found; layers and shapes are checked, values are not.
+
+    Attributes:
+        source_format: a key of ``FILE_CHANNEL_ORDER``.
+        mean_rgb: pixel mean to subtract, R, G, B, 0..255.
+        layers: with weights, in network order.
+        arrays: of each of them the kernel (height, width, in, out) and the bias (out,), read when asked for;
+            conv1_1's inputs in the file's channel order.
+    """
+
+    source_format: str
+    mean_rgb: tuple[float, ...]
+    layers: list[Layer]
+    arrays: Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -55,54 +73,24 @@ def weights_fingerprint(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def add_layer(arrays: dict, path, layer: Layer, kernel: np.ndarray, bias: np.ndarray, order: str) -> None:
-    """Puts one layer into ``arrays`` in canonical form.
+def require_floats(path, what: str, values: np.ndarray) -> None:
+    """Raises UserError for integers and objects, as quantized weights are."""
+    if values.dtype.kind != "f":
+        raise UserError(f"{path} holds {values.dtype} values for the {what}; floating point is expected.")
 
-    Args:
-        arrays: filled in place.
-        path: named in errors.
-        layer: which layer it is.
-        kernel: (height, width, in, out), any float type and memory order; shape already checked.
-        bias: any shape of ``layer.outputs`` values; size already checked.
-        order: channel order that the file's first convolution expects, "RGB" or "BGR".
+
+def checked_weights(path, arrays: dict[str, np.ndarray], mean_rgb, source_format: str) -> VGGFaceWeights:
+    """The canonical weights from float32 arrays in canonical shapes, which become read-only.
 
     Raises:
-        UserError: values that are not floats, not finite, or a kernel of nothing but zeros.
+        UserError: values that are not finite, or a kernel of nothing but zeros.
     """
-    if layer.name == "conv1_1" and order == "BGR":
-        kernel = kernel[:, :, ::-1, :]
-    # A copy in any case: the source may be a view of a mapped file. It is the only one made of a kernel.
-    canonical = _float32(path, f"{layer.name} kernel", kernel).reshape(layer.canonical_kernel)
-    if not canonical.any():
-        raise UserError(f"{path} holds only zeros for the {layer.name} kernel: it is incomplete.")
-    arrays[f"{layer.name}/kernel"] = canonical
-    arrays[f"{layer.name}/bias"] = _float32(path, f"{layer.name} bias", bias).reshape(-1)
-
-
-def finished(arrays: dict[str, np.ndarray], mean_rgb, source_format: str) -> VGGFaceWeights:
-    """The canonical weights once every layer is in ``arrays``, which become read-only."""
-    for array in arrays.values():
+    for name, array in arrays.items():
+        what = name.replace("/", " ")
+        if not np.isfinite(array).all():
+            raise UserError(f"{path} holds a value that is not finite (NaN or infinity) in the {what}.")
+        if name.endswith("/kernel") and not array.any():
+            raise UserError(f"{path} holds only zeros for the {what}: it is incomplete.")
         array.flags.writeable = False
     mean = tuple(float(value) for value in mean_rgb)
     return VGGFaceWeights(arrays, mean, source_format, weights_fingerprint(arrays), "fc6/kernel" in arrays)
-
-
-def _float32(path, what: str, values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind != "f":
-        raise UserError(f"{path} holds {values.dtype} values for the {what}; floating point is expected.")
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused just below
-        copied = np.array(values, dtype=np.float32, order="C")
-    if not np.isfinite(copied).all():
-        raise UserError(f"{path} holds a value that is not finite (NaN or infinity) in the {what}.")
-    return copied
-
-
-MAX_REASON = 160  # zipfile quotes whole stretches of a damaged file
-
-
-def unreadable(path: Path, kind: str, error: Exception) -> UserError:
-    """A UserError for ``path``, which should be a ``kind``, with the library's words on one short line."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if len(reason) > MAX_REASON:
-        reason = reason[:MAX_REASON] + " ..."
-    return UserError(f"{path} is not a readable {kind}: {reason.rstrip('.')}.")

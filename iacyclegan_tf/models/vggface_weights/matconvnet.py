@@ -6,111 +6,66 @@ variable ``net``; weights as ``weights = {kernel, bias}`` or, in the oldest, as 
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.vggface_weights.architecture import Layer, VGGArchitecture, expected_layers, require_shape
-from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, add_layer, finished, unreadable
-from iacyclegan_tf.models.vggface_weights.mat_bounds import check_mat_bounds
+from iacyclegan_tf.models.vggface_weights.architecture import VGGArchitecture, expected_layers, require_shape
+from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, ForeignNetwork
 
-VARIABLES = ("net", "layers", "meta", "normalization")
-# What scipy's reader raises on damaged bytes, found by editing small files at random.
-DAMAGE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    OSError,
-    MemoryError,
-    AttributeError,
-    NotImplementedError,
-    zlib.error,
-)
+VARIABLES = ("net", "layers", "meta", "normalization")  # others are not read
 
 
-def read_matconvnet(path: Path, architecture: VGGArchitecture) -> VGGFaceWeights:
-    """Reads a MATLAB 5 (-v6 or -v7) file; raises UserError for a damaged one or another architecture."""
-    content = _load(path)
-    net = _record(content.get("net")) or content
-    entries = _layers_with_weights(path, net)
-    layers = expected_layers(path, [name for name, _ in entries], architecture)
-    entry_of = dict(entries)
-    mean = _mean_rgb(path, net)
-    del content, net, entries
-    arrays: dict[str, np.ndarray] = {}
-    for layer in layers:
-        # Popped, so that the file's own copy of fc6 goes before the next layer comes.
-        _add(arrays, path, layer, *entry_of.pop(layer.name))
-    return finished(arrays, mean, "matconvnet")
+def read_matconvnet(path: Path, architecture: VGGArchitecture) -> ForeignNetwork:
+    """Reads a MATLAB 5 (-v6 or -v7) file; raises UserError for another architecture.
 
-
-def _load(path: Path) -> dict:
+    scipy believes what the file claims: run it where memory is limited and where a crash does no harm.
+    """
     from scipy.io import loadmat
 
-    try:
-        check_mat_bounds(path, frozenset(VARIABLES))
-        return loadmat(path, variable_names=list(VARIABLES), appendmat=False)
-    except DAMAGE as error:
-        raise unreadable(path, "MATLAB file", error) from error
+    # simplify_cells: structures as dicts, and dimensions of 1 left out.
+    content = loadmat(path, variable_names=VARIABLES, appendmat=False, simplify_cells=True)
+    net = content["net"] if isinstance(content.get("net"), dict) else content
+    found = _layers_with_weights(path, net)
+    layers, mean = expected_layers(path, [name for name, _ in found], architecture), _mean_rgb(path, net)
+    weights_of = dict(found)
+    del content, net, found
+    for layer in layers:
+        kernel, bias = map(np.asarray, weights_of[layer.name])
+        require_shape(path, f"{layer.name} kernel", kernel.shape, tuple(n for n in layer.kernel if n != 1))
+        require_shape(path, f"{layer.name} bias", bias.shape, (layer.outputs,) if layer.outputs > 1 else ())
+        weights_of[layer.name] = (kernel.reshape(layer.kernel), bias)
 
+    def arrays() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for layer in layers:
+            yield weights_of.pop(layer.name)  # popped, so that fc6 goes before the next layer comes
 
-def _record(value) -> dict | None:
-    """A 1x1 MATLAB structure as a dict; None for anything else."""
-    if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
-        item = value.reshape(-1)[0]
-        return {name: item[name] for name in value.dtype.names}
-    return None
+    return ForeignNetwork("matconvnet", mean, layers, arrays())
 
 
 def _layers_with_weights(path: Path, net: dict) -> list[tuple[str, tuple[np.ndarray, np.ndarray]]]:
     layers = net.get("layers")
-    if not isinstance(layers, np.ndarray) or layers.dtype != object:
+    if not isinstance(layers, list):
         raise UserError(f"{path} is a MATLAB file without the cell array 'layers' of a MatConvNet network.")
     found = []
-    for cell in layers.reshape(-1):
-        layer = _record(cell) or {}
-        weights = _weights(layer)
-        if weights is not None:
-            found.append((_text(layer.get("name")), weights))
+    for layer in layers:
+        kernel, bias = layer["weights"] if len(layer.get("weights", ())) == 2 else map(layer.get, ("filters", "biases"))
+        if kernel is not None:
+            found.append((str(layer.get("name", "a layer without a name")), (kernel, bias)))
     return found
 
 
-def _weights(layer: dict) -> tuple[np.ndarray, np.ndarray] | None:
-    pair = layer.get("weights")
-    if isinstance(pair, np.ndarray) and pair.dtype == object and pair.size == 2:
-        kernel, bias = pair.reshape(-1)
-    else:
-        kernel, bias = layer.get("filters"), layer.get("biases")
-    if isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray):
-        return kernel, bias
-    return None
-
-
-def _text(value) -> str:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.size == 1:
-        return str(value.reshape(-1)[0])
-    return "a layer without a name"
-
-
-def _add(arrays: dict, path: Path, layer: Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
-    # MATLAB drops trailing dimensions of 1; only a network with a single output could meet that.
-    require_shape(path, f"{layer.name} kernel", kernel.shape, layer.kernel)
-    require_shape(path, f"{layer.name} bias", bias.shape, (1, layer.outputs), (layer.outputs, 1))
-    add_layer(arrays, path, layer, kernel, bias, "RGB")
-
-
 def _mean_rgb(path: Path, net: dict) -> tuple[float, ...]:
-    meta = _record(net.get("meta")) or net
-    normalization = _record(meta.get("normalization")) or _record(net.get("normalization")) or {}
-    image = normalization.get("averageImage")
-    if not isinstance(image, np.ndarray) or image.size == 0:
+    """The file's own, of three numbers or a whole picture (height, width, 3); VGG-Face's where it has none."""
+    normalization = net.get("meta", net).get("normalization") or net.get("normalization") or {}
+    image = np.asarray(normalization.get("averageImage", ()))
+    if image.size == 0:
         return MEAN_RGB
-    mean = _channel_means(image) if image.dtype.kind in "fiu" else None
-    if mean is None or not np.all((mean >= 0) & (mean <= 255)):
+    is_mean = image.dtype.kind in "fiu" and image.ndim in (1, 3) and image.shape[-1] == 3
+    mean = image.reshape(-1, 3).mean(axis=0, dtype=np.float64) if is_mean else np.full(3, np.nan)
+    if not np.all((mean >= 0) & (mean <= 255)):
         raise UserError(f"{path} has an averageImage of shape {image.shape} that is not three means from 0 to 255.")
     if np.abs(mean[::-1] - MEAN_RGB).max() < 1:
         raise UserError(
@@ -118,14 +73,4 @@ def _mean_rgb(path: Path, net: dict) -> tuple[float, ...]:
             f"{mean.round(4).tolist()} is VGG-Face's mean in B, G, R order; "
             "either the mean or the first layer has been swapped."
         )
-    return tuple(mean)
-
-
-def _channel_means(image: np.ndarray) -> np.ndarray | None:
-    """R, G, B of an averageImage that holds three numbers or a whole picture (height, width, 3)."""
-    values = image.astype(np.float64)
-    if values.size == 3:
-        return values.reshape(3)
-    if values.ndim == 3 and values.shape[2] == 3:
-        return values.mean(axis=(0, 1))
-    return None
+    return tuple(mean.tolist())
