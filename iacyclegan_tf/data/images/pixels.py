@@ -58,11 +58,12 @@ def _png(data: bytes, header: Header) -> np.ndarray:
     import tensorflow as tf
 
     # Without the chunks that are no pixels: libpng unpacks compressed texts, 8 MB from 8 kB and a thousand of them.
-    kept = (chunk for kind, chunk in png_chunks(data) if kind[:1].isupper() or kind == b"tRNS")
+    kept = [(kind, chunk) for kind, chunk in png_chunks(data) if kind[:1].isupper() or kind == b"tRNS"]
     dtype = tf.uint16 if header.largest == 65535 else tf.uint8
-    rgba = to_uint8(tf.io.decode_png(b"".join([data[:8], *kept]), channels=4, dtype=dtype).numpy(), dtype.max)
+    data = b"".join([data[:8], *(chunk for _, chunk in kept)])
+    rgba = to_uint8(tf.io.decode_png(data, channels=4, dtype=dtype).numpy(), dtype.max)
     # TensorFlow 2.15 fills in 2^depth − 1 where 1, 2 or 4 bits have no transparency: drawings would turn white.
-    opaque = header.largest < 255 and (rgba[..., 3] == header.largest).all()
+    opaque = header.largest < 255 and b"tRNS" not in dict(kept)
     return rgba[..., :3] if opaque else _on_white(rgba)
 
 
