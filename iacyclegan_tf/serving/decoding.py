@@ -1,10 +1,11 @@
 """Encoded images into pixels inside a served graph: stock operations only, and bounded before anything is decoded.
 
 The size stands in the first bytes of JPEG, PNG and BMP files, so a small file that announces a huge image is refused
-for the price of its header. Pixels are those of ``data/images.py`` (transparency on white, BMP colour tables, the
-accurate JPEG transform) with two differences that stock operations do not allow: the EXIF orientation is not applied,
-and 16-bit samples lose their low byte. GIF is refused: its decoder would unpack every frame of an animation.
-Stock operations cannot catch an error: one undecodable image fails its whole request.
+for the price of its header; so are a JPEG of hundreds of scans and a PNG of many compressed texts, which cost seconds
+each. Pixels are those of ``data/images`` (transparency on white, BMP color tables, the accurate JPEG transform, upright
+by EXIF) with one difference that stock operations do not allow: 16-bit samples lose their low byte. GIF is refused: its
+decoder would unpack every frame of an animation. Stock operations cannot catch an error: one undecodable image fails
+its whole request.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 MAX_PIXELS = 2**24  # 4096 x 4096; 200 MB as float32
+MAX_SCANS = 500  # of a JPEG, counted in the whole file: films behind a picture hold some by chance
+MAX_TEXTS = 8  # compressed, of a PNG: each may unpack to 8 MB
+_EXIF_BYTES = 2**16
 _LONGEST_HEADER = 54  # of a BMP; no real image of the three formats is shorter
 
 
@@ -64,26 +68,78 @@ def _bounded(encoded: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tens
 
 def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
     shape = tf.image.extract_jpeg_shape(encoded)
-    return tf.io.decode_jpeg(_bounded(encoded, shape[0], shape[1]), channels=3, dct_method="INTEGER_ACCURATE")
+    encoded = _bounded(encoded, shape[0], shape[1])
+    scans = _count(encoded, b"\xff\xda")
+    with tf.control_dependencies(
+        [tf.debugging.Assert(scans <= MAX_SCANS, ["an image has too many JPEG scans:", scans])]
+    ):
+        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    return _upright(pixels, _behind(_behind(encoded, b"\xff\xda", 0), b"Exif\0\0"))
 
 
 def _png(encoded: tf.Tensor) -> tf.Tensor:
     size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
-    rgba = tf.cast(tf.io.decode_png(_bounded(encoded, size[1], size[0]), channels=4), tf.int32)
-    colour, alpha = rgba[..., :3], rgba[..., 3:]
+    encoded = _bounded(encoded, size[1], size[0])
+    texts = _count(encoded, b"zTXt") + _count(encoded, b"iTXt")
+    with tf.control_dependencies(
+        [tf.debugging.Assert(texts <= MAX_TEXTS, ["an image has too many PNG texts:", texts])]
+    ):
+        rgba = tf.io.decode_png(encoded, channels=4)
     # TensorFlow 2.15 fills in 2^depth − 1 where 1, 2 or 4 bits have no transparency: drawings would turn white.
-    depth = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8)[0], tf.int32)
-    filled = (depth < 8) & tf.reduce_all(alpha == tf.gather([2**bits - 1 for bits in range(9)], tf.minimum(depth, 8)))
-    alpha = tf.where(filled, 255, alpha)
-    return tf.cast((colour * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+    depth = tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8)[0]
+    opaque = (depth < 8) & (_count(encoded, b"tRNS") == 0)
+    pixels = tf.cond(opaque, lambda: rgba[..., :3], lambda: _on_white(rgba))
+    return _upright(pixels, _behind(encoded, b"eXIf"))
+
+
+def _on_white(rgba: tf.Tensor) -> tf.Tensor:
+    color, alpha = tf.cast(rgba[..., :3], tf.int32), tf.cast(rgba[..., 3:], tf.int32)
+    return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def _count(encoded: tf.Tensor, word: bytes) -> tf.Tensor:
+    return tf.size(tf.strings.split(encoded, word)) - 1
+
+
+def _behind(encoded: tf.Tensor, word: bytes, part: int = 1) -> tf.Tensor:
+    """The start of what follows the first ``word``, empty where there is none, or of what comes before it (part 0)."""
+    parts = tf.concat([tf.strings.split(encoded, word, maxsplit=1), [""]], 0)
+    return tf.strings.substr(parts[part], 0, 2 * _EXIF_BYTES if part == 0 else _EXIF_BYTES)
+
+
+def _upright(pixels: tf.Tensor, exif: tf.Tensor) -> tf.Tensor:
+    """Applies the orientation 1..8 of an EXIF block: 2, 4, 5, 7 mirror; 3 turns by 180; 5..8 swap height and width."""
+    orientation = _orientation(exif)
+    turn = tf.cond(orientation >= 5, lambda: tf.transpose(pixels, [1, 0, 2]), lambda: pixels)
+    rows = tf.reduce_any(orientation == [3, 4, 7, 8])
+    columns = tf.reduce_any(orientation == [2, 3, 6, 7])
+    flipped = tf.cond(rows, lambda: turn[::-1], lambda: turn)
+    return tf.cond(columns, lambda: flipped[:, ::-1], lambda: flipped)
+
+
+def _orientation(exif: tf.Tensor) -> tf.Tensor:
+    """Tag 274 in the first directory of an EXIF block (TIFF 6.0, section 2); 1, upright, where there is none."""
+    data = tf.cast(tf.io.decode_raw(tf.strings.join([exif, b"\0" * 16]), tf.uint8), tf.int32)
+    little = data[0] == ord("I")
+
+    def number(at: tf.Tensor, count: int) -> tf.Tensor:
+        places = tf.clip_by_value(at[..., None] + tf.range(count), 0, tf.size(data) - 1)
+        places = tf.cond(little, lambda: places[..., ::-1], lambda: places)
+        return tf.reduce_sum(tf.gather(data, places) * [256**power for power in range(count)][::-1], -1)
+
+    start = tf.clip_by_value(number(tf.constant(4), 4), 0, _EXIF_BYTES)
+    entries = start + 2 + 12 * tf.range(tf.minimum(number(start, 2), _EXIF_BYTES // 12))
+    found = tf.concat([number(tf.boolean_mask(entries, number(entries, 2) == 274) + 8, 2), [1]], 0)[0]
+    return tf.where((found >= 1) & (found <= 8), found, 1)
 
 
 def _bmp(encoded: tf.Tensor) -> tf.Tensor:
     start, header, width, height = tf.unstack(_integers(encoded, 10, 4), 4)
     depth = tf.io.decode_raw(tf.strings.substr(encoded, 28, 2), tf.int16)[0]
     compression = _integers(encoded, 30, 1)[0]
-    plain = (header >= 40) & ((compression == 0) | (compression == 3))
-    with tf.control_dependencies([tf.debugging.Assert(plain, ["a bitmap is compressed or of OS/2"])]):
+    masks = tf.reduce_all(_integers(tf.strings.join([encoded, bytes(16)]), 54, 3) == [0xFF0000, 0xFF00, 0xFF])
+    plain = (header >= 40) & ((compression == 0) | (compression == 3) & masks)
+    with tf.control_dependencies([tf.debugging.Assert(plain, ["a bitmap is compressed, of OS/2 or of odd masks"])]):
         encoded = _bounded(encoded, tf.abs(height), width)
     pixels = tf.io.decode_bmp(encoded)
 
@@ -92,7 +148,17 @@ def _bmp(encoded: tf.Tensor) -> tf.Tensor:
         table = tf.reshape(table, [-1, 4])[:, 2::-1]  # from blue, green, red, 0
         return tf.gather(table, tf.cast(pixels[..., 0], tf.int32))
 
-    return tf.cond(depth == 8, from_table, lambda: pixels[..., :3])
+    def from_colors():
+        alpha = pixels[..., 3:]  # padding unless a mask names it and it is not 0 everywhere
+        named = (
+            (compression == 3)
+            & (header >= 56)
+            & (_integers(tf.strings.join([encoded, bytes(16)]), 66, 1)[0] == -(2**24))
+        )
+        transparent = named & tf.reduce_any(alpha > 0)
+        return tf.cond(transparent, lambda: _on_white(pixels), lambda: pixels[..., :3])
+
+    return tf.cond(depth == 8, from_table, from_colors)
 
 
 def _integers(encoded: tf.Tensor, start: int, count: int) -> tf.Tensor:

@@ -1,24 +1,25 @@
 """The one door for image files: bytes in, RGB uint8 out, or a sentence that says why not.
 
-Every image that the project reads comes through ``read_image`` or ``decode_image``. What they settle,
-once for all callers:
+Every image that the project reads comes through ``read_image`` or ``decode_image``. What they settle, once for all
+callers, with ``headers.py`` and ``pixels.py``:
 
-* **Format by content**, never by suffix. JPEG, PNG, BMP and GIF are decoded by TensorFlow, PGM/PPM
-  (plain and raw, 8 and 16 bits, any maximum) and TIFF by tensorflow-io; each may also be packed as
-  ``.gz`` or ``.bz2`` (one layer).
-* **Three channels**: grey is replicated; transparency is composited on white, the colour of paper
-  (drawings are often saved as black strokes on nothing; dropping alpha would turn them black). The
-  fourth byte of a 32-bit BMP is padding in most files (often 0) and is dropped.
-* **8 bits**: 16-bit PNG and PGM/PPM samples are scaled by 255/65535 and rounded; 16-bit TIFF samples
-  lose their low byte inside libtiff (at most one level of difference).
-* **Upright**: the EXIF orientation of a JPEG and the orientation tag of a TIFF are applied.
-* **First frame** of animations, first page of TIFF files. GIF colours that no frame covers are black.
-* **Bounded**: the header is parsed before anything is decoded; more than ``MAX_PIXELS`` pixels or
-  ``MAX_BYTES`` bytes (also after unpacking) are refused. Truncated files are refused in every format
-  (an animation: if cut within its first frame).
+* **Format by content**, never by suffix: JPEG, PNG, BMP, GIF, PBM/PGM/PPM (plain and raw, any maximum up to 65535),
+  TIFF and WebP; each may also be packed as ``.gz`` or ``.bz2`` (one layer).
+* **Three channels**: gray is replicated; what is transparent, by a channel, a palette or a color of a GIF, becomes
+  white, the color of paper (drawings are often saved as black strokes on nothing; without this they would turn black).
+  The fourth byte of a 32-bit BMP is padding where it is 0 everywhere or no mask names it.
+* **8 bits**: 16-bit samples are scaled by 255/65535 and rounded; in color TIFFs they lose their low byte (at most one
+  level of difference). A picture of 16 bits that uses less than a sixteenth of their range is read, and a warning
+  logged: it is almost of one gray (logger ``iacyclegan_tf.images``, on standard error where nobody set it up).
+* **Upright**: the EXIF orientation of JPEG, PNG, WebP and TIFF is applied.
+* **First frame** of animations, first page of TIFF files; camera raw, whose first page is a preview, is refused.
+* **Bounded**: the header is parsed before anything is decoded; more than ``MAX_PIXELS`` pixels, ``MAX_BYTES`` bytes
+  (also after unpacking) or ``MAX_SCANS`` scans of a JPEG are refused, and so is what decodes to another size than its
+  header says. Truncated files are refused in every format (an animation: if cut within its first frame).
 """
 
 import bz2
+import logging
 import os
 import re
 import zlib
@@ -30,12 +31,19 @@ import numpy as np
 
 from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.headers import Header, HeaderError, read_header
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.images.headers import MAX_PIXELS, MAX_SCANS, HeaderError, kind_of, read_header, too_large
+from iacyclegan_tf.data.images.pixels import decode, to_uint8
 
-MAX_PIXELS = 64_000_000
+__all__ = ["MAX_PIXELS", "MAX_SCANS", "to_uint8"]  # for those who import them from here
+_LOG = logging.getLogger("iacyclegan_tf.images")
 MAX_BYTES = 256 * 1024 * 1024
 PACKED_SUFFIXES = (".gz", ".bz2")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".tif", ".tiff")
+# Of HEIC and AVIF only what holds another kind is read; the reader says so of the rest.
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff"),
+    *(".webp", ".heic", ".heif", ".avif"),
+)
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -71,10 +79,17 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     try:
         data = unpack(data)
         header = read_header(data)
-        _check_size(header)
-        image = _decode(data, header)
+        if header.width * header.height > MAX_PIXELS:
+            raise HeaderError(too_large(header.width, header.height))
+        image = decode(data, header)
     except HeaderError as error:
         raise UserError(f"'{name}' cannot be decoded: {error}.") from error
+    if header.largest > 255 and int(image.max()) - int(image.min()) < 16:
+        _LOG.warning(
+            "'%s' has samples up to %d and uses less than a sixteenth of that range; it comes out almost of one gray. "
+            "Scale it to the full range first.",
+            *(printable(name), header.largest),
+        )
     return np.ascontiguousarray(_upright(image, header.orientation))
 
 
@@ -109,6 +124,15 @@ def _row_difference(image: np.ndarray) -> float:
     return float(np.abs(np.diff(image.astype(np.int16), axis=0)).mean())
 
 
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply the EXIF orientation: 2, 4, 5, 7 mirror; 3 turns by 180; 5..8 swap height and width."""
+    if orientation >= 5:
+        image = image.transpose(1, 0, 2)
+    flip_rows = orientation in (3, 4, 7, 8)
+    flip_columns = orientation in (2, 3, 6, 7)
+    return image[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+
 def unpack(data: bytes) -> bytes:
     """Undo one layer of gzip or bzip2, told by content; other bytes come back as they are.
 
@@ -132,115 +156,14 @@ def unpack(data: bytes) -> bytes:
     return unpacked
 
 
-def _check_size(header: Header) -> None:
-    if header.width < 1 or header.height < 1:
-        raise HeaderError(f"its header gives the size {header.width}x{header.height}")
-    if header.width * header.height > MAX_PIXELS:
-        raise HeaderError(
-            f"its header announces {header.width}x{header.height} pixels; at most {MAX_PIXELS} are decoded"
-        )
-
-
-def _decode(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-
-    decoders = {
-        "jpeg": _decode_jpeg,
-        "png": _decode_png,
-        "gif": _decode_gif,
-        "bmp": _decode_bmp,
-        "pnm": _decode_pnm,
-        "tiff": _decode_tiff,
-    }
+def begins_as_image(start: bytes) -> bool:
+    """Whether a file begins like one of the formats that are read, packed or not, by its first bytes: some hundred, of
+    a bzip2 file its first block."""
+    unpacker = {b"\x1f\x8b": zlib.decompressobj(wbits=31), b"BZ": bz2.BZ2Decompressor()}.get(start[:2])
     try:
-        with tf.device("CPU:0"):
-            return decoders[header.kind](data, header)
-    except (tf.errors.OpError, ValueError) as error:
-        if isinstance(error, HeaderError):
-            raise
-        # TensorFlow wraps the reason in the name of the op; only the reason helps the reader.
-        reason = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", str(error).splitlines()[0]).strip(" .,:")
-        raise HeaderError(f"it is damaged or truncated ({header.kind.upper()}: {reason})") from error
-
-
-def _decode_jpeg(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-
-    # The accurate DCT gives the same pixels on every machine; the default is "system-specific".
-    return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE", try_recover_truncated=False).numpy()
-
-
-def _decode_png(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-
-    dtype = tf.uint16 if header.depth == 16 else tf.uint8
-    rgba = to_uint8(tf.io.decode_png(data, channels=4, dtype=dtype).numpy(), dtype.max)
-    colour, alpha = rgba[..., :3].astype(np.uint16), rgba[..., 3:].astype(np.uint16)
-    # TensorFlow 2.15 fills in 2^depth − 1 where 1, 2 or 4 bits have no transparency: drawings would turn white.
-    if header.depth < 8 and (alpha == 2**header.depth - 1).all():
-        alpha[...] = 255
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def _decode_gif(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-
-    # Cut after the first frame: the decoder would slurp all of them, however many there are.
-    return tf.io.decode_image(data[: header.end] + b";", expand_animations=False).numpy()
-
-
-def _decode_bmp(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-
-    pixels = tf.io.decode_bmp(data).numpy()
-    if header.depth != 8:
-        return pixels[..., :3]
-    # TensorFlow returns the indices; the colour table (B, G, R, 0) ends where the pixels start.
-    table_start = 14 + int.from_bytes(data[14:18], "little")
-    table = np.frombuffer(data[table_start : header.end], np.uint8)
-    table = table[: len(table) // 4 * 4].reshape(-1, 4)[:, 2::-1]
-    if pixels.max() >= len(table):
-        raise HeaderError("its colour table is too short")
-    return table[pixels[..., 0]]
-
-
-def _decode_pnm(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-    import tensorflow_io as tfio
-
-    # tensorflow-io reads neither comments nor other maxima than 255 and 65535: hand it a plain header.
-    largest = 255 if header.depth < 256 else 65535
-    plain = b"%s\n%d %d\n%d\n" % (data[:2], header.width, header.height, largest)
-    pixels = tfio.experimental.image.decode_pnm(
-        plain + data[header.end :], dtype=tf.uint8 if largest == 255 else tf.uint16
-    ).numpy()
-    if pixels.max() > header.depth:
-        raise HeaderError(f"it holds the value {pixels.max()} above its own maximum {header.depth}")
-    return np.broadcast_to(to_uint8(pixels, header.depth), pixels.shape[:2] + (3,))
-
-
-def _decode_tiff(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow_io as tfio
-
-    rgba = tfio.experimental.image.decode_tiff(data).numpy().astype(np.uint16)
-    # libtiff hands out colours already multiplied by alpha, so white is only added.
-    return np.minimum(rgba[..., :3] + 255 - rgba[..., 3:], 255).astype(np.uint8)
-
-
-def to_uint8(samples: np.ndarray, largest: int) -> np.ndarray:
-    """Scale 0..largest to 0..255 with rounding; 8-bit samples come back unchanged."""
-    if largest == 255:
-        return samples.astype(np.uint8)
-    return ((samples.astype(np.uint32) * 255 + largest // 2) // largest).astype(np.uint8)
-
-
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply the EXIF orientation: 2, 4, 5, 7 mirror; 3 turns by 180; 5..8 swap height and width."""
-    if orientation >= 5:
-        image = image.transpose(1, 0, 2)
-    flip_rows = orientation in (3, 4, 7, 8)
-    flip_columns = orientation in (2, 3, 6, 7)
-    return image[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+        return kind_of(unpacker.decompress(start, 64) if unpacker else start) is not None
+    except (OSError, zlib.error):
+        return False
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
@@ -269,7 +192,7 @@ def encode_png(image: np.ndarray, compression: int = -1) -> bytes:
 def image_stem(path: str | Path) -> str:
     """File name without its image suffix and packing: ``a/00001fb.ppm.bz2`` -> ``00001fb``."""
     name = Path(path).name
-    for suffixes in (PACKED_SUFFIXES, IMAGE_SUFFIXES + (".raw",)):
+    for suffixes in (PACKED_SUFFIXES, (*IMAGE_SUFFIXES, ".raw")):
         suffix = Path(name).suffix
         name = name[: -len(suffix)] if suffix.lower() in suffixes else name
     return name

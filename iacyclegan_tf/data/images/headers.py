@@ -1,16 +1,33 @@
-"""What an image file says about itself in its first bytes: format, size, depth, orientation.
+"""What an image file says about itself before anything is decoded: format, size, depth, orientation.
 
-Read in pure Python, before any decoder allocates memory, so that a small file which announces a huge
-image (a "bomb") or a cut one is refused for the price of a few bytes. Formats are told by their
-content, never by the suffix: public face sets hold PNG files named ``.jpg``.
+Formats are told by content, never by suffix. BMP, GIF, PNM, TIFF and WebP are opened by Pillow, and the same opened
+image is decoded afterwards, so that size and pixels come from one reader. Of JPEG and PNG, whose pixels TensorFlow
+decodes, the segments and chunks are walked here: Pillow's own walk takes a microsecond for each and has no end for
+millions of empty ones. For the same reason, what could cost Pillow or a decoder more than the picture is worth (scans
+repeated, tags that share one long value, GIF comments, a tile larger than its picture) is bounded here, and what two
+readers could read in two ways (a tag given twice) is refused.
 
-Sources: ITU-T T.81 (JPEG markers), PNG specification 11.2.2, GIF89a, Netpbm ``ppm(5)``/``pgm(5)``,
-TIFF 6.0 section 2, EXIF 2.3 tag 0x0112, Windows ``BITMAPINFOHEADER``.
+Sources: ITU-T T.81 (JPEG), PNG specification 5.3 and 11.3, GIF89a, TIFF 6.0 section 2, DNG 1.4, EXIF 2.3 tag 0x0112.
 """
 
+from __future__ import annotations
+
+import io
 import re
 import struct
+import threading
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from PIL import BmpImagePlugin, GifImagePlugin, Image, PpmImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+MAX_PIXELS = 64_000_000
+MAX_SCANS = 100  # of a JPEG; programs write about ten, and each costs as much as decoding a picture once
+_MAX_PARTS = 100_000  # segments or chunks
+_MAX_HEAD = 65536  # bytes of a PNM header or a GIF's blocks before its first frame
+_ONE = threading.Lock()
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # of odd tags: what matters becomes a sentence here
 
 
 class HeaderError(ValueError):
@@ -19,169 +36,222 @@ class HeaderError(ValueError):
 
 @dataclass(frozen=True)
 class Header:
-    """Facts of one image, from its header alone.
+    """Facts of one image.
 
     Attributes:
-        kind: ``jpeg``, ``png``, ``gif``, ``bmp``, ``pnm`` or ``tiff``.
-        width, height: in pixels, before the EXIF orientation is applied.
-        depth: bits per sample (bits per pixel for BMP, the largest sample value for PNM).
-        orientation: EXIF orientation 1..8 (1 = upright). Read for JPEG only.
-        end: where the first frame (GIF) ends or where the pixels (PNM, BMP) start, in bytes.
+        kind: ``jpeg``, ``png``, ``gif``, ``bmp``, ``pnm``, ``tiff`` or ``webp``.
+        width, height: in pixels, before ``orientation`` is applied.
+        largest: sample value of PNM, 2^depth - 1 of PNG, 65535 of a TIFF of 16 bits; else 255.
+        orientation: EXIF orientation 1..8 (1 = upright) that is still to be applied; Pillow turns TIFF itself.
+        opened: what Pillow will decode; None for JPEG and PNG.
     """
 
     kind: str
     width: int
     height: int
-    depth: int = 8
+    largest: int = 255
     orientation: int = 1
-    end: int = 0
+    opened: Image.Image | None = None
 
 
 def read_header(data: bytes) -> Header:
     """Return the ``Header`` of an encoded image; raise ``HeaderError`` with the reason otherwise."""
-    for magic, reader in _READERS:
-        if re.match(magic, data, re.DOTALL):
-            try:
-                return reader(data)
-            except (struct.error, IndexError) as error:
-                raise HeaderError("its header is cut short") from error
-    raise HeaderError("it is not an image of a known format (JPEG, PNG, BMP, GIF, PGM, PPM, TIFF)")
+    kind = kind_of(data)
+    if kind is None and data[4:8] == b"ftyp":
+        raise HeaderError("it is HEIC, AVIF or a video, which are not read; save it as JPEG or PNG")
+    if kind is None:
+        raise HeaderError("it is not an image of a known format (JPEG, PNG, BMP, GIF, PBM, PGM, PPM, TIFF, WebP)")
+    try:
+        header = _KINDS[kind][1](data)
+    except HeaderError:
+        raise
+    except (struct.error, IndexError) as error:
+        raise HeaderError("its header is cut short") from error
+    except Image.DecompressionBombError as error:
+        raise HeaderError(f"its header announces far too many pixels; at most {MAX_PIXELS} are decoded") from error
+    except PILLOW_ERRORS as error:
+        raise HeaderError(f"its header is damaged or cut short ({kind.upper()}: {error})") from error
+    if header.width < 1 or header.height < 1:
+        raise HeaderError(f"its header gives the size {header.width}x{header.height}")
+    return header
+
+
+def kind_of(start: bytes) -> str | None:
+    """Which of the formats begins with these bytes (some hundred)."""
+    return next((kind for kind, (beginning, _) in _KINDS.items() if re.match(beginning, start, re.DOTALL)), None)
+
+
+# ---------------------------------------------------------------- JPEG and PNG
+
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xff\xd0-\xd7])")  # all but stuffed zeros and the markers without a length
 
 
 def _jpeg(data: bytes) -> Header:
-    """Walk the marker segments up to the start of frame, noting the EXIF segment on the way."""
-    orientation, at = 1, 2
-    while True:
-        while data[at] == 0xFF and data[at + 1] == 0xFF:  # fill bytes are allowed before a marker
-            at += 1
-        if data[at] != 0xFF:
-            raise HeaderError("its JPEG marker segments are damaged")
-        marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
-        body = data[at + 4 : at + 2 + length]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            depth, height, width = struct.unpack_from(">BHH", body)
-            return Header("jpeg", width, height, depth, orientation)
-        if marker in (0xD9, 0xDA) or length < 2:
-            raise HeaderError("its JPEG header holds no frame size")
-        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            orientation = _exif_orientation(body[6:])
-        at += 2 + length
+    """Walks to the end of the image: between scans as between segments, whatever is no marker is passed over."""
+    size, orientation, scans, at = None, 1, 0, 2
+    for _ in range(_MAX_PARTS):
+        found = _MARKER.search(data, at)
+        if not found or found[1] == b"\xd9":
+            if size is None:
+                raise HeaderError("its JPEG header holds no frame size")
+            return Header("jpeg", *size, 255, orientation)
+        marker, at = found[1][0], found.end()
+        body = at + 2
+        if size is None and marker == 0xE1 and data.startswith(b"Exif\0\0", body):
+            orientation = _orientation(data[body + 6 : at + _big(data, at, 2)])
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if size is not None:
+                raise HeaderError("its JPEG header gives two frame sizes")
+            size = _big(data, body + 3, 2), _big(data, body + 1, 2)
+        elif marker == 0xDA:
+            scans += 1
+            if scans > MAX_SCANS:
+                raise HeaderError(f"it has more than {MAX_SCANS} JPEG scans, which take very long to decode")
+        at += _big(data, at, 2)
+    raise HeaderError(f"it has more than {_MAX_PARTS} JPEG segments")
 
 
-def _exif_orientation(exif: bytes) -> int:
-    """Orientation 1..8; a damaged EXIF block counts as upright, as in other viewers."""
-    try:
-        value = _tiff_tags(exif).get(0x0112, (1,))[0]
-    except (HeaderError, struct.error, IndexError):
-        return 1
-    return value if 1 <= value <= 8 else 1
+def _big(data: bytes, at: int, count: int) -> int:
+    if at + count > len(data):
+        raise HeaderError("its header is cut short")
+    return int.from_bytes(data[at : at + count], "big")
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and the whole of each chunk, the last one as far as it is there."""
+    at = 8
+    for _ in range(_MAX_PARTS):
+        if at >= len(data):
+            return
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], data[at:end]
+        at = end
+    raise HeaderError(f"it has more than {_MAX_PARTS} PNG chunks")
 
 
 def _png(data: bytes) -> Header:
     width, height, depth = struct.unpack_from(">IIB", data, 16)
-    return Header("png", width, height, depth)
+    exif = next((chunk[8:-4] for kind, chunk in png_chunks(data) if kind == b"eXIf"), b"")
+    return Header("png", width, height, 2**depth - 1, _orientation(exif))
+
+
+# ---------------------------------------------------------------- formats that Pillow decodes
+
+PILLOW_ERRORS = (
+    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error),
+    Image.DecompressionBombError,
+)
 
 
 def _bmp(data: bytes) -> Header:
-    start, info_size, width, height = struct.unpack_from("<IIii", data, 10)
-    if info_size < 40:
-        raise HeaderError("it is an OS/2 bitmap, which is not supported")
-    depth, compression = struct.unpack_from("<HI", data, 28)
-    masks = struct.unpack_from("<III", data, 54) if compression == 3 else _BMP_MASKS
-    if compression not in (0, 3) or masks != _BMP_MASKS or depth not in (8, 24, 32):
-        raise HeaderError(
-            f"it is a bitmap of {depth} bits with compression {compression}; only plain 8, 24 and 32 bits are supported"
-        )
-    return Header("bmp", width, abs(height), depth, end=start)
-
-
-_BMP_MASKS = (0xFF0000, 0x00FF00, 0x0000FF)
+    image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+    if image.info.get("compression", 0) not in (0, 3):  # Pillow unpacks runs in Python, and beyond the picture
+        raise HeaderError("it is a bitmap with compressed runs, which is not supported")
+    return Header("bmp", *image.size, opened=image)
 
 
 def _gif(data: bytes) -> Header:
-    """Size of the canvas or of the first frame, whichever is larger, and where that frame ends."""
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    at = 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
-    while data[at] == 0x21:  # extension blocks
-        at = _skip_gif_blocks(data, at + 2)
-    if data[at] != 0x2C:
-        raise HeaderError("it is a GIF without a frame")
-    frame_width, frame_height, flags = struct.unpack_from("<HHB", data, at + 5)
-    at += 10 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
-    end = _skip_gif_blocks(data, at + 1)
-    return Header("gif", max(width, frame_width), max(height, frame_height), end=end)
-
-
-def _skip_gif_blocks(data: bytes, at: int) -> int:
-    while data[at]:
-        at += 1 + data[at]
-    return at + 1
-
-
-_PNM = re.compile(
-    rb"P([2356])((?:\s|#[^\n]*\n)+)(\d+)((?:\s|#[^\n]*\n)+)(\d+)"
-    rb"((?:\s|#[^\n]*\n)+)(\d+)(?:#[^\n]*\n|\s)"
-)
-_PNM_COMMENTS = re.compile(rb"(?:\s*#[^\n]*\n)*")
+    with _ONE, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is refused in a sentence
+        GifImagePlugin.GifImageFile(io.BytesIO(data[:_MAX_HEAD]))  # Pillow joins comments in quadratic time
+        image = GifImagePlugin.GifImageFile(io.BytesIO(data))
+    return Header("gif", *image.size, opened=image)
 
 
 def _pnm(data: bytes) -> Header:
-    # Comments may run long; 64 KiB keep the search bounded.
-    match = _PNM.match(data[:65536])
-    if not match:
-        raise HeaderError("its PGM/PPM header is damaged or cut short")
-    width, height, largest = (int(match.group(group)[:9]) for group in (3, 5, 7))
-    if not 1 <= largest <= 65535:
-        raise HeaderError(f"its PGM/PPM header gives {largest} as largest value; allowed is 1..65535")
-    # Raw pixels begin after one white space, also where the first of them is a '#'; numbers as text may follow comments.
-    plain = match.group(1) in b"23"
-    return Header(
-        "pnm", width, height, depth=largest, end=_PNM_COMMENTS.match(data, match.end()).end() if plain else match.end()
-    )
+    PpmImagePlugin.PpmImageFile(io.BytesIO(data[:_MAX_HEAD]))  # Pillow reads comments byte by byte
+    image = PpmImagePlugin.PpmImageFile(io.BytesIO(data))
+    options = image.tile[0].args  # name of Pillow's raw reader, or with the largest value
+    largest = options[-1] if isinstance(options, tuple) else {"I;16B": 65535}.get(options, 255)
+    return Header("pnm", *image.size, largest, opened=image)
+
+
+def _webp(data: bytes) -> Header:
+    image = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+    exif = image.info.get("exif", b"")
+    return Header("webp", *image.size, 255, _orientation(exif.removeprefix(b"Exif\0\0")), image)
+
+
+def too_large(width: int, height: int) -> str:
+    return f"its header announces {width}x{height} pixels; at most {MAX_PIXELS} are decoded"
+
+
+# ---------------------------------------------------------------- TIFF and EXIF
+
+_SIZES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)  # bytes of a value by its type, 8 for types above
+
+
+def _directory(data: bytes, start: int | None = None) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """The tags of one directory of a classic TIFF, which is also the inside of an EXIF block.
+
+    Refused before Pillow reads it are tags given twice (Pillow takes the last, libtiff the first), values that are cut
+    (Pillow would go on without them) and values that are longer than the file together, as where many tags share one.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        raise HeaderError("it is not a classic TIFF (BigTIFF is not supported)")
+    start = start or struct.unpack_from(order + "I", data, 4)[0]
+    (count,) = struct.unpack_from(order + "H", data, start)
+    entries = [struct.unpack_from(order + "HHII", data, start + 2 + 12 * number) for number in range(count)]
+    if len({entry[0] for entry in entries}) < count:
+        raise HeaderError("its TIFF directory gives a tag twice")
+    lengths = [number * (*_SIZES[kind : kind + 1], 8)[0] for _, kind, number, _ in entries]
+    ends = [at + length for (_, _, _, at), length in zip(entries, lengths) if length > 4]
+    if max(start + 2 + 12 * count + 4, sum(lengths), *ends) > len(data):
+        raise HeaderError("it is truncated: its TIFF directory points past the end")
+    file, directory = io.BytesIO(data), TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+    file.seek(start)
+    directory.load(file)
+    return directory
+
+
+def _orientation(exif: bytes) -> int:
+    """Orientation 1..8; a damaged EXIF block counts as upright, as in other viewers."""
+    try:
+        value = _directory(exif).get(274, 1)
+    except (HeaderError, *PILLOW_ERRORS):
+        return 1
+    return value if value in range(1, 9) else 1
 
 
 def _tiff(data: bytes) -> Header:
-    """Size from the first directory; every strip or tile must lie inside the file.
-
-    The second check stands here because libtiff pads the missing rows of a cut uncompressed file
-    with zeros and reports no error.
-    """
-    tags = _tiff_tags(data)
-    if 256 not in tags or 257 not in tags:
-        raise HeaderError("its TIFF directory holds no image size")
-    for offsets, counts in ((273, 279), (324, 325)):
-        for offset, count in zip(tags.get(offsets, ()), tags.get(counts, ())):
-            if offset + count > len(data):
-                raise HeaderError("it is truncated: its TIFF directory points past the end")
-    return Header("tiff", tags[256][0], tags[257][0], tags.get(258, (1,))[0])
-
-
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
-
-
-def _tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Integer tags of the first directory of a classic TIFF (also the inside of an EXIF block)."""
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    if order is None or struct.unpack_from(order + "H", data, 2)[0] != 42:
-        raise HeaderError("it is not a classic TIFF (BigTIFF is not supported)")
-    start = struct.unpack_from(order + "I", data, 4)[0]
-    tags = {}
-    for entry in range(struct.unpack_from(order + "H", data, start)[0]):
-        at = start + 2 + 12 * entry
-        tag, kind, count = struct.unpack_from(order + "HHI", data, at)
-        if kind in _TIFF_TYPES and count and count <= len(data):
-            values = order + str(count) + _TIFF_TYPES[kind]
-            inline = struct.calcsize(values) <= 4
-            where = at + 8 if inline else struct.unpack_from(order + "I", data, at + 8)[0]
-            tags[tag] = struct.unpack_from(values, data, where)
-    return tags
+    """The first page. Pillow turns it upright itself, its size included."""
+    tags = _directory(data)
+    if _is_camera_raw(data, tags):
+        raise HeaderError("it is camera raw, of which only a preview could be shown; develop it to JPEG, PNG or TIFF")
+    bits, formats = tags.get(258, (1,)), tags.get(339, (1,))
+    if not set(bits) <= {1, 2, 4, 8, 16} or set(formats) != {1}:
+        kind = {2: "integers with a sign", 3: "floating point"}.get(formats[0], "integers")
+        raise HeaderError(
+            f"its TIFF has an unsupported depth: {bits[0]} bits, {kind}; up to 16 bits, integers, are read"
+        )
+    for offsets, counts in ((273, 279), (324, 325)):  # libtiff pads cut strips with zeros and reports no error
+        if any(offset + count > len(data) for offset, count in zip(tags.get(offsets, ()), tags.get(counts, ()))):
+            raise HeaderError("it is truncated: its TIFF directory points past the end")
+    if tags.get(322, 1) * tags.get(323, 1) > MAX_PIXELS:
+        raise HeaderError(f"its TIFF has tiles of more than {MAX_PIXELS} pixels")
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    image.is_animated = True  # else Pillow reads the EXIF directories, which nobody bounded
+    return Header("tiff", *image.size, 65535 if 16 in bits else 255, opened=image)
 
 
-_READERS = (
-    (rb"\xff\xd8\xff", _jpeg),
-    (rb"\x89PNG\r\n\x1a\n", _png),
-    (rb"GIF8[79]a", _gif),
-    (rb"BM.{12}[\x0c-\x7c]\0\0\0", _bmp),
-    (rb"P[2356][\s#]", _pnm),
-    (rb"II[*+]\0|MM\0[*+]", _tiff),
-)
+def _is_camera_raw(data: bytes, tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """DNG (tag 50706) and CR2 by their marks, others by a first page that calls itself reduced (254, 255), or by a
+    sensor's pixels (262) or a larger picture (256) in it or in a sub-directory (330)."""
+    starts = tags.get(330, ())
+    pages = [tags, *(_directory(data, start) for start in (starts if isinstance(starts, tuple) else (starts,))[:16])]
+    sensor = any(page.get(262) in (32803, 34892) for page in pages)
+    reduced = tags.get(254, 0) & 1 or tags.get(255) == 2
+    larger = max(page.get(256, 0) for page in pages) > tags.get(256, 0)
+    return 50706 in tags or data[8:10] == b"CR" or bool(sensor or reduced or larger)
+
+
+_KINDS = {
+    "jpeg": (rb"\xff\xd8\xff", _jpeg),
+    "png": (rb"\x89PNG\r\n\x1a\n", _png),
+    "gif": (rb"GIF8[79]a", _gif),
+    "bmp": (rb"BM.{12}[\x0c-\x7c]\0\0\0", _bmp),
+    "pnm": (rb"P[1-6](?:\s+[#\d]|#)", _pnm),
+    "tiff": (rb"II[*+]\0|MM\0[*+]", _tiff),
+    "webp": (rb"RIFF.{4}WEBP", _webp),
+}
