@@ -22,6 +22,7 @@ from typing import TextIO
 
 from iacyclegan_tf.common.atomic_files import remove_abandoned, write_text
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.reading import dump_config, load_config
 from iacyclegan_tf.config.settings import FREE, Config, as_dict, flat
 
@@ -82,7 +83,7 @@ class RunFolder:
         if not path.exists():
             self.write_json(path, data)
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_object(path)
         if before != data:
             raise UserError(
                 f"{self.path} was begun on other data ({_told(before)}; now {_told(data)}). Put the files back as they "
@@ -107,7 +108,8 @@ class RunFolder:
 
 
 def _told(data: dict) -> str:
-    return f"{', '.join(data['counts'])}, split {data['split_sha256'][:12]}"
+    """For a sentence; also of a file that somebody has changed."""
+    return f"{', '.join(map(str, data.get('counts', ['no counts'])))}, split {str(data.get('split_sha256'))[:12]}"
 
 
 def _locked(path: Path, folder: Path) -> TextIO:
