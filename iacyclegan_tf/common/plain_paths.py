@@ -14,7 +14,9 @@ _PATTERN = set("[]*?\\")
 
 @contextmanager
 def plain_path(folder: Path) -> Iterator[Path]:
-    """The same folder, which must be there, under a path that is no pattern to anybody, for as long as the block lasts.
+    """The same folder, which must be there, under a path that is no pattern, for as long as the block lasts.
+
+    Children of this process may use it too.
 
     ``UserError`` on systems without ``/proc`` where ``folder`` holds such characters.
 
@@ -29,6 +31,6 @@ def plain_path(folder: Path) -> Iterator[Path]:
         raise UserError(f"{folder} holds one of [ ] * ? \\, which TensorFlow takes for a pattern; rename it.")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield Path(f"/proc/self/fd/{descriptor}")
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
     finally:
         os.close(descriptor)

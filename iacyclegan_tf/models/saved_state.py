@@ -38,7 +38,7 @@ def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
     """Restores what ``write_folder`` wrote and returns the JSON; every object and every saved value must be used.
 
     Raises ``Damaged`` when a file is missing or a byte has changed since it was written; another ``UserError`` when the
-    files are whole and yet do not serve: no permission, or a state of other networks. Both name the folder and the reason.
+    files are whole and yet do not serve: no permission, or a state of other networks. Both name folder and reason.
     """
     try:
         whole = (folder / _SUMS).read_bytes().decode(errors="replace") == _sums(folder)
@@ -59,7 +59,7 @@ def read_folder(folder: Path, objects: tf.train.Checkpoint) -> dict:
 
 
 def _sums(folder: Path) -> str:
-    """A line a file, as ``sha256sum`` writes and checks it. TensorFlow's own sums leave out the JSON and part of the index."""
+    """A line a file, as ``sha256sum`` checks it. TensorFlow's own sums leave out the JSON and part of the index."""
     lines = []
     for path in sorted(path for path in folder.iterdir() if path.name != _SUMS and path.name[0] != "."):
         with open(path, "rb") as file:

@@ -19,7 +19,7 @@ from iacyclegan_tf.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Request:
-    """A checked command line: ``config`` names root and training people, ``test`` the people to measure on, maybe none."""
+    """A checked command line: ``config`` names root and training people; ``test``: to measure on, maybe none."""
 
     config: Config
     test: tuple[str, ...]

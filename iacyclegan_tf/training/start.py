@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.training.run_folder import RunFolder
@@ -10,7 +12,7 @@ from iacyclegan_tf.training.run_folder import RunFolder
 def start(config: Config, console, workers=None) -> None:
     """Trains ``config``'s run, or goes on with it, or says that it is finished.
 
-    ``workers``: ``distributed.workers.Workers`` where several processes train it (``start_worker.py``); else this one alone.
+    ``workers``: ``Workers`` where several processes train it (``start_worker.py``); by default this one alone.
     """
     folder = RunFolder(config)  # its mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.inference.runs import finished_rounds
@@ -82,13 +84,11 @@ def settle(config: Config) -> None:
 
 
 def set_threads(intra: int) -> None:
-    """``intra`` threads inside an operation and as many operations side by side as cores remain; 0: TensorFlow's choice.
+    """``intra`` threads inside an operation, operations side by side as cores remain; 0: TensorFlow's choice.
 
     The two generators (and the two discriminators and recognizers) are independent of each other, so small networks
     run nearly twice as fast with whole operations side by side as with each operation split (docs/performance.md).
     """
-    import os
-
     import tensorflow as tf
 
     if intra > 0:
@@ -100,9 +100,8 @@ def show(metrics: list[dict], console) -> None:
     """The final table: a row a round, and the trivial baselines that any model must beat."""
     from rich.table import Table
 
-    table = Table(
-        title=f"{metrics[0]['protocol']['test_people']} test people, split {metrics[0]['protocol']['split_sha256'][:12]}"
-    )
+    protocol = metrics[0]["protocol"]
+    table = Table(title=f"{protocol['test_people']} test people, split {protocol['split_sha256'][:12]}")
     for column in ("", "SSIM sketch", "SSIM photo", "rank-1 none", "photo", "sketch", "fusion", "rank-5 fusion"):
         table.add_column(column, justify="left" if not column else "right")
     for kind, words in (("input", "input as output"), ("mean_training_image", "mean training image")):

@@ -1,7 +1,7 @@
 """A run of several worker processes: how one of them joins, trains and ends.
 
 All run the same program on the same data. Only the chief keeps anything: each other worker's run folder lies in a
-temporary place, to which it writes what TensorFlow wants written by all (``Engine.train``), and it speaks only of itself.
+temporary place, to which it writes what TensorFlow wants written by all (``Engine.train``); it speaks of itself only.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import in_process
 import pytest
 import tiny
 
@@ -52,14 +53,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone_even_by_sigkill(tmp
         assert first.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"shared is in use by another process .process {first.pid} on .*"):
             RunFolder(load_config(None, settings))
-        command = subprocess.run(
-            [sys.executable, "-m", "iacyclegan_tf.train", *settings, "seed=1"], capture_output=True, text=True, cwd=ROOT
-        )
-        assert (
-            command.returncode == 2
-            and command.stderr.startswith("error: ")
-            and "in use by another process" in command.stderr
-        )
+        in_process.refused(in_process.run("train", *settings, "seed=1"), "in use by another process")
         first.send_signal(signal.SIGKILL)
         first.wait()
     folder = RunFolder(load_config(None, settings))  # and no lock is left behind
@@ -97,8 +91,8 @@ def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number,
     script = """
         import signal, sys, time
         from pathlib import Path
-        from iacyclegan_tf.atomic_files import new_folder
-        from iacyclegan_tf.commands import run_command
+        from iacyclegan_tf.common.atomic_files import new_folder
+        from iacyclegan_tf.common.command_line import run_command
 
         def main():
             with new_folder(Path(sys.argv[1]) / "1") as aside:
@@ -142,9 +136,9 @@ FILL = """
 import sys
 from pathlib import Path
 import tensorflow as tf
-from iacyclegan_tf.checkpoint import CheckpointStore
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 store = CheckpointStore(Path(sys.argv[1]) / "checkpoints", keep=100)
 vector = tf.Variable(tf.zeros([30_000]))

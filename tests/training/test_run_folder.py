@@ -154,7 +154,7 @@ def test_other_data_are_refused_with_both(config):
 WRITER = """
 import sys
 from pathlib import Path
-from iacyclegan_tf.atomic_files import new_path
+from iacyclegan_tf.common.atomic_files import new_path
 with new_path(Path(sys.argv[1])) as aside:
     aside.write_text("half")
     print("writing", flush=True)

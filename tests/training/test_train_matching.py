@@ -8,6 +8,7 @@ import tiny
 from kill_training import kill_again_and_again
 from same_run import tensors
 
+pytestmark = pytest.mark.slow  # a run of its own, and kills
 SETTINGS = (
     "rounds.count=1 train.decay_epochs=0 generator.sharpness=0.9 recognizer.pretrain.task=matching recognizer.embedding=pool2 "
     "recognizer.centred=true recognizer.nuisance=4 loss.perception_layer=[pool2] recognizer.views.crop=0.6 recognizer.views.shift=0.03 "

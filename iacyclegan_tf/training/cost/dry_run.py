@@ -63,6 +63,6 @@ def show_cost(found: RunCost, config: Config, console) -> None:
     console.print(table)
     say(
         console,
-        f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all training "
-        f"of the run, evaluation and export aside; peak memory {found.memory_gb:.1f} GB",
+        f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all "
+        f"training of the run, evaluation and export aside; peak memory {found.memory_gb:.1f} GB",
     )

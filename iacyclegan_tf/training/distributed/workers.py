@@ -20,7 +20,7 @@ from iacyclegan_tf.data.streams.batches import Worker
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.training.distributed.cluster import Cluster
 
-# What TensorFlow raises in the others when a worker is gone, hangs (its health check, docs/scaling.md) or was restarted.
+# What TensorFlow raises in the others when a worker is gone, hangs (its health check) or was restarted.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -71,7 +71,7 @@ class Workers:
         return json.loads(self._sum(sent).astype(np.uint8).tobytes())
 
     def refuse_other(self, value, what: str) -> None:
-        """``UserError`` on the workers whose ``value`` (JSON) is not the chief's; ``what``: e.g. "data under data.root"."""
+        """``UserError`` on the workers whose ``value`` (JSON) is not the chief's; ``what`` they then have read."""
         if self.agree(value) != value:
             raise UserError(
                 f"{self.cluster.name} has read other {what} than the chief. Every worker needs the same files."
@@ -84,7 +84,7 @@ class Workers:
         return int(self._sum(np.eye(self.count)[self.number] * number).max())
 
     def share(self, objects: tf.train.Checkpoint) -> None:
-        """Gives every variable under ``objects`` the chief's value on all workers, exactly (whole numbers up to 2⁵³)."""
+        """Gives every variable under ``objects`` the chief's value on all workers, exactly (integers up to 2⁵³)."""
         for variable in [] if self.alone else _variables(objects):
             value = _own_value(variable)
             sent = self._sum(value if self.chief else np.zeros_like(value))
@@ -115,10 +115,10 @@ class Workers:
         except _LOST as error:
             if self.alone:
                 raise
+            lost, reason = _lost_worker(str(error), self.cluster), _reason(str(error))
             raise WorkerLost(
-                f"{self.cluster.name} has lost {_lost_worker(str(error), self.cluster)} and stops ({_reason(str(error))}). "
-                "The reason may be in that worker's output. Start the same command again on all workers: they go on from "
-                "the last checkpoint."
+                f"{self.cluster.name} has lost {lost} and stops ({reason}). The reason may be in that worker's output. "
+                "Start the same command again on all workers: they go on from the last checkpoint."
             ) from error
         with suppress(*_LOST):  # stays until all have heard the first; who hears this one first may be gone already
             self.agree(None)

@@ -39,7 +39,7 @@ class CheckpointStore:
         """The newest whole state's JSON after restoring ``objects``; ``None`` when none was ever saved.
 
         A damaged state is set aside with a sentence and the one before it is used; when all are damaged, ``UserError``:
-        starting from nothing silently would lose work. A state whose sums match stays where it is, whatever its reading says.
+        starting from nothing silently would lose work. A state whose sums match stays, whatever its reading says.
         """
         for step in reversed(self.steps()):
             path = self.folder / f"{step:09d}"

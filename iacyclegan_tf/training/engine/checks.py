@@ -52,9 +52,9 @@ class DiscriminatorAtZero(PhaseCallback):
             if mean < self.LIMIT and name not in self.warned:
                 self.warned.add(name)
                 self.say(
-                    f"Warning: {self.phase_name}, step {self.step}: the {name} discriminator's loss is {mean:.2g} on average "
-                    f"over {self.every} steps, below {self.LIMIT:g}: the generators learn nothing from it. Try fewer "
-                    "discriminator.filters or a larger discriminator.pool_size."
+                    f"Warning: {self.phase_name}, step {self.step}: the {name} discriminator's loss is {mean:.2g} on "
+                    f"average over {self.every} steps, below {self.LIMIT:g}: the generators learn nothing from it. Try "
+                    "fewer discriminator.filters or a larger discriminator.pool_size."
                 )
             self.sums[name] = 0.0
 
@@ -74,6 +74,6 @@ class PerceptionLimit(PhaseCallback):
         if perception > self.limit * others:
             raise UserError(
                 f"The first weighted identity perception loss is {perception:.4g}, more than {self.limit:g} times all "
-                f"other generator losses together ({others:.4g}). The printed weight 3e7 means nothing without its layer, "
-                "normalization and scale: set loss.perception_weight=auto, or raise loss.perception_limit."
+                f"other generator losses together ({others:.4g}). The printed weight 3e7 means nothing without its "
+                "layer, normalization and scale: set loss.perception_weight=auto, or raise loss.perception_limit."
             )

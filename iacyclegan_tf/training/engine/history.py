@@ -14,7 +14,7 @@ from iacyclegan_tf.evaluation.files import scalars
 
 
 class PhaseCallback(tf.keras.callbacks.Callback):
-    """A callback that knows where in the run it is: ``step`` counts from the phase's beginning, also after a resumption."""
+    """A callback that knows where it is: ``step`` counts from the phase's beginning, also after a resumption."""
 
     phase_name, first_step, step, total_steps = "", 0, 0, 0
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 class FusedAdam(tf.keras.optimizers.Adam):
     """Keras' Adam with the same slots and the same mathematics, through TensorFlow's one kernel for the whole update.
 
-    Keras writes the update as fifteen operations a variable, each a pass over memory: one to three percent of a training
-    step (docs/performance.md). Dense gradients only.
+    Keras writes the update as fifteen operations a variable, each a pass over memory: one to three percent of a
+    training step (docs/performance.md). Dense gradients only.
 
     >>> weight = tf.Variable([1.0, 1.0])
     >>> optimizer = FusedAdam(0.1, jit_compile=False)
@@ -65,8 +65,8 @@ def adam(
 
     ``epsilon``: TensorFlow's kernel, as Keras, takes the form of Kingma & Ba's last paragraph of section 2,
     w − α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε̂), where the paper's algorithm 1, and the public CycleGAN's PyTorch, have
-    w − α m̂ / (√v̂ + ε): ε̂ is ε √(1 − β₂ᵗ), so that the same number weighs more here in the first steps (at t = 1 as ε = 32 ε̂)
-    and alike later on.
+    w − α m̂ / (√v̂ + ε). They are equal for ε̂ = ε √(1 − β₂ᵗ), so that one number weighs more here in the first steps
+    (at t = 1 as ε = 32 ε̂) and the same later on.
     """
     schedule = Lowered(rate)
     optimizer = FusedAdam(

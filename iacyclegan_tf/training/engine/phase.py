@@ -61,13 +61,13 @@ class Engine:
         say(self.console, sentence)
 
     def train(self, phase: Phase, watched: tuple[str, ...] = (), callbacks: tuple | list = ()) -> None:
-        """Runs the phase to its end, from its newest checkpoint if there is one; checkpoints stay until they are cleared.
+        """Runs the phase to its end, from its newest checkpoint if there is one; checkpoints stay until cleared.
 
-        ``watched``: numbers that the bar shows. A loss or gradient that is not finite ends the run with a ``UserError``,
-        or takes it back to the newest checkpoint with half the learning rate, ``train.non_finite_tries`` times at most.
+        ``watched``: numbers that the bar shows. A loss or gradient that is not finite ends the run with ``UserError``,
+        or takes it back to the newest checkpoint with half the rate, ``train.non_finite_tries`` times at most.
 
-        Of several workers the chief reads the checkpoint, and all write one, each to its own folder: reading the mean of
-        what each replica keeps for itself needs them all. What is logged is summed over all, so a fault is one on all.
+        Of several workers the chief reads the checkpoint, and all write one, each to its own folder: reading the mean
+        of what each replica keeps for itself needs them all. Logs are summed over all, so a fault is one on all.
         """
         store, returns = CheckpointStore(self.folder.checkpoints(phase.name)), 0
         while True:
@@ -87,7 +87,7 @@ class Engine:
     def _fit(self, phase: Phase, saved: dict, keeper: KeepCheckpoints, shown: list) -> None:
         """From the checkpoint ``saved`` (empty: none) to the end, or to a ``NonFinite``."""
         start = saved.get("step", 0)
-        # The check first, so that nothing wrong is written or saved; the keeper last, since a state holds history's window.
+        # The check first, so that nothing wrong is written; the keeper last, since a state holds history's window.
         everything = [StopOnNonFinite(), self.history, *shown, keeper]
         for callback in everything:
             callback.enter(phase.name, start, phase.steps)
@@ -107,11 +107,11 @@ class Engine:
         self.history.flush()
 
     def _after_fault(self, fault: NonFinite, phase: Phase, last: int | None, returns: int) -> None:
-        """Says that training returns to the checkpoint of step ``last``; ``UserError`` where it must not, or no more."""
+        """Says that training returns to the checkpoint of step ``last``; ``UserError`` where it must not."""
         names = list(dict.fromkeys(phase.images(fault.step - 1)))
+        more = f" and {len(names) - 8} more" if names[8:] else ""
         what = (
-            f"{fault} Images of the step: {', '.join(names[:8])}{f' and {len(names) - 8} more' if names[8:] else ''}. The "
-            "step was not taken; the weights are finite. "
+            f"{fault} Images of the step: {', '.join(names[:8])}{more}. The step was not taken; weights are finite. "
             + ("There is no checkpoint yet" if last is None else f"The last checkpoint is of step {last}")
         )
         if self.settings.non_finite == "stop":
@@ -121,8 +121,8 @@ class Engine:
             )
         if returns > self.settings.non_finite_tries:
             raise UserError(
-                f"{what}. It has been returned to {returns - 1} times, at last with {LOWER ** (returns - 1):g} times the "
-                "learning rate: train.non_finite_tries allows no more."
+                f"{what}. It has been returned to {returns - 1} times, at last with {LOWER ** (returns - 1):g} times "
+                "the learning rate: train.non_finite_tries allows no more."
             )
         self.say(
             f"{what}; training returns to it with {LOWER**returns:g} times the learning rate (try {returns} of "
@@ -167,5 +167,5 @@ class KeepCheckpoints(PhaseCallback):
             self.save()
         if stop:
             raise (KeyboardInterrupt if stop == signal.SIGINT else Terminated)(
-                f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; the same command goes on from there"
+                f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; the same command goes on there"
             )

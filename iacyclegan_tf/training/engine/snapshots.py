@@ -28,7 +28,7 @@ def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.nd
 
 
 def difference(images: np.ndarray) -> float:
-    """How much images uint8 ``[N, H, W, 3]`` differ from each other: standard deviation over N in gray levels, averaged."""
+    """How much images uint8 ``[N, H, W, 3]`` differ: standard deviation over N in gray levels, averaged."""
     return float(np.std(images.astype(np.float32), axis=0).mean())
 
 
@@ -71,7 +71,7 @@ class Snapshots(PhaseCallback):
         for side, words in (("sketch", "sketches"), ("photo", "photos")):
             if people > 1 and of[f"fake {side}"] < self.COLLAPSED * of[side]:
                 self.say(
-                    f"Warning: {self.phase_name}, step {self.step}: the synthesised {words} of {people} people differ by "
-                    f"{of[f'fake {side}']:.2g} gray levels, the real ones by {of[side]:.2g}: the generator has collapsed "
-                    "to one image, or has not learnt yet to tell people apart."
+                    f"Warning: {self.phase_name}, step {self.step}: the synthesised {words} of {people} people differ "
+                    f"by {of[f'fake {side}']:.2g} gray levels, the real ones by {of[side]:.2g}: the generator has "
+                    "collapsed to one image, or has not learnt yet to tell people apart."
                 )
