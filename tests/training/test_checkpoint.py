@@ -329,7 +329,12 @@ def test_every_module_comes_back_from_a_checkpoint(name, tmp_path):
     np.testing.assert_array_equal(fresh(), before)
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+QUICK = ("instance_normalization", "upsampling_transpose", "discriminator", "image_pool")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in GOLDEN]
+)
 def test_every_module_gives_in_a_graph_and_from_a_saved_model_what_it_gives_eagerly(name, tmp_path):
     golden = GOLDEN[name](1)
     eager, holder = golden(), tf.Module()
