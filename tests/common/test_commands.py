@@ -26,8 +26,8 @@ def raising(error):
         (
             OSError(errno.ENOSPC, "No space left on device", "runs/a/history.jsonl"),
             2,
-            "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once this is mended, "
-            "the same command goes on.\n",
+            "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once "
+            "this is mended, the same command goes on.\n",
         ),
         (
             OSError(errno.EROFS, "Read-only file system"),

@@ -210,7 +210,7 @@ def test_an_expansion_bomb_is_refused(written):
 
 
 def test_missing_large_and_folder(written, tmp_path):
-    with pytest.raises(UserError, match="nowhere.yaml does not exist"):
+    with pytest.raises(UserError, match=r"nowhere.yaml does not exist"):
         load_config(tmp_path / "nowhere.yaml")
     with pytest.raises(UserError, match="does not exist"):
         load_config(tmp_path)
@@ -332,7 +332,7 @@ def test_names_of_runs_as_people_have_them(name, written):
 
 @pytest.mark.parametrize("name", ["a\u202eb", "a\u200bb", "serving", ".hidden", "a/b", "a\tb"])
 def test_names_that_no_run_may_have(name):
-    with pytest.raises(UserError, match="name is .*; it must be a plain folder name") as error:
+    with pytest.raises(UserError, match=r"name is .*; it must be a plain folder name") as error:
         check(dataclasses.replace(Config(), name=name))
     assert repr(name) in str(error.value)
 

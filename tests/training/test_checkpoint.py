@@ -141,7 +141,7 @@ def whole_but(store, fault: str) -> tf.train.Checkpoint:
 def test_a_state_whose_sums_match_stays_whatever_its_reading_says(store, fault):
     objects = whole_but(store, fault)
     before = sorted(path.name for path in store.folder.iterdir())
-    with pytest.raises(UserError, match="The saved state .*(files are whole|it is of step 20)") as error:
+    with pytest.raises(UserError, match=r"The saved state .*(files are whole|it is of step 20)") as error:
         store.restore(objects, lambda sentence: None)
     assert "\n" not in str(error.value) and not isinstance(error.value, Damaged)
     assert sorted(path.name for path in store.folder.iterdir()) == before
@@ -235,7 +235,7 @@ def test_an_existing_folder_is_not_changed(tmp_path):
 
 def test_a_refusing_disk_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="could not be written.*Everything saved before is still there"):
+    with pytest.raises(UserError, match=r"could not be written.*Everything saved before is still there"):
         write_folder(tmp_path / "file" / "state", State().objects)
 
 
@@ -258,7 +258,7 @@ def test_missing_folder_is_damage(tmp_path):
 def test_a_state_of_another_build_is_a_user_error(tmp_path, saved, wanted):
     write_folder(tmp_path / "state", tf.train.Checkpoint(network=saved()))
     with pytest.raises(
-        UserError, match="The saved state .*state cannot be read, though its files are whole: .+"
+        UserError, match=r"The saved state .*state cannot be read, though its files are whole: .+"
     ) as error:
         read_folder(tmp_path / "state", tf.train.Checkpoint(network=wanted()))
     assert "\n" not in str(error.value)
@@ -293,19 +293,17 @@ def test_write_text_that_fails_leaves_the_old_content(tmp_path, monkeypatch):
 
 def test_new_folder_is_there_only_when_it_is_whole(tmp_path):
     folder = tmp_path / "out"
-    with pytest.raises(RuntimeError):
-        with new_folder(folder) as aside:
-            (aside / "half").write_text("")
-            assert not folder.exists() and aside.name.startswith(".")
-            raise RuntimeError
+    with pytest.raises(RuntimeError), new_folder(folder) as aside:
+        (aside / "half").write_text("")
+        assert not folder.exists() and aside.name.startswith(".")
+        raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     with new_folder(folder) as aside:
         (aside / "deep").mkdir()
         (aside / "deep" / "whole").write_text("x")
     assert (folder / "deep" / "whole").read_text() == "x" and list(tmp_path.iterdir()) == [folder]
-    with pytest.raises(FileExistsError):
-        with new_folder(folder):
-            raise AssertionError("an existing folder must not be begun")
+    with pytest.raises(FileExistsError), new_folder(folder):
+        raise AssertionError("an existing folder must not be begun")
 
 
 def test_new_folder_clears_what_a_kill_left(tmp_path):

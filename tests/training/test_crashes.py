@@ -21,7 +21,8 @@ from iacyclegan_tf.training.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 HOLD = (
-    "import sys, time; from iacyclegan_tf.config.reading import load_config; from iacyclegan_tf.training.run_folder import RunFolder; "
+    "import sys, time; from iacyclegan_tf.config.reading import load_config; "
+    "from iacyclegan_tf.training.run_folder import RunFolder; "
     "folder = RunFolder(load_config(None, sys.argv[1:])); print('held', flush=True); time.sleep(600)"
 )
 
@@ -118,7 +119,7 @@ def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number,
 
 
 def small_disk(command: list[str], folder: Path, size: str, before: str = "") -> subprocess.CompletedProcess:
-    """``command`` in a mount namespace where ``folder`` is a tmpfs of ``size``; the machine's own mounts stay as they are."""
+    """``command`` in a mount namespace where ``folder`` is a tmpfs of ``size``; the machine's own mounts stay."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("this machine allows no mount namespace")
     folder.mkdir(exist_ok=True)
@@ -214,7 +215,7 @@ def test_every_changed_byte_of_a_saved_state_is_noticed(tmp_path):
     assert flips > 100 and read_folder(tmp_path / "state", objects)["step"] == 20
     sums = tmp_path / "state/SHA256SUMS"
     sums.rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="state cannot be read: .*SHA256SUMS"):
+    with pytest.raises(UserError, match=r"state cannot be read: .*SHA256SUMS"):
         read_folder(tmp_path / "state", objects)
     (tmp_path / "elsewhere").rename(sums)
     check = subprocess.run(

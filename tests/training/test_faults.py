@@ -1,4 +1,4 @@
-"""Numbers that are not finite: no weight changes, the step and its images are named, and the policy decides how it goes on."""
+"""Numbers that are not finite: no weight changes, step and images are named, and the policy decides how it goes on."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def assert_unchanged(before: list, after: list) -> None:
 )
 @pytest.mark.parametrize("graph", [True, False])
 def test_all_optimizers_step_or_none(root, more, finite, graph):
-    """√(x w): at x = 0 the loss is finite and the gradient is not; below neither is; with ∞ added the loss alone is not.
+    """√(x w): at x = 0 the loss is finite and the gradient is not; below neither is; with ∞ added only the loss is not.
 
     The other optimizer's numbers are sound.
     """
@@ -92,7 +92,7 @@ def test_loss_scaling_may_overflow_while_the_scale_can_fall():
     before = variable.numpy()
     assert step(60_000.0) == (0.0, 2.0) and step(60_000.0) == (0.0, 1.0)  # 4 · 60,000 and 2 · 60,000 are beyond float16
     assert variable.numpy() == before
-    norm, scale = step(np.inf)
+    norm, _ = step(np.inf)
     assert not np.isfinite(norm) and variable.numpy() == before
 
 
@@ -221,7 +221,7 @@ def test_a_log_that_cannot_be_read_stops_no_resumption(tmp_path):
 
 
 def test_without_a_checkpoint_it_says_so(tmp_path):
-    with pytest.raises(UserError, match="step 3: .*There is no checkpoint yet"):
+    with pytest.raises(UserError, match=r"step 3: .*There is no checkpoint yet"):
         Run(tmp_path, rate=0.01, spoilt=3).train()
 
 
@@ -246,7 +246,7 @@ def test_tries_are_bounded(tmp_path):
     """1 − 40/8 = −4: three halvings are not enough."""
     run = Run(tmp_path, rate=40.0, non_finite="lower_rate")
     with pytest.raises(
-        UserError, match="returned to 3 times, at last with 0.125 times.*train.non_finite_tries allows no more"
+        UserError, match=r"returned to 3 times, at last with 0.125 times.*train.non_finite_tries allows no more"
     ):
         run.train()
     assert sum("returns to it" in line for line in run.said) == 3

@@ -192,7 +192,7 @@ def logs(perception: float, others: float = 4.0) -> dict:
 def test_perception_limit_stops_at_the_first_step_above_it():
     PerceptionLimit(20.0).on_train_batch_end(0, logs(79.9))
     PerceptionLimit(20.0).on_train_batch_end(0, logs(80.0))
-    with pytest.raises(UserError, match="80.4.*more than 20 times.*loss.perception_weight=auto"):
+    with pytest.raises(UserError, match=r"80.4.*more than 20 times.*loss.perception_weight=auto"):
         PerceptionLimit(20.0).on_train_batch_end(0, logs(80.4))
 
 

@@ -1,4 +1,4 @@
-"""The real command on a made-up folder of people, and ``train`` with that folder: measured, resumed bit for bit, refused."""
+"""The command on a made-up folder of people, and ``train`` with that folder: measured, resumed bit for bit, refused."""
 
 import json
 import signal
@@ -27,10 +27,16 @@ from iacyclegan_tf.training.people_phase import origin, same_photos
 from iacyclegan_tf.training.run_folder import RunFolder
 from iacyclegan_tf.weights import main
 
-SMALL = (
-    "data.height=32 data.width=32 recognizer.width=0.0625 recognizer.input_size=32 recognizer.people.steps=12 "
-    "recognizer.people.people=3 train.checkpoint_steps=3 train.log_steps=4"
-).split()
+SMALL = [
+    "data.height=32",
+    "data.width=32",
+    "recognizer.width=0.0625",
+    "recognizer.input_size=32",
+    "recognizer.people.steps=12",
+    "recognizer.people.people=3",
+    "train.checkpoint_steps=3",
+    "train.log_steps=4",
+]
 
 
 def run(*arguments) -> subprocess.CompletedProcess:

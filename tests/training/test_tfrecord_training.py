@@ -1,4 +1,4 @@
-"""The real commands on shards: the same run as on images, also when killed; clear refusals; a dry run from the index."""
+"""The commands on shards: the same run as on images, also when killed; clear refusals; a dry run from the index."""
 
 import json
 import shutil

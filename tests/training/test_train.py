@@ -73,7 +73,7 @@ def test_other_settings_on_the_same_run_are_refused(unbroken):
 
 
 def stopped(folder: Path, number: int) -> tuple[subprocess.Popen, int]:
-    """A run of one round that got the signal ``number`` in its synthesis; the ended process and the step that it saved."""
+    """A run of one round that got the signal ``number`` in its synthesis: its process, and the step that it saved."""
     process = subprocess.Popen(
         tiny.command(folder, *ONE_ROUND), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
