@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.ranges import TEXT
 from iacyclegan_tf.config.rules import parse_rule
-from iacyclegan_tf.config.settings import Config
+from iacyclegan_tf.config.settings import PERCEPTION_LAYERS, Config
 
 _SSIM_WINDOW = 11  # pixels; Wang et al. 2004
 
@@ -71,7 +71,10 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
         f"loss.paired_weight is {loss.paired_weight} with images of {data.width}×{data.height}; SSIM needs "
         f"{_SSIM_WINDOW} pixels in height and width.",
     )
-    yield not loss.perception_layer, "loss.perception_layer is []; choose one layer or more."
+    yield (
+        not loss.perception_layer or bool(set(loss.perception_layer) - set(PERCEPTION_LAYERS)),
+        f"loss.perception_layer is {list(loss.perception_layer)}; choose one or more of {', '.join(PERCEPTION_LAYERS)}.",
+    )
     yield (
         config.train.epochs + config.train.decay_epochs < 1,
         "train.epochs and train.decay_epochs are both 0; a round needs at least one epoch.",

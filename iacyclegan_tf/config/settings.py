@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from iacyclegan_tf.config.ranges import (
     Allowed,
@@ -29,8 +29,7 @@ MOST_NUISANCE = 1000  # directions; of so many differences they are found
 Side = Annotated[int, multiple_of(STRIDE, "the generator halves it twice")]
 Square = Annotated[int, multiple_of(32, "VGG-16 halves it five times")]
 AutoWeight = Annotated[float | Literal["auto"], Allowed("auto, or 0 or more", lambda v: v == "auto" or v >= 0)]
-PerceptionLayer = Literal["pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7"]
-PERCEPTION_LAYERS = get_args(PerceptionLayer)
+PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
 
 
 @dataclass
@@ -159,7 +158,7 @@ class LossConfig:
     perception_weight: AutoWeight = "auto"  # [P] 3e7, which means nothing without the next five
     perception_share: Positive = 4.0  # "auto": first weighted identity term / first weighted cycle term [O]
     perception_auto_steps: Count = 50  # steps over which "auto" takes its averages, then it stays fixed
-    perception_layer: tuple[PerceptionLayer, ...] = ("pool1", "pool2", "pool3")
+    perception_layer: tuple[str, ...] = ("pool1", "pool2", "pool3")  # of PERCEPTION_LAYERS
     perception_normalization: Literal["none", "position", "vector"] = "position"  # L2, before comparing
     perception_reduction: Literal["mean", "sum"] = "mean"  # over the elements of a feature map
     perception_limit: Positive = 20.0  # the run stops when the first term exceeds this many times all others
