@@ -73,7 +73,8 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
     )
     yield (
         not loss.perception_layer or bool(set(loss.perception_layer) - set(PERCEPTION_LAYERS)),
-        f"loss.perception_layer is {list(loss.perception_layer)}; choose one or more of {', '.join(PERCEPTION_LAYERS)}.",
+        f"loss.perception_layer is {list(loss.perception_layer)}; choose one or more of "
+        f"{', '.join(PERCEPTION_LAYERS)}.",
     )
     yield (
         config.train.epochs + config.train.decay_epochs < 1,
