@@ -11,6 +11,7 @@ import tensorflow as tf
 import tiny
 from rich.console import Console
 
+from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import Config, TrainConfig
 from iacyclegan_tf.data.face_pairs import FacePairs
@@ -19,6 +20,7 @@ from iacyclegan_tf.method.gradient_step import descent, take
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 from iacyclegan_tf.training.engine.checks import DiscriminatorAtZero
+from iacyclegan_tf.training.engine.history import PhaseCallback
 from iacyclegan_tf.training.engine.optimizers import Lowered, adam
 from iacyclegan_tf.training.engine.phase import Engine, Phase
 from iacyclegan_tf.training.engine.snapshots import Snapshots
@@ -257,6 +259,23 @@ def test_signals_are_python_s_own_again_after_a_fault(tmp_path):
     with pytest.raises(UserError):
         Run(tmp_path, rate=0.01, spoilt=3).train()
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.mark.parametrize("step", [7, 200])
+def test_a_signal_is_heeded_after_the_step_in_which_it_comes_and_after_the_last(tmp_path, step):
+    run = Run(tmp_path, rate=0.01)
+
+    class Sender(PhaseCallback):
+        def after_step(self, logs):
+            if self.step == step < 200:
+                signal.raise_signal(signal.SIGTERM)
+
+        def on_train_end(self, logs=None):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Terminated, match=f"saved at step {step} of 200"):
+        run.engine.train(run.phase, callbacks=[Sender()])
+    assert run.store.steps()[-1] == step
 
 
 @pytest.mark.parametrize("step", [0, 3, 11])

@@ -102,8 +102,7 @@ class Engine:
                     phase.model.fit(stream, steps_per_epoch=phase.steps - start, callbacks=everything, verbose=0)
             finally:
                 shown[0].close()
-        if keeper.saved != phase.steps:
-            keeper.save()
+        keeper.finish()
         self.history.flush()
 
     def _after_fault(self, fault: NonFinite, phase: Phase, last: int | None, returns: int) -> None:
@@ -165,6 +164,15 @@ class KeepCheckpoints(PhaseCallback):
         stop = self.engine.workers.largest(self.stop_signal)  # one that is asked to stop stops all
         if stop or self.step % self.engine.settings.checkpoint_steps == 0:
             self.save()
+        self._stop(stop)
+
+    def finish(self) -> None:
+        """Saves the end of the phase; a signal that came after its last step counts, too."""
+        if self.saved != self.step:
+            self.save()
+        self._stop(self.engine.workers.largest(self.stop_signal))
+
+    def _stop(self, stop: int) -> None:
         if stop:
             raise (KeyboardInterrupt if stop == signal.SIGINT else Terminated)(
                 f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; the same command goes on there"
