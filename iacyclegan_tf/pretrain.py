@@ -1,4 +1,4 @@
-"""``python -m iacyclegan_tf.pretrain ROOT --out FILE.npz``: a recognizer of one's own from people with several photos."""
+"""``python -m iacyclegan_tf.pretrain ROOT --out FILE.npz``: a recognizer from people with several photos each."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.pretrain",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Trains a face recognizer from nothing on a folder with one sub-folder of photos per person, and measures it\n"
-        "on other people of that folder: one photo each as gallery, all others as probes, averaged over the choice of that\n"
-        "photo. The same command goes on where it stopped (docs/recognizers.md).",
-        epilog="PEOPLE: names and ranges separated by commas, e.g. s1-s20 or anna,bob,p001-p120, or a file of such lines.\n\n"
-        "Written: FILE.npz, for recognizer.weights=FILE.npz of iacyclegan_tf.train; FILE.json, the measures; the folder\n"
-        "FILE.pretrain with settings, history and TensorBoard events.",
+        description="Trains a face recognizer from nothing on a folder with one sub-folder of photos per person, and\n"
+        "measures it on other people of that folder: one photo each as gallery, all others as probes, averaged over\n"
+        "the choice of that photo. The same command goes on where it stopped (docs/recognizers.md).",
+        epilog="PEOPLE: names and ranges separated by commas, e.g. s1-s20 or anna,bob,p001-p120, or a file of such\n"
+        "lines.\n\nWritten: FILE.npz, for recognizer.weights=FILE.npz of iacyclegan_tf.train; FILE.json, the "
+        "measures;\nthe folder FILE.pretrain with settings, history and TensorBoard events.",
     )
     parser.add_argument("root", metavar="ROOT", type=Path, help="folder with one sub-folder per person")
     parser.add_argument(
-        "--train", metavar="PEOPLE", default="", help="whom to train on; default: all who are not tested on"
+        "--train", metavar="PEOPLE", default="", help="the people to train on; default: all who are not tested on"
     )
-    parser.add_argument("--test", metavar="PEOPLE", default="", help="whom to measure on; default: nobody")
+    parser.add_argument(
+        "--test", metavar="PEOPLE", default="", help="the people to measure on; default: none, only train"
+    )
     parser.add_argument("--out", metavar="FILE.npz", type=Path, required=True, help="the recognizer's weights")
     parser.add_argument("--skip-bad", action="store_true", help="go on without the photos that cannot be read")
     parser.add_argument(

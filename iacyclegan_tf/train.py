@@ -12,7 +12,7 @@ from iacyclegan_tf.common.command_line import run_command
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.train",
-        description="Trains photo-sketch synthesis and recognition in rounds of mutual optimisation. Without --config "
+        description="Trains photo-sketch synthesis and recognition in rounds of mutual optimization. Without --config "
         "it trains the quickstart on drawn faces. The same command goes on where it stopped.",
     )
     parser.add_argument("--config", metavar="FILE", help="a YAML file, e.g. configs/cufs.yaml")
@@ -35,21 +35,19 @@ def train(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.training.distributed.cluster import read_cluster
 
     config = load_config(arguments.config, arguments.overrides)
-    # logs are not folded at 80 columns
     console = open_console()
     if arguments.dry_run:
         from iacyclegan_tf.training.cost.dry_run import dry_run
 
-        return dry_run(config, console, timing=not arguments.no_timing)
-    cluster = read_cluster()
-    if cluster is None:
-        from iacyclegan_tf.training.start import start
-
-        start(config, console)
-    else:
+        dry_run(config, console, timing=not arguments.no_timing)
+    elif cluster := read_cluster():
         from iacyclegan_tf.training.start_worker import train_as_worker
 
         train_as_worker(config, cluster, console)
+    else:
+        from iacyclegan_tf.training.start import start
+
+        start(config, console)
 
 
 def main() -> None:

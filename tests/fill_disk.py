@@ -2,8 +2,8 @@
 
     unshare -rm python fill_disk.py FOLDER UNBROKEN PERCENT [PERCENT ...]
 
-Mounts a tmpfs of each PERCENT of what the unbroken run takes, in the mount namespace that ``unshare`` made. The command must
-end with code 2 and one sentence; then the tmpfs is given room and the same command must finish.
+Mounts a tmpfs of each PERCENT of what the unbroken run takes, in the mount namespace that ``unshare`` made. The command
+must end with code 2 and one sentence; then the tmpfs is given room and the same command must finish.
 """
 
 from __future__ import annotations

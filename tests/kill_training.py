@@ -1,11 +1,12 @@
-"""Kills trainings at random moments and runs the same command again until it ends; the end must be that of an unbroken run.
+"""Kills trainings at random moments and runs the same command again; the end must be that of an unbroken run.
 
     python kill_training.py FOLDER KILLS [--seed N] [--unbroken FOLDER] [setting=value ...]
 
-A child runs the real command on ``tiny.RUN`` and counts what Python asks of the file system (audit events: open for writing,
-rename, remove, mkdir, rmtree). At a number drawn at random it sends itself SIGKILL: at once, or a random part of a second
-later, when TensorFlow is computing or writing. Half of the kills strike within writes, where most faults of this kind lie, and
-which a clock alone would hardly ever hit. Each start also has a clock that is wrong by up to a year, either way, and jumps.
+A child runs the real command on ``tiny.RUN`` and counts what Python asks of the file system (audit events: open for
+writing, rename, remove, mkdir, rmtree). At a number drawn at random it sends itself SIGKILL: at once, or a random part
+of a second later, when TensorFlow is computing or writing. Half of the kills strike within writes, where most faults of
+this kind lie, and which a clock alone would hardly ever hit. Each start also has a clock that is wrong by up to a year,
+either way, and jumps.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ PHASES = (
         f"runs/tiny/checkpoints/{phase}"
         for phase in (
             "recognizer_0/classification",
-            "recognizer_0/triplets",
             "round_1/synthesis",
             "round_1/photo_recognizer",
             "round_1/sketch_recognizer",
@@ -51,11 +51,8 @@ def child(number: int, delay: float, folder: str, arguments: list[str], module: 
 
     def hook(event: str, details: tuple) -> None:
         nonlocal count
-        writes = (
-            event in WRITES
-            or event == "open"
-            and isinstance(details[2], int)
-            and details[2] & (os.O_WRONLY | os.O_RDWR)
+        writes = event in WRITES or (
+            event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR)
         )
         if not writes or not str(details[0]).startswith(folder):
             return
@@ -150,10 +147,8 @@ def kill_again_and_again(
         if result.returncode == -signal.SIGKILL:
             killed += 1
             places.append(whereabouts(folder))
-            say(
-                f"kill {killed}: write {moment} {f'below {place} ' if place else ''}{f'and {delay:.2f} s' if delay else ''}, "
-                f"in {places[-1]}"
-            )
+            where, later = f"below {place} " if place else "", f"and {delay:.2f} s" if delay else ""
+            say(f"kill {killed}: write {moment} {where}{later}, in {places[-1]}")
             continue
         assert result.returncode == 0, result.stdout + result.stderr
         finished, compared = finished + 1, compared + assert_same_run(unbroken, folder)
@@ -175,7 +170,7 @@ def kill_again_and_again(
 def kill_evaluations(
     base: Path, kills: int, seed: int, unbroken: Path, say=lambda line: print(line, flush=True)
 ) -> dict:
-    """The same with ``evaluate``: after the kills the command is run to its end, and leaves what an undisturbed one leaves."""
+    """The same with ``evaluate``: after the kills the command leaves what an undisturbed one leaves."""
     chance, library, killed = random.Random(seed), wrong_clock(base), 0
     for name in ("killed", "undisturbed"):
         shutil.copytree(unbroken, base / name)

@@ -1,9 +1,9 @@
-"""Training, a server with a client, and evaluations side by side for MINUTES: memory, open files and threads must stay flat.
+"""Training, a server with a client, and evaluations side by side for MINUTES: memory, files and threads must stay flat.
 
     python long_run.py FOLDER MINUTES [--unbroken FOLDER]
 
-Every two seconds the training's and the server-and-client's resident memory, file descriptors and threads are read from /proc.
-The first quarter is warm-up; the last quarter must not exceed the second by more than ALLOWED. ``samples.csv`` holds all.
+Every two seconds the training's and the server-and-client's resident memory, file descriptors and threads are read from
+/proc. The first quarter is warm-up; the last must not exceed the second by more than ALLOWED; ``samples.csv`` has all.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
     models = load({name: max((exports / name).iterdir(), key=lambda path: path.name) for name in SERVABLES}, version=2)
     models.labels = {"stable": 2}
     twins = {protocol: TWINS[protocol](models) for protocol in ("rest", "grpc")}
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, as long as the process lives
     while going:
         for protocol, twin in twins.items():
             for words in (
@@ -142,7 +142,7 @@ def main() -> None:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    steps = json.loads(next(reversed(sorted(began.glob("0*/extra.json")))).read_text())["step"]
+    steps = json.loads(max(began.glob("0*/extra.json")).read_text())["step"]
     assert codes[0] == 143 and codes[1] == 0 and codes[2] in (0, 143), codes
     print(
         json.dumps(

@@ -1,4 +1,4 @@
-"""``make soak``: what is too long for ``make test``. Prints a line of figures for each entry; any failure is an exit code of 1.
+"""``make soak``: what is too long for ``make test``. A line of figures for each entry; any failure: code 1.
 
     python soak.py FOLDER [--kills 40] [--inputs 50000] [--seed N]
 

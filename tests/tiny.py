@@ -20,28 +20,43 @@ from iacyclegan_tf.training.engine.optimizers import FusedAdam
 SHAPE = (32, 24, 3)
 
 # A whole run in seconds: every phase, two rounds, a checkpoint every other step.
-RUN = (
-    "data.height=32 data.width=32 data.drawn.train_people=8 data.drawn.test_people=4 data.drawn.renderings=1 "
-    "data.validation_share=0.25 generator.filters=4 generator.blocks=1 discriminator.filters=4 discriminator.layers=1 "
-    "discriminator.pool_size=3 recognizer.width=0.0625 recognizer.input_size=32 recognizer.pretrain.epochs=4 "
-    "recognizer.pretrain.batch=4 recognizer.pretrain.triplet_steps=6 recognizer.finetune.steps=6 "
-    "recognizer.finetune.people=3 recognizer.finetune.images=2 train.epochs=1 train.decay_epochs=1 "
-    "train.checkpoint_steps=2 train.log_steps=3 rounds.snapshots=2 loss.perception_auto_steps=4"
-).split()
+RUN = [
+    "data.height=32",
+    "data.width=32",
+    "data.drawn.train_people=8",
+    "data.drawn.test_people=4",
+    "data.drawn.renderings=1",
+    "data.validation_share=0.25",
+    "generator.filters=4",
+    "generator.blocks=1",
+    "discriminator.filters=4",
+    "discriminator.layers=1",
+    "discriminator.pool_size=3",
+    "recognizer.width=0.0625",
+    "recognizer.input_size=32",
+    "recognizer.pretrain.epochs=4",
+    "recognizer.pretrain.batch=4",
+    "recognizer.pretrain.triplet_steps=0",
+    "recognizer.finetune.steps=6",
+    "recognizer.finetune.people=3",
+    "recognizer.finetune.images=2",
+    "train.epochs=1",
+    "train.decay_epochs=1",
+    "train.checkpoint_steps=2",
+    "train.log_steps=3",
+    "rounds.snapshots=2",
+    "loss.perception_auto_steps=4",
+]
+
+
+def arguments(folder: Path, *more: str) -> list[str]:
+    """Settings of the run ``tiny`` in ``folder``."""
+    return [*RUN, "name=tiny", f"runs_dir={folder / 'runs'}", f"savedmodels_dir={folder / 'savedmodels'}", *more]
 
 
 def command(folder: Path, *more: str) -> list[str]:
     """The real training command on ``RUN``, as the run ``tiny`` in ``folder``."""
-    return [
-        sys.executable,
-        "-m",
-        "iacyclegan_tf.train",
-        *RUN,
-        "name=tiny",
-        f"runs_dir={folder / 'runs'}",
-        f"savedmodels_dir={folder / 'savedmodels'}",
-        *more,
-    ]
+    return [sys.executable, "-m", "iacyclegan_tf.train", *arguments(folder, *more)]
 
 
 def train(folder: Path, *more: str, timeout: float = 400) -> subprocess.CompletedProcess:
@@ -58,8 +73,10 @@ def gan(
     optimizer=None,
     eager: bool = False,
 ) -> IACycleGAN:
-    """A compiled IACycleGAN whose variables are all made. ``eager``: its steps run as they are, without a graph, which takes
-    longer to build than a few such steps take."""
+    """A compiled IACycleGAN whose variables are all made.
+
+    ``eager``: its steps run as they are, without a graph, which takes longer to build than a few such steps take.
+    """
     networks = [
         Generator(4, 1, "resize", seed=1, dtype=dtype),
         Generator(4, 1, "resize", seed=20, dtype=dtype),

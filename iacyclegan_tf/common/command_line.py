@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable_lines
 
 EXIT_USER_ERROR = 2
 EXIT_WORKER_LOST = 75  # the shell's EX_TEMPFAIL: the same command may be tried again
@@ -29,6 +31,8 @@ DISK_REFUSES = (
     errno.EACCES,
     errno.EPERM,
     errno.ENAMETOOLONG,
+    errno.EISDIR,
+    errno.ENOTDIR,
 )
 
 
@@ -53,43 +57,43 @@ def run_command(main: Callable[[], None]) -> int:
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(f"error: {error}")
         return EXIT_USER_ERROR
     except WorkerLost as loss:
-        print(f"error: {loss}", file=sys.stderr)
+        _tell(f"error: {loss}")
         return EXIT_WORKER_LOST
     except KeyboardInterrupt as stop:
-        print(f"interrupted: {stop}" if str(stop) else "interrupted", file=sys.stderr)
+        _tell(f"interrupted: {stop}" if str(stop) else "interrupted")
         return EXIT_INTERRUPTED
     except Terminated as stop:
-        print(f"terminated: {stop}", file=sys.stderr)
+        _tell(f"terminated: {stop}")
         return EXIT_TERMINATED
     except Exception as error:
         refusal = _refusal(error)
         if refusal is None:
             raise
-        print(
-            f"error: {refusal}. What was saved before is whole; once this is mended, the same command goes on.",
-            file=sys.stderr,
-        )
+        _tell(f"error: {refusal}. What was saved before is whole; once this is mended, the same command goes on.")
         return EXIT_USER_ERROR
     return 0
 
 
+def _tell(sentence: str) -> None:
+    """On standard error; names of files and answers of servers that it quotes cannot steer the terminal."""
+    print(printable_lines(sentence), file=sys.stderr)
+
+
 def _raise_on_sigterm() -> None:
-    """Outside a training phase, which saves first (``training.py``), SIGTERM stops at once, but cleans up and says so."""
+    """Outside a training phase, which saves first, SIGTERM stops at once, but cleans up and says so."""
 
     def stop(number, frame):
         raise Terminated("what is finished is kept")
 
-    try:
+    with suppress(ValueError):  # not in the main thread, where Python handles no signals
         signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread, where Python handles no signals
-        pass
 
 
 def _refusal(error: Exception) -> str | None:
-    """What a disk said that does not take a file, also through TensorFlow, whose errors keep the system's words only."""
+    """What a disk said that does not take a file, also through TensorFlow, whose errors keep its words only."""
     if isinstance(error, OSError):
         words = f"{error.filename or 'a file'} cannot be used: {error.strerror}"
         return words if error.errno in DISK_REFUSES else None

@@ -14,8 +14,8 @@ MAX_BYTES = 64 * 2**20  # far above any of ours; a larger one is not ours
 def read_object(path: str | os.PathLike) -> dict:
     """The JSON object in a file.
 
-    Raises ``UserError``, naming the file and the reason, where it is not there, larger than ``MAX_BYTES``, not UTF-8, not JSON
-    or no object.
+    Raises ``UserError``, naming the file and the reason, where it is not there, larger than ``MAX_BYTES``, not UTF-8,
+    not JSON or no object.
     """
     path = Path(path)
     try:

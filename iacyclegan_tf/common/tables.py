@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.terminal import say
+
 
 def print_table(table: Table, console) -> None:
     """``console`` is a ``rich.console.Console``; a table without rows prints its title and notes only."""
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     if table.rows:
-        rich = RichTable(title=table.title, title_justify="left")
+        rich = RichTable(title=Text(printable(table.title)), title_justify="left")
         for index, column in enumerate(table.header):
-            rich.add_column(column, justify="right" if index else "left")
+            rich.add_column(Text(printable(column)), justify="right" if index else "left")
         for row in table.rows:
-            rich.add_row(*row)
+            rich.add_row(*(Text(printable(cell)) for cell in row))  # names may hold what Rich takes for markup
         console.print(rich)
     else:
-        console.print(table.title, markup=False)
+        say(console, table.title)
     for note in table.notes:
-        console.print(note, soft_wrap=True, markup=False)
+        say(console, note)
 
 
 @dataclass(frozen=True)

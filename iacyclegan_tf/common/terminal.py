@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from iacyclegan_tf.common.foreign_text import printable_lines
+
 LOG_COLUMNS = 200  # in a file or pipe, where tables are not folded at the 80 columns of a terminal that is not there
 
 
@@ -15,6 +17,11 @@ def open_console(errors: bool = False):
 
     stream = sys.stderr if errors else sys.stdout
     return Console(highlight=False, stderr=errors, width=None if stream.isatty() else LOG_COLUMNS)
+
+
+def say(console, text: str) -> None:
+    """Prints sentences as they are, however long the lines; what they quote cannot steer the terminal."""
+    console.print(printable_lines(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def progress_bar(console) -> Callable:

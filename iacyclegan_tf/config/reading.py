@@ -1,4 +1,4 @@
-"""YAML into the typed settings of ``config.py``: strict keys, strict types, dotted overrides."""
+"""YAML into the typed settings of ``settings.py``: strict keys, strict types, dotted overrides."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import dataclasses
 import difflib
 import types
 import typing
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
 from iacyclegan_tf.common.errors import UserError, shortened
+from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.config.checks import check
-from iacyclegan_tf.config.settings import Config, as_dict
+from iacyclegan_tf.config.settings import Config, as_dict, flat
 from iacyclegan_tf.config.strict_yaml import parse_yaml
 
 MAX_BYTES = 1_000_000
@@ -21,31 +23,31 @@ MAX_BYTES = 1_000_000
 def load_config(path: str | Path | None = None, overrides: typing.Sequence[str] = ()) -> Config:
     """Reads ``path`` (none: the defaults), applies ``overrides`` such as ``train.epochs=4``, checks the whole.
 
-    Raises ``UserError`` for a missing file, broken YAML, an unknown key (the nearest is named), a wrong type
-    or a value that no run could use; however long the key or value is that the sentence quotes, it stays readable.
+    Raises ``UserError`` for a missing file, broken YAML, an unknown key (the nearest is named), a wrong type or a value
+    that no run could use; however long or odd the key or value is that the sentence quotes, it stays readable.
     """
-    try:
-        return _loaded(path, overrides)
-    except UserError as error:
-        raise UserError(shortened(str(error))) from None
-
-
-def _loaded(path: str | Path | None, overrides: typing.Sequence[str]) -> Config:
     config = Config()
-    if path is not None:
-        _fill(config, _read(Path(path)), "", str(path))
-    for override in overrides:
-        name, separator, text = override.partition("=")
-        if not separator:
-            raise UserError(f"{override!r} is not an override; write setting=value, e.g. train.epochs=4.")
-        *parents, last = name.strip().split(".")
-        # ``data.root=`` is the empty text, which YAML would read as null
-        values: dict = {last: _parse(text, f"the override {override!r}") if text.strip() else ""}
-        for parent in reversed(parents):
-            values = {parent: values}
-        _fill(config, values, "", "the command line")
-    check(config)
+    try:
+        if path is not None:
+            _fill(config, _read(Path(path)), "", str(path))
+        for override in overrides:
+            _fill(config, _override(override), "", "the command line")
+        check(config)
+    except UserError as error:
+        raise UserError(printable(shortened(str(error)), 3000)) from None
     return config
+
+
+def _override(override: str) -> dict:
+    """Of ``train.epochs=4`` the nested mapping."""
+    name, separator, text = override.partition("=")
+    if not separator:
+        raise UserError(f"{override!r} is not an override; write setting=value, e.g. train.epochs=4.")
+    # ``data.root=`` is the empty text, which YAML would read as null
+    value = _parse(text, f"the override {override!r}") if text.strip() else ""
+    for part in reversed(name.strip().split(".")):
+        value = {part: value}
+    return value
 
 
 def dump_config(config: Config) -> str:
@@ -95,71 +97,56 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
 
 
 def _nearest(key: str, name: str, prefix: str, hints: dict) -> str:
-    everywhere = {n.rpartition(".")[2]: n for n in _all_names(Config, "")}
-    if key in everywhere:  # the right name in the wrong group
-        return f" Did you mean {everywhere[key]}?"
+    everywhere = {one.rpartition(".")[2]: one for one in flat(as_dict(Config()))}
     close = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
-    if close:
-        return f" Did you mean {prefix}{close[0]!s}?"
-    close = difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7)
-    return f" Did you mean {everywhere[close[0]]}?" if close else f" Known here: {', '.join(hints)}."
-
-
-def _all_names(cls, prefix: str):
-    for key, hint in typing.get_type_hints(cls).items():
-        if dataclasses.is_dataclass(hint):
-            yield from _all_names(hint, f"{prefix}{key}.")
-        else:
-            yield prefix + key
+    if key in everywhere:  # the right name in the wrong group
+        found = everywhere[key]
+    elif close:
+        found = prefix + close[0]
+    elif close := difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7):
+        found = everywhere[close[0]]
+    else:
+        return f" Known here: {', '.join(hints)}."
+    return f" Did you mean {found}?"
 
 
 def _convert(value, hint, name: str, where: str):
     """``value`` as the type that the field declares, or ``UserError`` with what is allowed."""
-    origin = typing.get_origin(hint)
-    options = typing.get_args(hint)
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         for option in options:
-            try:
+            with suppress(UserError):
                 return _convert(value, option, name, where)
-            except UserError:
-                continue
-        allowed = " or ".join(_describe(option) for option in options)
     elif origin is typing.Literal:
         if value in options and not isinstance(value, bool):
             return value
-        allowed = "one of " + ", ".join(map(str, options))
     elif origin is tuple:
         # on the command line a list may be written a,b
         items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         if isinstance(items, list):
             return tuple(_convert(item, options[0], name, where) for item in items)
-        allowed = "a list"
-    elif hint is float:
-        number = _as_float(value)
-        if number is not None:
-            return number
-        allowed = "a finite number"
-    elif type(value) is hint:
-        return value
-    elif hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
     else:
-        allowed = _describe(hint)
-    raise UserError(f"{name} in {where} is {value!r}; it must be {allowed}.")
+        with suppress(ValueError, OverflowError):
+            return _scalar(value, hint)
+    raise UserError(f"{name} in {where} is {value!r}; it must be {_describe(hint)}.")
 
 
-def _as_float(value) -> float | None:
-    """YAML 1.1 reads ``2e-4`` as text, so numbers are taken from text too."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if abs(number) < float("inf") else None
+def _scalar(value, hint: type):
+    """Of a number, text or switch; ``ValueError`` where it is none of this type."""
+    if hint is str and type(value) in (int, float):
+        return str(value)
+    if hint is float and type(value) in (int, float, str) and abs(float(value)) < float("inf"):
+        return float(value)  # YAML 1.1 reads ``2e-4`` as text, so numbers are taken from text too
+    if type(value) is not hint or hint is float:
+        raise ValueError(value)
+    return value
 
 
 def _describe(hint) -> str:
+    options = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal:
-        return " or ".join(map(repr, typing.get_args(hint)))
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, str(hint))
+        return "one of " + ", ".join(options) if len(options) > 1 else repr(options[0])
+    if typing.get_origin(hint) is tuple:
+        return "a list"
+    names = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
+    return names[hint] if hint in names else " or ".join(map(_describe, options))

@@ -1,25 +1,44 @@
-"""Every setting of a run, typed, with its default and its reason. The defaults are the quickstart.
+"""Every setting of a run, typed, with its range, its default and its reason. The defaults are the quickstart.
 
-``configs/*.yaml`` override these; ``config_file.py`` reads them. Marks: [P] printed in the paper
-(arXiv 2103.16019), [I] inferred from the public CycleGAN that the paper builds on, [O] our own choice.
+``configs/*.yaml`` override these; ``reading.py`` reads them, ``ranges.py`` explains ranges. Marks: [P] printed in the
+paper (arXiv 2103.16019), [I] inferred from the public CycleGAN that the paper builds on, [O] our own choice.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from iacyclegan_tf.config.ranges import (
+    Allowed,
+    Count,
+    Decay,
+    NotNegative,
+    Positive,
+    RunName,
+    Several,
+    Whole,
+    between,
+    multiple_of,
+)
 
 STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image must divide by it
+MOST_NUISANCE = 1000  # directions; of so many differences they are found
+Side = Annotated[int, multiple_of(STRIDE, "the generator halves it twice")]
+Square = Annotated[int, multiple_of(32, "VGG-16 halves it five times")]
+AutoWeight = Annotated[float | Literal["auto"], Allowed("auto, or 0 or more", lambda v: v == "auto" or v >= 0)]
+PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
 
 
 @dataclass
 class DrawnConfig:
-    """The embedded data set: people drawn by parameters (``data/drawn_faces.py``)."""
+    """The embedded data set: people drawn by parameters (``data/drawn/``)."""
 
-    train_people: int = 240
-    test_people: int = 48
-    renderings: int = 3  # photo-sketch pairs per training person; a test person has one
+    train_people: Count = 240
+    test_people: Count = 48
+    renderings: Count = 3  # photo-sketch pairs per training person; a test person has one
     seed: int = 7  # of the people themselves, apart from the seed of the training
 
 
@@ -31,91 +50,94 @@ class DataConfig:
     split_file: str = ""  # a file of names, where the split is in neither manifest, folders nor prefixes
     train_split: str = "train"
     test_split: str = "auto"  # "auto": the one other split that the data hold
-    validation_share: float = 0.12  # of the training people, held out to judge each new recognizer [O]
+    # of the training people, held out to judge each new recognizer [O]
+    validation_share: Annotated[float, Allowed("between 0 and 0.9", lambda v: 0 < v < 0.9)] = 0.12
     skip_bad: bool = False  # go on without the files that cannot be read, after listing them
     fit: Literal["native", "pad", "squeeze"] = "squeeze"  # how an image is brought to the network
-    height: int = 80  # of the network's images; with "native" the padded size of the files is taken
-    width: int = 64
+    height: Side = 80  # of the network's images; with "native" the padded size of the files is taken
+    width: Side = 64
     flip: bool = True  # horizontal flip with probability 0.5 [P]
-    enlarge: float = 1.117  # resized by this before the random crop: 286 / 256 [I]
+    enlarge: Annotated[float, between(1, 2)] = 1.117  # resized by this before the random crop: 286 / 256 [I]
     augment: Literal["together", "apart"] = "together"  # one crop and flip for photo and sketch, or two
     drawn: DrawnConfig = field(default_factory=DrawnConfig)
 
 
 @dataclass
 class GeneratorConfig:
-    filters: int = 16  # of the first convolution; 64 in the paper's networks [I]
-    blocks: int = 4  # residual blocks; 6 at 128 px, 9 at 256 px [I]
+    filters: Count = 16  # of the first convolution; 64 in the paper's networks [I]
+    blocks: Whole = 4  # residual blocks; 6 at 128 px, 9 at 256 px [I]
     upsampling: Literal["transpose", "resize"] = "resize"  # "transpose" as Johnson; "resize" avoids checkerboards
-    ema: float = 0.99  # decay of the moving average used for evaluation and export; 0 switches it off [O]
-    # outputs are sharpened until their gradient energy is this share of the real images', judged on the validation people; 0: never [O]
-    sharpness: float = 0.0
+    ema: Decay = 0.99  # decay of the moving average used for evaluation and export; 0 switches it off [O]
+    # outputs are sharpened to this share of the real images' gradient energy on the validation people; 0: never [O]
+    sharpness: Annotated[float, between(0, 2)] = 0.0
 
 
 @dataclass
 class DiscriminatorConfig:
-    filters: int = 16  # C64-C128-C256-C512 with 64 [P names PatchGAN]
-    layers: int = 2  # stride-2 convolutions; 3 gives the 70x70 receptive field
-    pool_size: int = 50  # generated images remembered per domain and replica [I]
+    filters: Count = 16  # C64-C128-C256-C512 with 64 [P names PatchGAN]
+    layers: Count = 2  # stride-2 convolutions; 3 gives the 70x70 receptive field
+    pool_size: Whole = 50  # generated images remembered per domain and replica [I]
 
 
 @dataclass
 class PretrainConfig:
     """The recognizers before the first round, when no weights file is given."""
 
-    # "classification": which of the fitting people is it? "matching": which of the batch's sketches shows this photo's person? [O]
+    # "classification": which of the fitting people is it? "matching": which sketch of the batch is this photo's? [O]
     task: Literal["classification", "matching"] = "classification"
-    epochs: int = 20  # over the fitting people
-    batch: int = 32  # images; for matching as many photos as sketches
-    learning_rate: float = 3e-3
-    scale: float = 16.0  # of the cosines in the loss of matching
-    triplet_steps: int = 40  # after that, with the triplet loss
+    epochs: Whole = 20  # over the fitting people
+    batch: Count = 32  # images; for matching as many photos as sketches
+    learning_rate: Positive = 3e-3
+    scale: Positive = 16.0  # of the cosines in the loss of matching
+    triplet_steps: Whole = 40  # after that, with the triplet loss
 
 
 @dataclass
 class PeopleConfig:
     """Pre-training on ``recognizer.pretrain_root``, people with several photos each [O] (docs/recognizers.md)."""
 
-    steps: int = 1500
-    people: int = 8  # P people per batch ...
-    variants: int = 2  # ... times V: as photographed, and warped into V - 1 other people ...
-    photos: int = 2  # ... times K photos each
-    learning_rate: float = 3e-3
-    scale: float = 16.0  # of the cosines in the loss
-    warp: float = 0.05  # how far a virtual person's face is from the real one, a share of the image's side
-    rotation: float = 5.0  # degrees, to either side; photos are also changed by these three and flipped
-    zoom: float = 0.05
-    shift: float = 0.04  # a share of the image's side
+    steps: Whole = 1500
+    people: Several = 8  # P people per batch ...
+    variants: Count = 2  # ... times V: as photographed, and warped into V - 1 other people ...
+    photos: Several = 2  # ... times K photos each
+    learning_rate: Positive = 3e-3
+    scale: Positive = 16.0  # of the cosines in the loss
+    warp: NotNegative = 0.05  # how far a virtual person's face is from the real one, a share of the image's side
+    rotation: NotNegative = 5.0  # degrees, to either side; photos are also changed by these three and flipped
+    zoom: NotNegative = 0.05
+    shift: NotNegative = 0.04  # a share of the image's side
 
 
 @dataclass
 class FinetuneConfig:
     """Fine-tuning of each recognizer on real and synthesised images; not known from the paper [O]."""
 
-    steps: int = 150
-    people: int = 16  # P people per batch ...
-    images: int = 2  # ... times K images each, real and synthesised in turn
-    learning_rate: float = 3e-4
-    margin: float = 0.3  # on unit vectors; tfa's default 1.0 is large for them
+    steps: Whole = 150
+    people: Several = 16  # P people per batch ...
+    images: Several = 2  # ... times K images each, real and synthesised in turn
+    learning_rate: Positive = 3e-4
+    margin: Positive = 0.3  # on unit vectors; tfa's default 1.0 is large for them
 
 
 @dataclass
 class ViewsConfig:
     """How the pairs' images are changed to train recognizers; with crop 1, shift 0 and light 0 as for synthesis [O]."""
 
-    crop: float = 1.0  # the smallest part that is shown, a share of the sides; 0.6 is about the face alone
-    shift: float = 0.0  # a share of the side
-    light: float = 0.0  # of contrast and brightness
+    # the smallest part that is shown, a share of the sides; 0.6 is about the face alone
+    crop: Annotated[float, between(0.2, 1)] = 1.0
+    shift: NotNegative = 0.0  # a share of the side
+    light: NotNegative = 0.0  # of contrast and brightness
 
 
 @dataclass
 class RecognizerConfig:
-    width: float = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
-    input_size: int = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
+    width: Positive = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
+    input_size: Square = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
     # the layer that is L2-normalised and compared
     embedding: Literal["pool2", "pool3", "pool4", "pool5", "fc6", "fc7"] = "pool4"
     centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
-    nuisance: int = 0  # so many directions in which a person's two images differ are not compared; needs centred [O]
+    # so many directions in which a person's two images differ are not compared; needs centred [O]
+    nuisance: Annotated[int, between(0, MOST_NUISANCE)] = 0
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     weights: str = ""  # VGG-Face's (docs/weights.md) or one's own (docs/recognizers.md); empty: pre-train
     pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
@@ -129,53 +151,51 @@ class RecognizerConfig:
 @dataclass
 class LossConfig:
     adversarial: Literal["lsgan", "log"] = "lsgan"  # [I] least squares; the paper prints the log form
-    adversarial_weight: float = 1.0
-    cycle_weight: float = 10.0  # [P]
-    identity_mapping_weight: float = 5.0  # [P]
+    adversarial_weight: NotNegative = 1.0
+    cycle_weight: NotNegative = 10.0  # [P]
+    identity_mapping_weight: NotNegative = 5.0  # [P]
     identity_mapping_form: Literal["usual", "as_printed"] = "usual"  # Eq. 6 has a subscript slip
-    perception_weight: float | Literal["auto"] = "auto"  # [P] 3e7, which means nothing without the next five
-    perception_share: float = 4.0  # "auto": first weighted identity term / first weighted cycle term [O]
-    perception_auto_steps: int = 50  # steps over which "auto" takes its averages, then it stays fixed
-    perception_layer: tuple[str, ...] = ("pool1", "pool2", "pool3")  # of pool1 .. pool5, fc6, fc7
+    perception_weight: AutoWeight = "auto"  # [P] 3e7, which means nothing without the next five
+    perception_share: Positive = 4.0  # "auto": first weighted identity term / first weighted cycle term [O]
+    perception_auto_steps: Count = 50  # steps over which "auto" takes its averages, then it stays fixed
+    perception_layer: tuple[str, ...] = ("pool1", "pool2", "pool3")  # of PERCEPTION_LAYERS
     perception_normalization: Literal["none", "position", "vector"] = "position"  # L2, before comparing
     perception_reduction: Literal["mean", "sum"] = "mean"  # over the elements of a feature map
-    perception_limit: float = 20.0  # the run stops when the first term exceeds this many times all others
-    paired_weight: float = (
-        0.0  # [O] pixel by pixel against the partner; 0 is the paper's method, which has no such term
-    )
+    perception_limit: Positive = 20.0  # the run stops when the first term exceeds this many times all others
+    # [O] pixel by pixel against the partner; 0 is the paper's method, which has no such term
+    paired_weight: NotNegative = 0.0
     paired_form: Literal["l1", "ssim", "ssim_l1"] = "ssim_l1"
 
 
 @dataclass
 class TrainConfig:
-    epochs: int = 1  # at the constant rate, then ... ; 100 in the paper [P]
-    decay_epochs: int = 1  # ... linearly to zero; 100 in the paper [P]
-    batch: int = 1  # over all replicas; instance norm and the paper's recipe want 1 per replica [I]
-    learning_rate: float = 1e-3  # Adam; 2e-4 in the paper [P], whose rounds are a hundred times longer
-    beta_1: float = 0.5  # [P]
+    epochs: Whole = 1  # at the constant rate, then ... ; 100 in the paper [P]
+    decay_epochs: Whole = 1  # ... linearly to zero; 100 in the paper [P]
+    batch: Count = 1  # over all replicas; instance norm and the paper's recipe want 1 per replica [I]
+    learning_rate: Positive = 1e-3  # Adam; 2e-4 in the paper [P], whose rounds are a hundred times longer
+    beta_1: Decay = 0.5  # [P]
+    epsilon: Positive = 1e-8  # of Adam, which adds it to √v (engine/optimizers.py) [I]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     recompute: bool = False  # residual blocks' activations again on the way back: less memory, more time
     jit_compile: bool = False  # XLA for the training step; slower on a CPU, never in exports
     deterministic: bool = True  # bit-for-bit repeats; costs a little on a GPU
-    intra_op_threads: int = (
-        1  # on a CPU: threads inside one operation; 1 suits small networks, 0 leaves it to TensorFlow
-    )
-    memory_limit_gb: float = 0.0  # refuse a run estimated above this; 0: the machine's memory
-    checkpoint_steps: int = 200
+    intra_op_threads: Whole = 1  # on a CPU: inside one operation; 1 suits small networks, 0 leaves it to TensorFlow
+    memory_limit_gb: NotNegative = 0.0  # refuse a run estimated above this; 0: the machine's memory
+    checkpoint_steps: Count = 200
     non_finite: Literal["stop", "lower_rate"] = "stop"  # or back to the last checkpoint with half the learning rate [O]
-    non_finite_tries: int = 3  # with "lower_rate": how often in one phase
-    log_steps: int = 50
+    non_finite_tries: Count = 3  # with "lower_rate": how often in one phase
+    log_steps: Count = 50
 
 
 @dataclass
 class RoundsConfig:
-    count: int = 2
+    count: Count = 2
     schedule: Literal["generator_first", "recognizer_first"] = "recognizer_first"
     init: Literal["scratch", "continue"] = "continue"  # the networks at the start of each round [P: scratch]
     perception: bool = True  # False: the CycleGAN ablation, without the identity perception loss
     finetune: bool = True  # False: the control, recognizers frozen at their first state
-    snapshots: int = 6  # people in the picture grid
-    snapshot_epochs: int = 1
+    snapshots: Count = 6  # people in the picture grid
+    snapshot_epochs: Count = 1
 
 
 @dataclass
@@ -185,7 +205,7 @@ class DistributeConfig:
 
 @dataclass
 class ThresholdsConfig:
-    """Rules that an export must meet to be blessed (``thresholds.py``); a servable without a rule is never blessed.
+    """Rules that an export must meet to be blessed (``rules.py``); a servable without a rule is never blessed.
 
     A copy of the input gains nothing over the input; untrained networks are far below (docs/serving.md) [O].
     """
@@ -206,9 +226,9 @@ class ThresholdsConfig:
 class BatchingConfig:
     """What goes into ``batching.config``; docs/serving.md says when batching helps."""
 
-    max_batch_size: int = 16
-    timeout_micros: int = 5000  # how long a request waits for others
-    threads: int = 2  # batches that run side by side; the server's cores
+    max_batch_size: Count = 16
+    timeout_micros: Whole = 5000  # how long a request waits for others
+    threads: Count = 2  # batches that run side by side; the server's cores
 
 
 @dataclass
@@ -220,16 +240,18 @@ class ExportConfig:
     push: bool = True  # pushes what is blessed twice
     destination: str = ""  # the serving base; empty: <savedmodels_dir>/serving
     version: Literal["next", "time"] = "next"  # one above the highest there, or the seconds since 1970
-    keep: int = 3  # pushed versions of each servable that stay: 0 for all, or at least 2
-    server_path: str = "/models"  # where the server sees the base; /models suits a container
+    # pushed versions of each servable that stay; a server serves the one before until it has loaded the new one
+    keep: Annotated[int, Allowed("0 (all) or at least 2", lambda v: v == 0 or v >= 2)] = 3
+    # where the server sees the base; /models suits a container
+    server_path: Annotated[str, Allowed("an absolute path (/…)", lambda v: v.startswith("/"))] = "/models"
     version_policy: Literal["specific", "latest"] = "specific"  # "latest": a running server moves its labels by itself
     batching: BatchingConfig = field(default_factory=BatchingConfig)
 
 
 @dataclass
 class Config:
-    name: str = "quickstart"  # of the run: runs/<name> and savedmodels/<name>
-    seed: int = 0
+    name: RunName = "quickstart"  # of the run: runs/<name> and savedmodels/<name>
+    seed: Annotated[int, between(0, 2**32 - 1)] = 0
     runs_dir: str = "runs"
     savedmodels_dir: str = "savedmodels"
     data: DataConfig = field(default_factory=DataConfig)
@@ -243,22 +265,9 @@ class Config:
     export: ExportConfig = field(default_factory=ExportConfig)
 
 
-MOST_NUISANCE = 1000  # directions; of so many differences they are found
-SSIM_WINDOW = 11  # pixels; Wang et al. 2004
-PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
-
-
 def as_dict(config) -> dict:
     """Nested plain dictionaries and lists, ready for YAML or JSON."""
-
-    def plain(value):
-        return (
-            {k: plain(v) for k, v in value.items()}
-            if isinstance(value, dict)
-            else (list(value) if isinstance(value, tuple) else value)
-        )
-
-    return plain(dataclasses.asdict(config))
+    return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 # Settings that may change between a run and its resumption, since no result depends on them before a fault.

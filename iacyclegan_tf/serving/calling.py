@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.plain_paths import plain_path
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
 BATCH = 8  # images of one size in one call
@@ -22,7 +23,8 @@ class Served:
         import tensorflow as tf
 
         try:
-            self._model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+            with plain_path(folder) as place:
+                self._model = tf.saved_model.load(str(place))  # kept: its variables live as long as it does
             self._tensor = self._model.signatures["tensor"]
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
             reason = str(error).split("\n")[0][:300]

@@ -58,9 +58,10 @@ def check_memory(config: Config, image_shape: tuple[int, int, int]) -> float:
     limit = config.train.memory_limit_gb or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     needed = estimate_gb(config, image_shape)
     if needed > limit:
+        generator, (height, width, _) = config.generator, image_shape
         raise UserError(
             f"This run would need about {needed:.1f} GB of memory and {limit:.1f} GB are there (generator.filters="
-            f"{config.generator.filters}, generator.blocks={config.generator.blocks}, {image_shape[1]}×{image_shape[0]} "
-            f"pixels, train.batch={config.train.batch}); make one of these smaller, or raise train.memory_limit_gb."
+            f"{generator.filters}, generator.blocks={generator.blocks}, {width}×{height} pixels, train.batch="
+            f"{config.train.batch}); make one of these smaller, or raise train.memory_limit_gb."
         )
     return needed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people.folder import PeoplePhotos, read_people
@@ -18,6 +18,7 @@ from iacyclegan_tf.data.streams.virtual_people import Portrait, virtual_people_s
 from iacyclegan_tf.method.contrast import IdentityContrast
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.training.context import RunContext
+from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.optimizers import adam
 from iacyclegan_tf.training.engine.phase import Phase
 from iacyclegan_tf.training.run_folder import RunFolder
@@ -35,8 +36,8 @@ def pretrain_on_people(context: RunContext, recognizer: Recognizer) -> dict:
         context.say(line)
     made_from = origin(context.config, people, fit)
     same_photos(context.folder, made_from)
-    context.workers.agree_on_people(made_from)
-    phase = people_phase(context.config, people, recognizer, context.strategy, context.phase_seed(203), context.worker)
+    context.workers.refuse_other(made_from, "photos of people under recognizer.pretrain_root")
+    phase = people_phase(context.config, people, recognizer, context.workers, context.phase_seed(203))
     context.train(phase, WATCHED)
     return made_from
 
@@ -44,7 +45,7 @@ def pretrain_on_people(context: RunContext, recognizer: Recognizer) -> dict:
 def same_photos(folder: RunFolder, made_from: dict) -> None:
     """A run goes on with the photos with which it began, else ``UserError``: notes them, or compares."""
     about = folder.path / "people.json"
-    if about.exists() and json.loads(about.read_text(encoding="utf-8")) != made_from:
+    if about.exists() and read_object(about) != made_from:
         raise UserError(f"{folder.path} was begun with other photos of people; put them back. {folder.other}")
     folder.write_json(about, made_from)
 
@@ -68,20 +69,14 @@ def read_training_people(
     )
 
 
-def people_phase(
-    config: Config,
-    people: PeoplePhotos,
-    recognizer: Recognizer,
-    strategy: tf.distribute.Strategy,
-    seed: int,
-    worker: Worker = Worker(),
-) -> Phase:
+def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, workers: Workers, seed: int) -> Phase:
     """``recognizer.people.steps`` steps of ``IdentityContrast`` on batches of real and virtual people."""
     settings, images, labels = config.recognizer.people, np.stack(people.photos), people.labels
     portrait = Portrait(settings.rotation, settings.zoom, settings.shift, settings.warp, config.data.flip)
-    with strategy.scope():
+    with workers.strategy.scope():
         model = IdentityContrast(recognizer, settings.scale)
-        model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))))
+        rate = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
+        model.compile(adam(rate, epsilon=config.train.epsilon))
         model.optimizer.build(model.trained_variables)
     batch = min(settings.people, people.people) * settings.variants * settings.photos
     names = sorted(set(people.identities))  # labels number the people in this order
@@ -103,7 +98,7 @@ def people_phase(
         PHASE,
         model,
         tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-        lambda start: stream(start, worker),
+        lambda start: stream(start, workers.stream_worker),
         settings.steps,
         settings.steps,
         batch,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.checks import check
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
@@ -18,7 +19,7 @@ from iacyclegan_tf.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Request:
-    """A checked command line: ``config`` names root and training people; ``test``: whom to measure on, may be nobody."""
+    """A checked command line: ``config`` names root and training people; ``test``: to measure on, maybe none."""
 
     config: Config
     test: tuple[str, ...]
@@ -49,37 +50,33 @@ def request(arguments: Namespace) -> Request:
 
 def run(wanted: Request, console) -> None:
     """Trains, or goes on, or takes the finished weights; measures; prints the table and writes the JSON file."""
-    from iacyclegan_tf.common.terminal import progress_bar
     from iacyclegan_tf.data.people.folder import read_people
     from iacyclegan_tf.training.people_phase import origin, people_fit, read_training_people
     from iacyclegan_tf.training.start import settle
 
-    config = wanted.config
+    config, settings = wanted.config, wanted.config.recognizer
     folder = RunFolder(config, other="Give another --out, or remove the folder.")
     settle(config)
     progress, fit = progress_bar(console), people_fit(config, (config.data.height, config.data.width, 3))
-    people = read_training_people(config, fit, progress)
-    test = (
-        read_people(
-            config.recognizer.pretrain_root, ",".join(wanted.test), skip_bad=config.data.skip_bad, progress=progress
+    found = {"train": read_training_people(config, fit, progress)}
+    if wanted.test:
+        found["test"] = read_people(
+            settings.pretrain_root, ",".join(wanted.test), skip_bad=config.data.skip_bad, progress=progress
         )
-        if wanted.test
-        else None
-    )
-    for title, some in (("train", people), ("test", test)):
-        for line in some.notes if some else ():
-            console.print(f"{title}: {line}", soft_wrap=True, markup=False)
-    made_from = origin(config, people, fit)
-    recognizer, fingerprint = _trained(wanted, folder, people, made_from, console)
+    for title, some in found.items():
+        for line in some.notes:
+            say(console, f"{title}: {line}")
+    made_from = origin(config, found["train"], fit)
+    recognizer, fingerprint = _trained(wanted, folder, found["train"], made_from, console)
     result = {"trained_on": made_from, "weights_sha256": fingerprint}
-    if test:
-        result |= _measured(recognizer, test, fit)
+    if wanted.test:
+        result |= _measured(recognizer, found["test"], fit)
         _show(result, console)
     folder.write_json(wanted.out.with_suffix(".json"), result)
-    console.print(
+    say(
+        console,
         f"Weights: {wanted.out}\nMeasures: {wanted.out.with_suffix('.json')}\n"
         f"Use them with: python -m iacyclegan_tf.train recognizer.weights={wanted.out}",
-        soft_wrap=True,
     )
 
 
@@ -90,34 +87,24 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     from iacyclegan_tf.training.distributed.strategy import make_strategy
     from iacyclegan_tf.training.distributed.workers import Workers
     from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-    from iacyclegan_tf.training.engine.history import History
-    from iacyclegan_tf.training.engine.phase import train_watched
+    from iacyclegan_tf.training.engine.phase import Engine
     from iacyclegan_tf.training.people_phase import WATCHED, people_phase, same_photos
 
-    config, strategy = wanted.config, make_strategy(wanted.config.distribute.devices)
-    with strategy.scope():
+    config, workers = wanted.config, Workers(make_strategy(wanted.config.distribute.devices))
+    with workers.strategy.scope():
         recognizer = build_recognizer(config, "recognizer", config.train.precision)
     if wanted.out.exists():
         if read_recognizer(wanted.out).origin != made_from:
             raise UserError(
                 f"{wanted.out} was trained on other people or with other settings; give another --out, or remove it."
             )
-        console.print(f"{wanted.out} is trained.", soft_wrap=True, markup=False)
+        say(console, f"{wanted.out} is trained.")
         return recognizer, load_recognizer(recognizer, wanted.out).fingerprint
     same_photos(folder, made_from)
-    phase = people_phase(config, people, recognizer, strategy, config.seed)
-    store = CheckpointStore(folder.checkpoints(phase.name))
-    train_watched(
-        phase,
-        store,
-        History(folder.history, folder.tensorboard, config.train.log_steps),
-        WATCHED,
-        console,
-        config.train,
-        workers=Workers(strategy),
-    )
+    phase = people_phase(config, people, recognizer, workers, config.seed)
+    Engine(config.train, folder, workers, console).train(phase, WATCHED)
     fingerprint = write_recognizer(recognizer, wanted.out, made_from)
-    store.clear()
+    CheckpointStore(folder.checkpoints(phase.name)).clear()
     return recognizer, fingerprint
 
 

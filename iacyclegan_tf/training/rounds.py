@@ -8,7 +8,6 @@ step leaves its result in the run folder, so that the same command goes on from 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import tensorflow as tf
@@ -174,7 +173,7 @@ class Rounds:
 
     def evaluate(self, number: int) -> dict:
         path = self.folder.round(number) / "metrics.json"
-        done = self.workers.agree(json.loads(path.read_text(encoding="utf-8")) if path.exists() else None)
+        done = self.workers.agree(read_object(path) if path.exists() else None)
         if done:
             return done
         modules = self._modules()
@@ -208,7 +207,7 @@ class Rounds:
 
     def publish(self, number: int, metrics: dict) -> None:
         """Exports all four servables, judges each, and pushes what is blessed: the chief alone."""
-        data = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
+        data = read_object(self.folder.path / "data.json")
         version = Version(
             self.config, self.folder.savedmodels, number, data, metrics, self.folder.round(number) / CALIBRATION
         )

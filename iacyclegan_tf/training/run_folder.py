@@ -5,7 +5,8 @@ runs/<name>/data.json              pairs per split and the split's SHA-256
 runs/<name>/history.jsonl          one line per log window
 runs/<name>/tensorboard/<phase>/   event files
 runs/<name>/recognizer_0/          Φ0
-runs/<name>/round_<n>/             networks/, photo_recognizer/, sketch_recognizer/, metrics.json, calibration.json, grid.png
+runs/<name>/round_<n>/             networks/, photo_recognizer/, sketch_recognizer/, metrics.json, calibration.json,
+                                   grid.png
 runs/<name>/checkpoints/<phase>/   states of the phase that is under way
 """
 
@@ -22,6 +23,7 @@ from typing import TextIO
 
 from iacyclegan_tf.common.atomic_files import remove_abandoned, write_text
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.reading import dump_config, load_config
 from iacyclegan_tf.config.settings import FREE, Config, as_dict, flat
 
@@ -29,9 +31,8 @@ from iacyclegan_tf.config.settings import FREE, Config, as_dict, flat
 class RunFolder:
     """Opens ``runs/<name>``, new or begun; ``resumed`` says which. Raises ``UserError`` if it holds another run.
 
-    It belongs to this process until the process ends, however that is; ``UserError`` in any other that opens it meanwhile.
-
-    ``other``: what the user can do then.
+    It belongs to this process until the process ends, however that is; ``UserError`` in any other that opens it.
+    ``other``: what the user can do where it holds another run.
     """
 
     def __init__(self, config: Config, other: str = "Give this run another name with name=..., or remove the folder."):
@@ -77,12 +78,12 @@ class RunFolder:
             write_text(self.path / "config.yaml", dump_config(more))
 
     def keep_data(self, data: dict) -> None:
-        """Writes ``data.json`` once; ``UserError`` with both if the run was begun on other data, which would mix two runs in one."""
+        """Writes ``data.json`` once; ``UserError`` with both if the run was begun on other data."""
         path = self.path / "data.json"
         if not path.exists():
             self.write_json(path, data)
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_object(path)
         if before != data:
             raise UserError(
                 f"{self.path} was begun on other data ({_told(before)}; now {_told(data)}). Put the files back as they "
@@ -107,12 +108,13 @@ class RunFolder:
 
 
 def _told(data: dict) -> str:
-    return f"{', '.join(data['counts'])}, split {data['split_sha256'][:12]}"
+    """For a sentence; also of a file that somebody has changed."""
+    return f"{', '.join(map(str, data.get('counts', ['no counts'])))}, split {str(data.get('split_sha256'))[:12]}"
 
 
 def _locked(path: Path, folder: Path) -> TextIO:
-    """The open lock file, which holds who has it. A POSIX lock: no child has it, and it goes with its process, however that ends."""
-    file = open(path, "a+", encoding="utf-8")
+    """The open lock file, which says who has it. A POSIX lock: no child has it, and it ends with its process."""
+    file = open(path, "a+", encoding="utf-8")  # noqa: SIM115, it stays open as long as the folder is used
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

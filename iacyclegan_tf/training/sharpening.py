@@ -22,22 +22,22 @@ _HALVINGS = 10
 def calibrate_sharpening(
     generator: Generator, fit: Fit, images: np.ndarray, truths: tuple[np.ndarray, ...], target: float
 ) -> tuple[float, float, float]:
-    """Assigns the generator the least amount, up to ``MOST``, at which ``sharpness`` is ``target``, averaged over people.
+    """Assigns the generator the least amount, up to ``MOST``, at which ``sharpness`` averages ``target`` over people.
 
     ``images``: uint8 ``[N, H, W, 3]`` of the validation people at the network's size; ``truths``: their partners in
     their own size, where sharpness is measured. Returns the amount, and the sharpness without and with it.
     """
     generator.sharpening.assign(0.0)
     plain = synthesised(generator, images).astype(np.float32) / 127.5 - 1.0
-    greys = [luminance(truth) for truth in truths]
+    grays = [luminance(truth) for truth in truths]
 
     def measured(amount: float) -> float:
         outputs = (sharpened(tf.constant(plain), amount).numpy() + 1.0) * 127.5
         return float(
             np.mean(
                 [
-                    sharpness(luminance(fit.undo(output, grey.shape)), grey)
-                    for output, grey in zip(outputs, greys, strict=True)
+                    sharpness(luminance(fit.undo(output, gray.shape)), gray)
+                    for output, gray in zip(outputs, grays, strict=True)
                 ]
             )
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from iacyclegan_tf.common.terminal import progress_bar
+import os
+
+from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.training.run_folder import RunFolder
 
@@ -10,7 +12,7 @@ from iacyclegan_tf.training.run_folder import RunFolder
 def start(config: Config, console, workers=None) -> None:
     """Trains ``config``'s run, or goes on with it, or says that it is finished.
 
-    ``workers``: ``workers.Workers`` where several processes train it (``worker_run.py``); by default this one alone.
+    ``workers``: ``Workers`` where several processes train it (``start_worker.py``); by default this one alone.
     """
     folder = RunFolder(config)  # its mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.inference.runs import finished_rounds
@@ -21,43 +23,35 @@ def start(config: Config, console, workers=None) -> None:
     if workers is not None:
         done, finished = workers.agree([done, finished])
     if finished:
-        console.print(
-            f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}.",
-            soft_wrap=True,
+        say(
+            console, f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}."
         )
         show(done, console)
         return
-    console.print(
-        f"{'Going on with' if folder.resumed else 'Starting'} the run {folder.path}"
-        + (f", {len(done)} of {config.rounds.count} rounds done" if done else ""),
-        soft_wrap=True,
-    )
+    of = f", {len(done)} of {config.rounds.count} rounds done" if done else ""
+    say(console, f"{'Going on with' if folder.resumed else 'Starting'} the run {folder.path}{of}")
     from iacyclegan_tf.training.rounds import Rounds
 
-    show(Rounds(prepare(config, folder, console, workers)).run(), console)
-    console.print(
-        f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}",
-        soft_wrap=True,
+    show(Rounds(prepare(config, folder, console, workers or alone(config))).run(), console)
+    say(
+        console, f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}"
     )
 
 
-def prepare(config: Config, folder: RunFolder, console, workers=None):
-    """Seeds, data, memory check and strategy: everything that training needs, checked before it starts."""
+def prepare(config: Config, folder: RunFolder, console, workers):
+    """Data and memory check: the ``RunContext`` of everything that training needs, checked before it starts."""
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.training.context import RunContext
-    from iacyclegan_tf.training.engine.history import History
     from iacyclegan_tf.training.memory import check_memory
 
-    workers = workers or alone(config)
     faces = load_faces(config.data, config.seed, progress_bar(console))
     for line in [*faces.notes, *faces.counts()]:
-        console.print(line, soft_wrap=True, markup=False)
-    workers.agree_on_data(faces.split_hash)
+        say(console, line)
+    workers.refuse_other(faces.split_hash, f"data under data.root (split {faces.split_hash[:12]})")
     check_memory(config, faces.image_shape)
-    console.print(devices(config, workers), soft_wrap=True)
+    say(console, devices(config, workers))
     folder.keep_data({"counts": faces.counts(), "split_sha256": faces.split_hash})
-    history = History(folder.history, folder.tensorboard, config.train.log_steps)
-    return RunContext(config, folder, faces, workers.strategy, history, console, workers)
+    return RunContext(config, folder, faces, workers, console)
 
 
 def alone(config: Config):
@@ -90,13 +84,11 @@ def settle(config: Config) -> None:
 
 
 def set_threads(intra: int) -> None:
-    """``intra`` threads inside an operation and as many operations side by side as cores remain; 0: TensorFlow's choice.
+    """``intra`` threads inside an operation, operations side by side as cores remain; 0: TensorFlow's choice.
 
     The two generators (and the two discriminators and recognizers) are independent of each other, so small networks
     run nearly twice as fast with whole operations side by side as with each operation split (docs/performance.md).
     """
-    import os
-
     import tensorflow as tf
 
     if intra > 0:
@@ -108,9 +100,8 @@ def show(metrics: list[dict], console) -> None:
     """The final table: a row a round, and the trivial baselines that any model must beat."""
     from rich.table import Table
 
-    table = Table(
-        title=f"{metrics[0]['protocol']['test_people']} test people, split {metrics[0]['protocol']['split_sha256'][:12]}"
-    )
+    protocol = metrics[0]["protocol"]
+    table = Table(title=f"{protocol['test_people']} test people, split {protocol['split_sha256'][:12]}")
     for column in ("", "SSIM sketch", "SSIM photo", "rank-1 none", "photo", "sketch", "fusion", "rank-5 fusion"):
         table.add_column(column, justify="left" if not column else "right")
     for kind, words in (("input", "input as output"), ("mean_training_image", "mean training image")):

@@ -47,8 +47,8 @@ class SynthesisTraining:
             )
             scaling = config.train.precision == "mixed_float16"
             self.gan.compile(
-                adam(rate, config.train.beta_1, config.generator.ema, scaling),
-                adam(rate, config.train.beta_1, 0.0, scaling),
+                adam(rate, config.train.beta_1, config.generator.ema, scaling, config.train.epsilon),
+                adam(rate, config.train.beta_1, 0.0, scaling, config.train.epsilon),
                 jit_compile=config.train.jit_compile,
             )
             self.gan.generator_optimizer.build(self.gan.generator_variables)
@@ -110,7 +110,7 @@ class SynthesisTraining:
             ],
             self.pools,
         )
-        self.store = self.context.train(
+        self.context.train(
             phase,
             ("loss/cycle", "loss/adversarial", "loss/identity_perception"),
             [

@@ -1,16 +1,13 @@
 """How commands end: exit codes and what stands on standard error."""
 
 import errno
-import subprocess
-import sys
-from pathlib import Path
 
+import in_process
 import pytest
 
+from iacyclegan_tf import __version__
 from iacyclegan_tf.common.command_line import Terminated, run_command
 from iacyclegan_tf.common.errors import UserError
-
-ROOT = Path(__file__).parents[2]
 
 
 def raising(error):
@@ -29,8 +26,8 @@ def raising(error):
         (
             OSError(errno.ENOSPC, "No space left on device", "runs/a/history.jsonl"),
             2,
-            "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once this is mended, "
-            "the same command goes on.\n",
+            "error: runs/a/history.jsonl cannot be used: No space left on device. What was saved before is whole; once "
+            "this is mended, the same command goes on.\n",
         ),
         (
             OSError(errno.EROFS, "Read-only file system"),
@@ -39,6 +36,7 @@ def raising(error):
             "is whole; once this is mended, the same command goes on.\n",
         ),
         (Terminated("saved at step 3"), 143, "terminated: saved at step 3\n"),
+        (UserError("a\x1b]0;b.png:\n\tgone"), 2, "error: a\\x1b]0;b.png:\n\tgone\n"),
     ],
 )
 def test_expected_ends_are_one_line_and_a_code(capsys, error, code, words):
@@ -67,12 +65,6 @@ def test_other_exceptions_keep_their_trace(error):
         run_command(raising(error))
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "iacyclegan_tf.train", *arguments], cwd=cwd, capture_output=True, text=True
-    )
-
-
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -82,13 +74,11 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     ],
 )
 def test_a_users_mistake_ends_train_with_2_and_one_sentence(tmp_path, arguments, words):
-    done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and words in done.stderr
+    done = in_process.run("train", *arguments, cwd=tmp_path)
+    in_process.refused(done, words)
+    assert done.stdout == "" and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []  # nothing was begun
 
 
 def test_version(tmp_path):
-    from iacyclegan_tf import __version__
-
-    assert run("--version", cwd=tmp_path).stdout.strip() == __version__
+    assert in_process.run("train", "--version", cwd=tmp_path).stdout.strip() == __version__

@@ -135,7 +135,7 @@ def test_every_setting_refuses_every_wrong_type(name):
     default, hint = setting(Config(), name), type(setting(Config(), name))
     wrong, allowed = WRONG[hint]
     if name == "loss.perception_weight":
-        wrong, allowed = ["many", "true", "null", "[1]", "{a: 1}", ".nan", ".inf"], "a number or 'auto'"
+        wrong, allowed = ["many", "true", "null", "[1]", "{a: 1}", ".nan", ".inf"], "a finite number or 'auto'"
     elif hint is str and _choices(name):
         wrong, allowed = [*wrong, "nonsense", "3"], "one of"
     for text in wrong:
@@ -210,7 +210,7 @@ def test_an_expansion_bomb_is_refused(written):
 
 
 def test_missing_large_and_folder(written, tmp_path):
-    with pytest.raises(UserError, match="nowhere.yaml does not exist"):
+    with pytest.raises(UserError, match=r"nowhere.yaml does not exist"):
         load_config(tmp_path / "nowhere.yaml")
     with pytest.raises(UserError, match="does not exist"):
         load_config(tmp_path)
@@ -264,11 +264,11 @@ def test_wrong_overrides(override, words):
 @pytest.mark.parametrize(
     "overrides, words",
     [
-        (["data.height=0"], "data.height is 0; it must be at least 1"),
+        (["data.height=0"], "data.height is 0; it must be divisible by 4, .* and positive"),
         (["data.height=62"], "data.height is 62; it must be divisible by 4"),
         (["data.width=30"], "data.width is 30; it must be divisible by 4"),
         (["data.source=pairs"], "data.root is empty"),
-        (["data.enlarge=0.9"], "data.enlarge is 0.9; it must be from 1.0 to 2.0"),
+        (["data.enlarge=0.9"], "data.enlarge is 0.9; it must be from 1 to 2"),
         (["data.enlarge=2.5"], "data.enlarge is 2.5"),
         (["data.validation_share=0"], "data.validation_share is 0.0"),
         (["data.validation_share=0.9"], "data.validation_share is 0.9"),
@@ -289,8 +289,8 @@ def test_wrong_overrides(override, words):
         (["recognizer.input_size=100"], "recognizer.input_size is 100; it must be divisible by 32"),
         (["recognizer.input_size=0"], "recognizer.input_size is 0"),
         (["recognizer.input_size=-32"], "recognizer.input_size is -32"),
-        (["recognizer.finetune.people=1"], "must both be at least 2"),
-        (["recognizer.finetune.images=1"], "must both be at least 2"),
+        (["recognizer.finetune.people=1"], "recognizer.finetune.people is 1; it must be at least 2"),
+        (["recognizer.finetune.images=1"], "recognizer.finetune.images is 1; it must be at least 2"),
         (["loss.perception_layer=pool9"], r"loss.perception_layer is \['pool9'\]; choose one or more of pool1"),
         (["loss.perception_layer=[]"], "choose one or more"),
         (["name=''"], "name is ''; it must be a plain folder name"),
@@ -304,6 +304,37 @@ def test_wrong_overrides(override, words):
 def test_each_rule_of_check(overrides, words):
     with pytest.raises(UserError, match=words):
         load_config(None, overrides)
+
+
+TEXTS = [name for name, value in all_settings().items() if isinstance(value, str) and not _choices(name)]
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "distribute.devices", "export.thresholds.photo_recognizer"])
+def test_no_text_holds_what_steers_a_terminal_or_cuts_a_path(name):
+    """Nor a half of a character, which no file name and no YAML file can hold."""
+    for escape in (r"\0", r"\e[31m", r"\n", r"\x7f", r"\u2028"):
+        text = f"/a{escape}b" if name == "export.server_path" else f"a{escape}b"
+        with pytest.raises(UserError, match=f"{name} is .*; it must be") as error:
+            load_config(None, [f"{name}=" + (f'["{text}"]' if "." in name and name not in TEXTS else f'"{text}"')])
+        assert str(error.value).isprintable()
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_config(None, [f"{name}=a\udcffb"])
+
+
+@pytest.mark.parametrize(
+    "name", ["lr[1e-4]", "a b", "Müller_2.0-é", "김민수", "what? *", "back\\slash", "a'b\"c", "n" * 200]
+)
+def test_names_of_runs_as_people_have_them(name, written):
+    config = dataclasses.replace(Config(), name=name)
+    check(config)
+    assert load(written, dump_config(config)).name == name
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\u200bb", "serving", ".hidden", "a/b", "a\tb"])
+def test_names_that_no_run_may_have(name):
+    with pytest.raises(UserError, match=r"name is .*; it must be a plain folder name") as error:
+        check(dataclasses.replace(Config(), name=name))
+    assert repr(name) in str(error.value)
 
 
 COUNTS = [name for name, value in all_settings().items() if type(value) is int and "seed" not in name]

@@ -64,12 +64,12 @@ def test_a_number_that_is_missing_or_not_finite_is_a_failure(measures):
     ["", "a.x", "a.x > 0.5", "a.x == 1", "a.x >= half", ">= 0.5", "a.x change", "a.x >= 1.2.3", "a.x >= 0.5 or more"],
 )
 def test_what_is_no_rule_is_refused(text):
-    with pytest.raises(UserError, match="export.thresholds.photo_recognizer"):
+    with pytest.raises(UserError, match=r"export.thresholds.photo_recognizer"):
         parse_rule(text, "export.thresholds.photo_recognizer")
 
 
 def test_settings_are_checked_when_they_are_read():
-    with pytest.raises(UserError, match="export.thresholds.photo_to_sketch"):
+    with pytest.raises(UserError, match=r"export.thresholds.photo_to_sketch"):
         load_config(None, ["export.thresholds.photo_to_sketch=[ssim is good]"])
     rules = ("retrieval.photo.rank1 >= 0.5", "retrieval.photo.mrr >= 0.6")
     config = load_config(None, [f"export.thresholds.photo_recognizer={', '.join(rules)}"])

@@ -150,6 +150,7 @@ def test_the_command_reads_odd_but_good_files_and_prints_in_any_encoding(tmp_pat
 # ---------------------------------------------------------------- many, few, the same
 
 
+@pytest.mark.slow
 def test_a_folder_of_100_000_files_is_paired_in_seconds(tmp_path):
     """Hard links to one file a side; of the photos every tenth has no sketch."""
     begun = time.process_time()

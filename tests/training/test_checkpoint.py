@@ -14,7 +14,7 @@ from golden import GOLDEN, STATELESS, discriminator, generator, recognizer
 
 from iacyclegan_tf.common.atomic_files import new_folder, write_text
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.saved_state import read_folder, write_folder
+from iacyclegan_tf.models.saved_state import Damaged, read_folder, write_folder
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 
 
@@ -67,39 +67,23 @@ def test_newest_state_is_restored_with_its_json(store):
     assert state.holds(20) and store.steps() == [10, 20]
 
 
-def test_only_the_last_two_are_kept(store):
-    store.save(30, State().set(30), {})
-    assert store.steps() == [20, 30]
-    assert sorted(path.name for path in store.folder.iterdir()) == ["000000020", "000000030"]
-
-
-def test_three_are_kept_where_asked(tmp_path):
-    store = CheckpointStore(tmp_path, keep=3)
-    for step in range(1, 6):
-        store.save(step, State().set(step), {})
-    assert store.steps() == [3, 4, 5]
-
-
-def test_steps_sort_as_numbers(tmp_path):
-    store = CheckpointStore(tmp_path, keep=4)
-    for step in (999_999_999, 5, 1_000_000_000):
+def test_only_the_last_are_kept_and_steps_sort_as_numbers(tmp_path):
+    store = CheckpointStore(tmp_path / "checkpoints", keep=3)
+    for step in (3, 4, 999_999_999, 5, 1_000_000_000):
         store.save(step, State().set(step), {})
     assert store.steps() == [5, 999_999_999, 1_000_000_000]
+    assert sorted(path.name for path in store.folder.iterdir()) == ["000000005", "1000000000", "999999999"]
     state = State()
     store.restore(state.objects)
     assert state.holds(1_000_000_000)
 
 
-def test_nothing_saved_restores_nothing(tmp_path):
+def test_nothing_saved_or_all_cleared_restores_nothing(store, tmp_path):
     state = State(7)
-    assert CheckpointStore(tmp_path / "none").restore(state.objects) is None
-    assert state.holds(7)
-
-
-def test_clear_removes_all(store):
     store.clear()
-    assert not store.folder.exists() and store.steps() == []
     store.clear()  # once more does no harm
+    for one in (store, CheckpointStore(tmp_path / "none")):
+        assert one.restore(state.objects) is None and state.holds(7) and not one.folder.exists()
 
 
 DAMAGES = {
@@ -130,20 +114,55 @@ def test_a_damaged_newest_state_is_said_and_the_one_before_it_used(store, damage
     assert (store.folder / "damaged-000000020").is_dir()
 
 
-def test_all_damaged_is_an_error_and_not_a_start_from_nothing(store):
-    for step in (10, 20):
-        truncate(data_file(store, step))
-    with pytest.raises(UserError, match=f"No checkpoint under {store.folder} can be read; remove that folder"):
-        store.restore(State().objects, lambda sentence: None)
-
-
-def test_all_damaged_is_still_an_error_when_tried_again(store):
+def test_all_damaged_is_an_error_also_when_tried_again(store):
     """The same command started twice must not begin anew the second time."""
     for step in (10, 20):
         truncate(data_file(store, step))
     for _ in range(2):
-        with pytest.raises(UserError, match="No checkpoint under"):
+        with pytest.raises(UserError, match=f"No checkpoint under {store.folder} can be read; remove that folder"):
             store.restore(State().objects, lambda sentence: None)
+
+
+def whole_but(store, fault: str) -> tf.train.Checkpoint:
+    """The newest state's files are those that were written, and yet it cannot be restored into what this gives."""
+    newest = store.folder / "000000020"
+    if fault == "other networks":
+        return tf.train.Checkpoint(number=tf.Variable(1), other=tf.Variable(2))
+    if fault == "no memory":
+        objects = State().objects
+        objects.read = lambda path: (_ for _ in ()).throw(tf.errors.ResourceExhaustedError(None, None, "no memory"))
+        return objects
+    if fault == "renamed by hand":
+        newest.rename(store.folder / "000000030")
+    return State().objects
+
+
+@pytest.mark.parametrize("fault", ["other networks", "no memory", "renamed by hand"])
+def test_a_state_whose_sums_match_stays_whatever_its_reading_says(store, fault):
+    objects = whole_but(store, fault)
+    before = sorted(path.name for path in store.folder.iterdir())
+    with pytest.raises(UserError, match=r"The saved state .*(files are whole|it is of step 20)") as error:
+        store.restore(objects, lambda sentence: None)
+    assert "\n" not in str(error.value) and not isinstance(error.value, Damaged)
+    assert sorted(path.name for path in store.folder.iterdir()) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_state_without_permission_stays(store):
+    path = data_file(store, 20)
+    path.chmod(0)
+    with pytest.raises(UserError, match="Permission denied"):
+        store.restore(State().objects, lambda sentence: None)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["lr[1e-4]", "a*b?c", "back\\slash"])
+def test_a_run_goes_on_under_a_name_that_is_a_pattern(tmp_path, name):
+    store = CheckpointStore(tmp_path / name / "checkpoints")
+    for step in (10, 20):
+        store.save(step, State().set(step), {})
+    state = State()
+    assert store.restore(state.objects, lambda sentence: pytest.fail(sentence)) == {"step": 20} and state.holds(20)
 
 
 def test_the_same_step_may_be_damaged_twice(store):
@@ -167,13 +186,14 @@ def test_leftovers_of_a_killed_save_are_ignored_and_cleared(store):
     assert store.restore(State().objects)["step"] == 30
 
 
+@pytest.mark.slow
 def test_kill_in_the_midst_of_saving_leaves_the_last_whole_state(tmp_path):
     """A process saves without end and is killed; whatever was whole can be read, and nothing else counts."""
     script = textwrap.dedent("""
         import sys
         from pathlib import Path
         import tensorflow as tf
-        from iacyclegan_tf.checkpoint import CheckpointStore
+        from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
         store, vector = CheckpointStore(Path(sys.argv[1])), tf.Variable(tf.zeros([300_000]))
         objects = tf.train.Checkpoint(vector=vector)
         for step in range(1, 10_000):
@@ -182,19 +202,14 @@ def test_kill_in_the_midst_of_saving_leaves_the_last_whole_state(tmp_path):
             if step == 3:
                 print("saving", flush=True)
     """)
-    for delay in (0.0, 0.013):
+    for delay in (0.05, 0.063):
         folder = tmp_path / f"after {delay}"
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, str(folder)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-        )
+        process = subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "saving\n"
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.05 + delay)
+            process.wait(delay)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         vector, said = tf.Variable(tf.zeros([300_000])), []
         extra = CheckpointStore(folder).restore(tf.train.Checkpoint(vector=vector), said.append)
         assert extra["step"] >= 3 and (vector.numpy() == extra["step"]).all() and not said
@@ -220,12 +235,12 @@ def test_an_existing_folder_is_not_changed(tmp_path):
 
 def test_a_refusing_disk_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="could not be written.*Everything saved before is still there"):
+    with pytest.raises(UserError, match=r"could not be written.*Everything saved before is still there"):
         write_folder(tmp_path / "file" / "state", State().objects)
 
 
-def test_missing_folder_is_a_user_error(tmp_path):
-    with pytest.raises(UserError, match="nowhere cannot be read"):
+def test_missing_folder_is_damage(tmp_path):
+    with pytest.raises(Damaged, match="nowhere cannot be read"):
         read_folder(tmp_path / "nowhere", State().objects)
 
 
@@ -242,7 +257,9 @@ def test_missing_folder_is_a_user_error(tmp_path):
 )
 def test_a_state_of_another_build_is_a_user_error(tmp_path, saved, wanted):
     write_folder(tmp_path / "state", tf.train.Checkpoint(network=saved()))
-    with pytest.raises(UserError, match="The saved state .*state cannot be read: .+") as error:
+    with pytest.raises(
+        UserError, match=r"The saved state .*state cannot be read, though its files are whole: .+"
+    ) as error:
         read_folder(tmp_path / "state", tf.train.Checkpoint(network=wanted()))
     assert "\n" not in str(error.value)
 
@@ -276,19 +293,17 @@ def test_write_text_that_fails_leaves_the_old_content(tmp_path, monkeypatch):
 
 def test_new_folder_is_there_only_when_it_is_whole(tmp_path):
     folder = tmp_path / "out"
-    with pytest.raises(RuntimeError):
-        with new_folder(folder) as aside:
-            (aside / "half").write_text("")
-            assert not folder.exists() and aside.name.startswith(".")
-            raise RuntimeError
+    with pytest.raises(RuntimeError), new_folder(folder) as aside:
+        (aside / "half").write_text("")
+        assert not folder.exists() and aside.name.startswith(".")
+        raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     with new_folder(folder) as aside:
         (aside / "deep").mkdir()
         (aside / "deep" / "whole").write_text("x")
     assert (folder / "deep" / "whole").read_text() == "x" and list(tmp_path.iterdir()) == [folder]
-    with pytest.raises(FileExistsError):
-        with new_folder(folder):
-            raise AssertionError("an existing folder must not be begun")
+    with pytest.raises(FileExistsError), new_folder(folder):
+        raise AssertionError("an existing folder must not be begun")
 
 
 def test_new_folder_clears_what_a_kill_left(tmp_path):
@@ -312,21 +327,21 @@ def test_every_module_comes_back_from_a_checkpoint(name, tmp_path):
     np.testing.assert_array_equal(fresh(), before)
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_every_module_gives_in_a_graph_what_it_gives_eagerly(name):
-    golden = GOLDEN[name](1)
-    np.testing.assert_allclose(tf.function(golden.run)(golden.input), golden(), rtol=1e-4, atol=2e-5)
+QUICK = ("instance_normalization", "upsampling_transpose", "discriminator", "image_pool")
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_every_module_comes_back_from_a_saved_model(name, tmp_path):
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in GOLDEN]
+)
+def test_every_module_gives_in_a_graph_and_from_a_saved_model_what_it_gives_eagerly(name, tmp_path):
     golden = GOLDEN[name](1)
-    holder = tf.Module()
+    eager, holder = golden(), tf.Module()
     holder.module = golden.module
     holder.run = tf.function(golden.run, input_signature=[tf.TensorSpec(golden.input.shape, golden.input.dtype)])
+    np.testing.assert_allclose(holder.run(golden.input), eager, rtol=1e-4, atol=2e-5)
     tf.saved_model.save(holder, str(tmp_path / "saved"), signatures={"run": holder.run})
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    np.testing.assert_allclose(loaded.run(golden.input), golden(), rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(loaded.run(golden.input), eager, rtol=1e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("lost", [tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError])

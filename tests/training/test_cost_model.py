@@ -1,16 +1,13 @@
-"""The dry run's rehearsal: its arithmetic, its faces of noise, its own process, and what it says."""
+"""The dry run's rehearsal: its arithmetic, its own process, and what it says."""
 
 import re
 
-import numpy as np
 import pytest
 import tiny
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.data.faces import load_faces
-from iacyclegan_tf.training.cost.prediction import RunCost, measured, noise, sizes
-from iacyclegan_tf.training.cost.rehearsal import PhaseCost
+from iacyclegan_tf.training.cost.prediction import PhaseCost, RunCost, measured
 
 PHASES = (
     PhaseCost("classification", 0.01, 100, 10),
@@ -29,18 +26,7 @@ def test_an_epoch_and_the_whole_training():
     assert RunCost(PHASES[1:2], 1.0).total(config) == pytest.approx(60.0)  # weights from a file, nothing fine-tuned
 
 
-def test_noise_has_the_sizes_of_the_faces():
-    config = load_config(None, [setting for setting in tiny.RUN if setting.startswith("data.")])
-    faces = load_faces(config.data, 0)
-    made = noise(sizes(faces))
-    assert sizes(made) == sizes(faces) and made.fit == faces.fit and made.counts() == faces.counts()
-    for part in ("fitting", "validation", "test"):
-        one, two = getattr(made, part), getattr(faces, part)
-        assert one.photos.nbytes == two.photos.nbytes and one.photos.dtype == np.uint8
-        assert np.bincount(one.labels).tolist() == np.bincount(two.labels).tolist()
-    assert not np.array_equal(made.fitting.photos[0], made.fitting.sketches[0])
-
-
+@pytest.mark.slow
 def test_the_command_predicts_time_and_memory_and_leaves_nothing(tmp_path):
     result = tiny.train(tmp_path, "--dry-run")
     assert result.returncode == 0, result.stderr
@@ -60,10 +46,7 @@ def test_the_command_predicts_time_and_memory_and_leaves_nothing(tmp_path):
 
 
 def test_a_timing_that_ends_early_says_why():
-    """The networks cannot be built: the reason is the process's own."""
-    config = load_config(None, [*tiny.RUN, "discriminator.layers=6"])
-    with pytest.raises(
-        UserError,
-        match="The timing did not come to its end: Images are 32×32 pixels, but discriminator.layers=6 .*--no-timing",
-    ):
-        measured(config, load_faces(config.data, 0))
+    """The images cannot be read: the reason is the process's own."""
+    config = load_config(None, [*tiny.RUN, "data.source=pairs", "data.root=/no/such/folder"])
+    with pytest.raises(UserError, match=r"The timing did not come to its end: .*/no/such/folder.*--no-timing"):
+        measured(config)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import in_process
 import pytest
 import tiny
 
@@ -20,7 +21,8 @@ from iacyclegan_tf.training.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 HOLD = (
-    "import sys, time; from iacyclegan_tf.config.reading import load_config; from iacyclegan_tf.training.run_folder import RunFolder; "
+    "import sys, time; from iacyclegan_tf.config.reading import load_config; "
+    "from iacyclegan_tf.training.run_folder import RunFolder; "
     "folder = RunFolder(load_config(None, sys.argv[1:])); print('held', flush=True); time.sleep(600)"
 )
 
@@ -52,14 +54,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone_even_by_sigkill(tmp
         assert first.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"shared is in use by another process .process {first.pid} on .*"):
             RunFolder(load_config(None, settings))
-        command = subprocess.run(
-            [sys.executable, "-m", "iacyclegan_tf.train", *settings, "seed=1"], capture_output=True, text=True, cwd=ROOT
-        )
-        assert (
-            command.returncode == 2
-            and command.stderr.startswith("error: ")
-            and "in use by another process" in command.stderr
-        )
+        in_process.refused(in_process.run("train", *settings, "seed=1"), "in use by another process")
         first.send_signal(signal.SIGKILL)
         first.wait()
     folder = RunFolder(load_config(None, settings))  # and no lock is left behind
@@ -97,8 +92,8 @@ def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number,
     script = """
         import signal, sys, time
         from pathlib import Path
-        from iacyclegan_tf.atomic_files import new_folder
-        from iacyclegan_tf.commands import run_command
+        from iacyclegan_tf.common.atomic_files import new_folder
+        from iacyclegan_tf.common.command_line import run_command
 
         def main():
             with new_folder(Path(sys.argv[1]) / "1") as aside:
@@ -124,7 +119,7 @@ def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number,
 
 
 def small_disk(command: list[str], folder: Path, size: str, before: str = "") -> subprocess.CompletedProcess:
-    """``command`` in a mount namespace where ``folder`` is a tmpfs of ``size``; the machine's own mounts stay as they are."""
+    """``command`` in a mount namespace where ``folder`` is a tmpfs of ``size``; the machine's own mounts stay."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("this machine allows no mount namespace")
     folder.mkdir(exist_ok=True)
@@ -142,9 +137,9 @@ FILL = """
 import sys
 from pathlib import Path
 import tensorflow as tf
-from iacyclegan_tf.checkpoint import CheckpointStore
-from iacyclegan_tf.commands import run_command
-from iacyclegan_tf.errors import UserError
+from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
+from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.errors import UserError
 
 store = CheckpointStore(Path(sys.argv[1]) / "checkpoints", keep=100)
 vector = tf.Variable(tf.zeros([30_000]))
@@ -220,7 +215,7 @@ def test_every_changed_byte_of_a_saved_state_is_noticed(tmp_path):
     assert flips > 100 and read_folder(tmp_path / "state", objects)["step"] == 20
     sums = tmp_path / "state/SHA256SUMS"
     sums.rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="state cannot be read: .*SHA256SUMS"):
+    with pytest.raises(UserError, match=r"state cannot be read: .*SHA256SUMS"):
         read_folder(tmp_path / "state", objects)
     (tmp_path / "elsewhere").rename(sums)
     check = subprocess.run(

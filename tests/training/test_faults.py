@@ -1,24 +1,30 @@
-"""Numbers that are not finite: no weight changes, the step and its images are named, and the policy decides how it goes on."""
+"""Numbers that are not finite: no weight changes, step and images are named, and the policy decides how it goes on."""
 
+import io
 import json
+import signal
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from rich.console import Console
 
+from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.config.settings import TrainConfig
+from iacyclegan_tf.config.settings import Config, TrainConfig
 from iacyclegan_tf.data.face_pairs import FacePairs
 from iacyclegan_tf.data.streams.batches import Augmentation, batch_places, paired_stream
 from iacyclegan_tf.method.gradient_step import descent, take
+from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 from iacyclegan_tf.training.engine.checks import DiscriminatorAtZero
-from iacyclegan_tf.training.engine.history import History
+from iacyclegan_tf.training.engine.history import PhaseCallback
 from iacyclegan_tf.training.engine.optimizers import Lowered, adam
-from iacyclegan_tf.training.engine.phase import Phase, train_phase
+from iacyclegan_tf.training.engine.phase import Engine, Phase
 from iacyclegan_tf.training.engine.snapshots import Snapshots
+from iacyclegan_tf.training.run_folder import RunFolder
 
 # ---------------------------------------------------------------- one step
 
@@ -38,7 +44,7 @@ def assert_unchanged(before: list, after: list) -> None:
 )
 @pytest.mark.parametrize("graph", [True, False])
 def test_all_optimizers_step_or_none(root, more, finite, graph):
-    """√(x w): at x = 0 the loss is finite and the gradient is not; below neither is; with ∞ added the loss alone is not.
+    """√(x w): at x = 0 the loss is finite and the gradient is not; below neither is; with ∞ added only the loss is not.
 
     The other optimizer's numbers are sound.
     """
@@ -88,7 +94,7 @@ def test_loss_scaling_may_overflow_while_the_scale_can_fall():
     before = variable.numpy()
     assert step(60_000.0) == (0.0, 2.0) and step(60_000.0) == (0.0, 1.0)  # 4 · 60,000 and 2 · 60,000 are beyond float16
     assert variable.numpy() == before
-    norm, scale = step(np.inf)
+    norm, _ = step(np.inf)
     assert not np.isfinite(norm) and variable.numpy() == before
 
 
@@ -113,12 +119,13 @@ def test_a_bad_image_changes_nothing_of_the_gan_but_what_is_told():
 
 
 class Bowl(tf.keras.Model):
-    """Minimises steepness · w² / 2 by plain descent: w is multiplied by 1 − rate · steepness at every step."""
+    """Minimizes steepness · w² / 2 by plain descent: w is multiplied by 1 − rate · steepness at every step."""
 
     def __init__(self, rate: float):
         super().__init__()
-        self.w = tf.Variable([1.0])
-        self.compile(tf.keras.optimizers.SGD(Lowered(rate), jit_compile=False))
+        self.w, schedule = tf.Variable([1.0]), Lowered(rate)
+        self.compile(tf.keras.optimizers.SGD(schedule, jit_compile=False))
+        self.optimizer.lowered = schedule
         self.optimizer.build([self.w])
 
     def train_step(self, steepness):
@@ -133,10 +140,12 @@ class Run:
     """A phase of 200 steps with a checkpoint every 10; ``spoilt``: the step whose image is not finite."""
 
     def __init__(self, folder, rate: float, spoilt: int = 0, **settings):
-        self.model, self.said = Bowl(rate), []
-        self.store = CheckpointStore(folder / "checkpoints")
-        self.settings = TrainConfig(checkpoint_steps=10, **settings)
-        self.history = History(folder / "history.jsonl", lambda phase: folder / "tensorboard", 10)
+        config = Config(name="run", runs_dir=str(folder), savedmodels_dir=str(folder / "savedmodels"))
+        self.model, self.output = Bowl(rate), io.StringIO()
+        settings = TrainConfig(checkpoint_steps=10, log_steps=10, **settings)
+        workers = Workers(tf.distribute.get_strategy())
+        self.engine = Engine(settings, RunFolder(config), workers, Console(file=self.output, width=1000))
+        self.store = CheckpointStore(folder / "run/checkpoints/round_1/bowl")
         values = np.ones(200, np.float32)
         values[spoilt - 1] = np.nan if spoilt else 1.0
         self.phase = Phase(
@@ -151,7 +160,16 @@ class Run:
         )
 
     def train(self) -> None:
-        train_phase(self.phase, self.store, self.history, [], self.settings, self.said.append)
+        self.engine.train(self.phase)
+
+    @property
+    def said(self) -> list[str]:
+        """Without the lines of progress."""
+        return [
+            line
+            for line in self.output.getvalue().splitlines()
+            if "peak memory" not in line and "step 200/" not in line
+        ]
 
     @property
     def w(self) -> float:
@@ -176,13 +194,36 @@ def test_the_default_stops_names_step_and_images_and_keeps_the_last_good_checkpo
     again.train()  # the image has been mended, and the same command goes on
     assert again.said == ["round_1/bowl: goes on from step 30 of 200"]
     assert again.w == pytest.approx(0.99**200, rel=1e-4)
-    assert [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").read_text().splitlines()] == [
+    assert [json.loads(line)["step"] for line in (tmp_path / "run/history.jsonl").read_text().splitlines()] == [
         *range(10, 201, 10)
     ]
 
 
+def test_a_log_that_cannot_be_read_stops_no_resumption(tmp_path):
+    """A byte that is not UTF-8, a line of no object, half a line: they go, and what is whole stays."""
+    with pytest.raises(UserError):
+        Run(tmp_path, rate=0.01, spoilt=37).train()
+    log = tmp_path / "run/history.jsonl"
+    whole = log.read_bytes()
+    spoilt = whole.splitlines(keepends=True)
+    log.write_bytes(
+        spoilt[0]
+        + b"\xff\n[1]\n7\n{}\n"
+        + b"[" * 9000
+        + b"\n"
+        + spoilt[1]
+        + b'{"phase": "round_1/bowl", "step": "x"}\n{"ph'
+    )
+    Run(tmp_path, rate=0.01).train()
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [
+        *range(10, 21, 10),
+        *range(40, 201, 10),
+    ]
+    assert log.read_bytes().startswith(spoilt[0] + spoilt[1])
+
+
 def test_without_a_checkpoint_it_says_so(tmp_path):
-    with pytest.raises(UserError, match="step 3: .*There is no checkpoint yet"):
+    with pytest.raises(UserError, match=r"step 3: .*There is no checkpoint yet"):
         Run(tmp_path, rate=0.01, spoilt=3).train()
 
 
@@ -200,26 +241,41 @@ def test_lower_rate_returns_to_the_checkpoint_and_converges_where_the_full_rate_
     again = Run(tmp_path, rate=3.0, non_finite="lower_rate")
     assert again.store.restore(again.phase.state)["returns"] == 1  # so that a resume goes on with the lower rate
     again.train()
-    assert again.model.optimizer._learning_rate.factor.numpy() == 0.5
+    assert again.model.optimizer.lowered.factor.numpy() == 0.5
 
 
 def test_tries_are_bounded(tmp_path):
     """1 − 40/8 = −4: three halvings are not enough."""
     run = Run(tmp_path, rate=40.0, non_finite="lower_rate")
     with pytest.raises(
-        UserError, match="returned to 3 times, at last with 0.125 times.*train.non_finite_tries allows no more"
+        UserError, match=r"returned to 3 times, at last with 0.125 times.*train.non_finite_tries allows no more"
     ):
         run.train()
     assert sum("returns to it" in line for line in run.said) == 3
 
 
 def test_signals_are_python_s_own_again_after_a_fault(tmp_path):
-    import signal
-
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with pytest.raises(UserError):
         Run(tmp_path, rate=0.01, spoilt=3).train()
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.mark.parametrize("step", [7, 200])
+def test_a_signal_is_heeded_after_the_step_in_which_it_comes_and_after_the_last(tmp_path, step):
+    run = Run(tmp_path, rate=0.01)
+
+    class Sender(PhaseCallback):
+        def after_step(self, logs):
+            if self.step == step < 200:
+                signal.raise_signal(signal.SIGTERM)
+
+        def on_train_end(self, logs=None):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Terminated, match=f"saved at step {step} of 200"):
+        run.engine.train(run.phase, callbacks=[Sender()])
+    assert run.store.steps()[-1] == step
 
 
 @pytest.mark.parametrize("step", [0, 3, 11])
@@ -256,10 +312,10 @@ def test_a_discriminator_at_zero_is_warned_of_once_with_the_figure():
 def test_a_collapsed_generator_is_warned_of_with_both_figures(tmp_path, generator, collapsed):
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 12, 3)).astype(np.uint8)
     gan = types.SimpleNamespace(photo_to_sketch=generator, sketch_to_photo=lambda y: y)
-    history, said = types.SimpleNamespace(step=8, image=lambda *_: None), []
+    history, said = types.SimpleNamespace(image=lambda *_: None), []
     people = FacePairs(images, images[:, ::-1], tuple("abcde"))
     watch = Snapshots(gan, people, history, tmp_path / "grid.png", 5, 4, said.append)
-    watch.enter("round_1/synthesis", 0, 100)
+    watch.enter("round_1/synthesis", 7, 100)
     watch.on_train_batch_end(7)
     assert len(said) == collapsed
     if collapsed:

@@ -5,12 +5,13 @@ import json
 
 import pytest
 import tensorflow as tf
+from rich.console import Console
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.training.engine.checks import NonFinite, PerceptionLimit, StopOnNonFinite
 from iacyclegan_tf.training.engine.history import History
 from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear
-from iacyclegan_tf.training.engine.progress import PeakMemory, Progress, clock, peak_memory_gb
+from iacyclegan_tf.training.engine.progress import Progress, clock, peak_memory_gb
 
 
 class Model:
@@ -22,9 +23,14 @@ class Model:
 
 def history_at(folder, every: int, total: int) -> History:
     history = History(folder / "history.jsonl", lambda phase: folder / "tensorboard" / phase, every)
-    history.total_steps = total
     history.set_model(Model())
+    history.total = total
     return history
+
+
+def begin(history: History, phase: str, start: int = 0, window: dict | None = None) -> None:
+    history.enter(phase, start, history.total)
+    history.begin(window)
 
 
 def value(step: int) -> float:
@@ -46,7 +52,7 @@ def lines(folder) -> list[dict]:
 @pytest.mark.parametrize("every, total", [(4, 12), (5, 12), (1, 3), (100, 7)])
 def test_lines_are_means_over_windows_and_the_last_may_be_short(tmp_path, every, total):
     history = history_at(tmp_path, every, total)
-    history.begin("phase", 0, None)
+    begin(history, "phase")
     run(history, 0, total)
     ends = sorted({*range(every, total + 1, every), total})
     assert [line["step"] for line in lines(tmp_path)] == ends
@@ -62,27 +68,27 @@ def test_a_resumed_run_writes_the_lines_of_an_unbroken_one(tmp_path, killed_at, 
     for folder in (whole, broken):
         folder.mkdir()
     unbroken = history_at(whole, 4, 12)
-    unbroken.begin("phase", 0, None)
+    begin(unbroken, "phase")
     run(unbroken, 0, 12)
     first = history_at(broken, 4, 12)
-    first.begin("phase", 0, None)
+    begin(first, "phase")
     run(first, 0, saved_at)
     window = json.loads(json.dumps(first.window())) if saved_at else None
     run(first, saved_at, killed_at)
     second = history_at(broken, 4, 12)
-    second.begin("phase", saved_at, window)
+    begin(second, "phase", saved_at, window)
     run(second, saved_at, 12)
     assert (broken / "history.jsonl").read_text() == (whole / "history.jsonl").read_text()
 
 
 def test_half_a_line_of_a_killed_run_is_removed(tmp_path):
     history = history_at(tmp_path, 2, 4)
-    history.begin("phase", 0, None)
+    begin(history, "phase")
     run(history, 0, 2)
     with open(tmp_path / "history.jsonl", "a") as file:
         file.write('{"phase": "phase", "st')
     again = history_at(tmp_path, 2, 4)
-    again.begin("phase", 2, {"sums": {}, "count": 0})
+    begin(again, "phase", 2, {"sums": {}, "count": 0})
     run(again, 2, 4)
     assert [line["step"] for line in lines(tmp_path)] == [2, 4]
 
@@ -90,24 +96,24 @@ def test_half_a_line_of_a_killed_run_is_removed(tmp_path):
 def test_lines_of_other_phases_stay(tmp_path):
     history = history_at(tmp_path, 2, 4)
     for phase in ("first", "second"):
-        history.begin(phase, 0, None)
+        begin(history, phase)
         run(history, 0, 4)
-    history.begin("second", 2, {"sums": {}, "count": 0})
+    begin(history, "second", 2, {"sums": {}, "count": 0})
     assert [(line["phase"], line["step"]) for line in lines(tmp_path)] == [("first", 2), ("first", 4), ("second", 2)]
 
 
 def test_a_phase_begun_anew_forgets_the_window_of_the_one_before(tmp_path):
     history = history_at(tmp_path, 4, 100)
-    history.begin("first", 0, None)
+    begin(history, "first")
     run(history, 0, 3)
-    history.begin("second", 0, None)
+    begin(history, "second")
     run(history, 0, 4)
     assert lines(tmp_path)[0]["other"] == 1.5 and lines(tmp_path)[0]["phase"] == "second"
 
 
 def test_tensorboard_gets_the_same_means(tmp_path):
     history = history_at(tmp_path, 3, 6)
-    history.begin("phase", 0, None)
+    begin(history, "phase")
     run(history, 0, 6)
     history.flush()
     found = {}
@@ -143,7 +149,7 @@ def test_learning_rate_is_that_of_the_generators_and_of_a_schedule(tmp_path):
     weight = tf.Variable(0.0)
     history = history_at(tmp_path, 1, 4)
     history.set_model(model)
-    history.begin("phase", 0, None)
+    begin(history, "phase")
     for step in range(4):
         model.generator_optimizer.apply_gradients([(tf.constant(1.0), weight)])
         history.on_train_batch_end(step, {"loss": 1.0})
@@ -157,7 +163,7 @@ def test_learning_rate_is_that_of_the_generators_and_of_a_schedule(tmp_path):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_stop_on_values_that_are_not_finite_names_the_value(bad):
     callback = StopOnNonFinite()
-    callback.phase_name = "round_1/synthesis"
+    callback.enter("round_1/synthesis", 0, 9)
     callback.on_train_batch_end(0, {"loss": 1.0, "other": 0.0})
     callback.on_train_batch_end(0, None)
     with pytest.raises(NonFinite, match=f"round_1/synthesis, step 3: other became {bad}") as fault:
@@ -186,7 +192,7 @@ def logs(perception: float, others: float = 4.0) -> dict:
 def test_perception_limit_stops_at_the_first_step_above_it():
     PerceptionLimit(20.0).on_train_batch_end(0, logs(79.9))
     PerceptionLimit(20.0).on_train_batch_end(0, logs(80.0))
-    with pytest.raises(UserError, match="80.4.*more than 20 times.*loss.perception_weight=auto"):
+    with pytest.raises(UserError, match=r"80.4.*more than 20 times.*loss.perception_weight=auto"):
         PerceptionLimit(20.0).on_train_batch_end(0, logs(80.4))
 
 
@@ -195,21 +201,11 @@ def test_perception_limit_looks_at_the_first_step_of_a_round_only():
     callback.on_train_batch_end(0, logs(1.0))
     callback.on_train_batch_end(1, logs(1e9))
     resumed = PerceptionLimit(20.0)
-    resumed.first_step = 40
+    resumed.enter("round_1/synthesis", 40, 90)
     resumed.on_train_batch_end(0, logs(1e9))
 
 
 # ---------------------------------------------------------------- what is said
-
-
-def test_peak_memory_is_said_once_after_step_2():
-    said = []
-    callback = PeakMemory(said.append)
-    callback.phase_name = "phase"
-    for step in range(5):
-        callback.on_train_batch_end(step)
-        assert len(said) == (step >= 1)
-    assert said[0].startswith("phase: peak memory after step 2: ") and said[0].endswith(" GB")
 
 
 def test_peak_memory_counts_gigabytes():
@@ -226,13 +222,13 @@ def test_clock(seconds, text):
     assert clock(seconds) == text
 
 
-def test_progress_off_a_terminal_says_the_last_step_with_its_values():
-    from rich.console import Console
-
+def test_progress_off_a_terminal_says_the_peak_memory_once_and_the_last_step_with_its_values():
     out = io.StringIO()
     progress = Progress(Console(file=out, width=200), watched=("loss/cycle", "missing"))
-    progress.phase_name, progress.first_step, progress.total_steps = "phase", 2, 5
-    for epoch in range(3):  # Keras begins training anew for the rest of an epoch
-        progress.on_train_begin()
-        progress.on_train_batch_end(epoch, {"loss/cycle": tf.constant(0.5), "x": 1.0})
-    assert out.getvalue() == "phase: step 5/5, 0:00 spent  cycle 0.500\n"
+    progress.enter("phase", 2, 5)
+    progress.on_train_begin()
+    for step in range(3):
+        progress.on_train_batch_end(step, {"loss/cycle": tf.constant(0.5), "x": 1.0})
+    memory, last = out.getvalue().splitlines()
+    assert memory.startswith("phase: peak memory after step 2: ") and memory.endswith(" GB")
+    assert last == "phase: step 5/5, 0:00 spent  cycle 0.500"

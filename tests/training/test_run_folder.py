@@ -65,7 +65,7 @@ def test_rounds_may_be_added_and_not_taken_away(config):
     assert load_config(folder.path / "config.yaml") == changed(
         config, "rounds.count=3"
     )  # what readers go by; nothing else changes
-    with pytest.raises(UserError, match="rounds.count: 3 -> 2"):
+    with pytest.raises(UserError, match=r"rounds.count: 3 -> 2"):
         RunFolder(few)
     with pytest.raises(UserError, match="seed: 0 -> 5"):
         RunFolder(changed(config, "rounds.count=4", "seed=5"))
@@ -106,7 +106,7 @@ def test_settings_of_an_older_version_without_a_new_key_go_on_with_its_default(c
 def test_broken_settings_of_a_begun_run_are_a_user_error(config):
     saved = RunFolder(config).path / "config.yaml"
     saved.write_text("name: {")
-    with pytest.raises(UserError, match="config.yaml is not valid YAML"):
+    with pytest.raises(UserError, match=r"config.yaml is not valid YAML"):
         RunFolder(config)
 
 
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path, name, place):
     """A file in its place; a name longer than file systems allow."""
     (tmp_path / "file").write_text("")
     (tmp_path / "runs").mkdir()
-    with pytest.raises(UserError, match="cannot be written.*runs_dir=FOLDER"):
+    with pytest.raises(UserError, match=r"cannot be written.*runs_dir=FOLDER"):
         RunFolder(load_config(None, [f"name={name}", f"runs_dir={tmp_path / place}"]))
 
 
@@ -154,7 +154,7 @@ def test_other_data_are_refused_with_both(config):
 WRITER = """
 import sys
 from pathlib import Path
-from iacyclegan_tf.atomic_files import new_path
+from iacyclegan_tf.common.atomic_files import new_path
 with new_path(Path(sys.argv[1])) as aside:
     aside.write_text("half")
     print("writing", flush=True)

@@ -8,7 +8,7 @@ from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear
 
 
 def cyclegan(step, rate, constant, decay):
-    """networks.get_scheduler, lambda_rule: 1 − max(0, n − constant) / (decay + 1), n counted from 1 as epochs are there.
+    """networks.get_scheduler, lambda_rule: 1 − max(0, n − constant) / (decay + 1), n counted from 1 as epochs are.
 
     The first decaying step has decay / (decay + 1) of the rate, the last one 1 / (decay + 1), the one after it 0.
     """

@@ -1,4 +1,4 @@
-"""The real command with recognizers that match pairs, centred embeddings and sharpened outputs: killed, it ends alike."""
+"""The command with recognizers that match pairs, centred embeddings, sharpened outputs: killed, it ends alike."""
 
 import json
 
@@ -8,11 +8,21 @@ import tiny
 from kill_training import kill_again_and_again
 from same_run import tensors
 
-SETTINGS = (
-    "rounds.count=1 train.decay_epochs=0 generator.sharpness=0.9 recognizer.pretrain.task=matching recognizer.embedding=pool2 "
-    "recognizer.centred=true recognizer.nuisance=4 loss.perception_layer=[pool2] recognizer.views.crop=0.6 recognizer.views.shift=0.03 "
-    "recognizer.views.light=0.2 export.infra_validation=false"
-).split()
+pytestmark = pytest.mark.slow  # a run of its own, and kills
+SETTINGS = [
+    "rounds.count=1",
+    "train.decay_epochs=0",
+    "generator.sharpness=0.9",
+    "recognizer.pretrain.task=matching",
+    "recognizer.embedding=pool2",
+    "recognizer.centred=true",
+    "recognizer.nuisance=4",
+    "loss.perception_layer=[pool2]",
+    "recognizer.views.crop=0.6",
+    "recognizer.views.shift=0.03",
+    "recognizer.views.light=0.2",
+    "export.infra_validation=false",
+]
 PHASES = tuple(f"runs/tiny/checkpoints/{phase}" for phase in ("recognizer_0/matching", "round_1/photo_recognizer"))
 
 
@@ -43,7 +53,7 @@ def test_centres_are_those_of_the_people_trained_on(unbroken):
     of = {name.split(":")[0]: value for name, value in saved.items() if "/centres/" in name}
     assert set(of) == {"recognizer_0", "round_1/photo_recognizer", "round_1/sketch_recognizer"}
     assert all(value.shape == (4, 8 * 8 * 8) and np.any(value) for value in of.values())
-    # Φ0's are of photos and sketches, Φp's of real and synthesised photos: other centres, also where other weights were not kept
+    # Φ0's are of photos and sketches, Φp's of real and synthesised photos: other centres, even if weights were not kept
     assert not np.array_equal(of["recognizer_0"], of["round_1/photo_recognizer"])
 
 

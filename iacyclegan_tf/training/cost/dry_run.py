@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.training.cost.prediction import RunCost, measured
@@ -14,37 +15,37 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
     """
     from rich.table import Table
 
-    from iacyclegan_tf.common.terminal import progress_bar
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.models.build import build_recognizer, build_synthesis
     from iacyclegan_tf.training.memory import check_memory
 
-    console.print(dump_config(config), markup=False)
+    say(console, dump_config(config))
     faces = load_faces(config.data, config.seed, progress_bar(console))
-    for line in [*faces.notes, *faces.counts()]:
-        console.print(line, soft_wrap=True, markup=False)
+    notes = [*faces.notes, *faces.counts()]
     if config.recognizer.pretrain_root:
         from iacyclegan_tf.training.people_phase import people_fit, read_training_people
 
-        people = read_training_people(config, people_fit(config, faces.image_shape), progress_bar(console))
-        for line in people.notes:
-            console.print(line, soft_wrap=True, markup=False)
+        notes += read_training_people(config, people_fit(config, faces.image_shape), progress_bar(console)).notes
+    for line in notes:
+        say(console, line)
     needed = check_memory(config, faces.image_shape)
     table = Table("network", "parameters", title="Networks", title_justify="left")
-    networks = [*build_synthesis(config, faces.image_shape, config.seed).all(), build_recognizer(config, "recognizer")]
-    for network in networks:
+    for network in [
+        *build_synthesis(config, faces.image_shape, config.seed).all(),
+        build_recognizer(config, "recognizer"),
+    ]:
         table.add_row(network.name, f"{sum(v.shape.num_elements() for v in network.trainable_variables):,}")
     console.print(table)
     epochs = config.train.epochs + config.train.decay_epochs
     steps = -(-len(faces.fitting) // config.train.batch) * epochs
-    console.print(
+    say(
+        console,
         f"{config.rounds.count} rounds of {epochs} epochs = {steps} steps of synthesis each, images "
         f"{faces.image_shape[1]}×{faces.image_shape[0]}; estimated peak memory {needed:.1f} GB",
-        soft_wrap=True,
     )
     if timing:
-        console.print("Timing: a few steps of each phase, in a process of its own")
-        show_cost(measured(config, faces), config, console)
+        say(console, "Timing: a few steps of each phase, in a process of its own")
+        show_cost(measured(config), config, console)
 
 
 def show_cost(found: RunCost, config: Config, console) -> None:
@@ -57,16 +58,11 @@ def show_cost(found: RunCost, config: Config, console) -> None:
     for column in ("phase", "steps", "ms a step", "an epoch", "all of it"):
         table.add_column(column, justify="right" if table.columns else "left")
     for phase in found.phases:
-        table.add_row(
-            phase.name,
-            f"{phase.steps:,}",
-            f"{1000 * phase.seconds:.1f}",
-            clock(phase.epoch_steps * phase.seconds),
-            clock(phase.steps * phase.seconds),
-        )
+        epoch, whole = (clock(steps * phase.seconds) for steps in (phase.epoch_steps, phase.steps))
+        table.add_row(phase.name, f"{phase.steps:,}", f"{1000 * phase.seconds:.1f}", epoch, whole)
     console.print(table)
-    console.print(
-        f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all training "
-        f"of the run, evaluation and export aside; peak memory {found.memory_gb:.1f} GB",
-        soft_wrap=True,
+    say(
+        console,
+        f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all "
+        f"training of the run, evaluation and export aside; peak memory {found.memory_gb:.1f} GB",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -15,34 +15,24 @@ from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round import evaluate_round
 from iacyclegan_tf.training.context import RunContext
+from iacyclegan_tf.training.cost.prediction import SYNTHESIS, TRIPLETS, PhaseCost
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
-from iacyclegan_tf.training.engine.history import History
 from iacyclegan_tf.training.engine.phase import Phase
 from iacyclegan_tf.training.recognizer_phases import pretrain_on_pairs
 from iacyclegan_tf.training.rounds import Rounds
 from iacyclegan_tf.training.run_folder import RunFolder
 
-SYNTHESIS, TRIPLETS = "synthesis", "triplets"
 SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
 _JUDGED = 8  # people who go through evaluation, whose memory counts too
-
-
-@dataclass(frozen=True)
-class PhaseCost:
-    """``seconds`` a step; ``steps`` of the whole phase, ``epoch_steps`` of an epoch."""
-
-    name: str
-    seconds: float
-    steps: int
-    epoch_steps: int
+_SERVED = ("photo_to_sketch", "sketch_to_photo", "initial_recognizer", "photo_recognizer", "sketch_recognizer")
 
 
 class RehearsalContext(RunContext):
     """Trains a few steps where a run trains a phase, and remembers what they cost."""
 
-    def train(self, phase: Phase, watched, callbacks=None) -> None:
+    def train(self, phase: Phase, watched, callbacks=()) -> None:
         with self.faces.fitting.reading():
             self.costs = [*getattr(self, "costs", []), timed(phase, self.workers)]
 
@@ -80,18 +70,8 @@ class StepTimes(tf.keras.callbacks.Callback):
 
 def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
     """Pre-training where Φ0 is trained from nothing, synthesis, triplets; then a few people through evaluation."""
-    folder = RunFolder(config)
-    context = RehearsalContext(
-        config,
-        folder,
-        faces,
-        workers.strategy,
-        History(folder.history, folder.tensorboard, 1),
-        Console(quiet=True),
-        workers,
-    )
-    rounds = Rounds(context)
-    names = []
+    context = RehearsalContext(config, RunFolder(config), faces, workers, Console(quiet=True))
+    rounds, fitting, names = Rounds(context), faces.fitting, []
     if not config.recognizer.weights and config.recognizer.pretrain.epochs:
         names.append(config.recognizer.pretrain.task)
         pretrain_on_pairs(context, rounds.initial)
@@ -99,34 +79,14 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
     rounds.synthesis.train(1)
     if config.recognizer.finetune.steps:
         names.append(TRIPLETS)
-        fitting = faces.fitting
-        rounds.tuning["photo"].train(
-            TRIPLETS,
-            [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
-            config.recognizer.finetune.steps,
-            seed=0,
-        )
+        sources = [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)]
+        rounds.tuning["photo"].train(TRIPLETS, sources, config.recognizer.finetune.steps, seed=0)
     modules = rounds._modules()
-    matcher = from_servables(
-        *(
-            modules[name]
-            for name in (
-                "photo_to_sketch",
-                "sketch_to_photo",
-                "initial_recognizer",
-                "photo_recognizer",
-                "sketch_recognizer",
-            )
-        )
-    )
+    matcher = from_servables(*(modules[name] for name in _SERVED))
     evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), matcher, {})
     return [replace(cost, name=name) for name, cost in zip(names, context.costs, strict=True)]
 
 
 def _first(pairs: FacePairs, count: int) -> FacePairs:
-    return FacePairs(
-        *(
-            some[:count]
-            for some in (pairs.photos, pairs.sketches, pairs.identities, pairs.original_photos, pairs.original_sketches)
-        )
-    )
+    parts = pairs.photos, pairs.sketches, pairs.identities, pairs.original_photos, pairs.original_sketches
+    return FacePairs(*(part[:count] for part in parts))

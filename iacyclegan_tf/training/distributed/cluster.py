@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iacyclegan_tf.common.errors import UserError
 
 _EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+_ADDRESS = re.compile(r".+:(\d{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The processes that train one run together. ``addresses`` (host:port) has the chief first; ``number`` is this one's."""
+    """The processes that train one run together.
+
+    ``addresses`` (host:port) has the chief first; ``number`` is this process's place among them.
+    """
 
     addresses: tuple[str, ...]
     number: int
@@ -44,28 +49,21 @@ def read_cluster(environment: Mapping[str, str] = os.environ) -> Cluster | None:
         return None
     try:
         content = json.loads(text)
-        jobs, task = content["cluster"], content["task"]
-        kind, index = task["type"], int(task["index"])
-        found = {job: list(map(str, addresses)) for job, addresses in jobs.items()}
+        kind, index = content["task"]["type"], int(content["task"]["index"])
+        jobs = {job: list(map(str, addresses)) for job, addresses in content["cluster"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(f"TF_CONFIG is {text[:200]!r}; it must look like {_EXAMPLE}.") from None
-    if not set(found) <= {"chief", "worker"} or len(found.get("chief", [])) > 1:
+    chiefs, workers = jobs.get("chief", []), jobs.get("worker", [])
+    if not set(jobs) <= {"chief", "worker"} or len(chiefs) > 1:
         raise UserError(
-            f"TF_CONFIG names the jobs {', '.join(sorted(found))}; training knows worker, and one chief at most: no "
+            f"TF_CONFIG names the jobs {', '.join(sorted(jobs))}; training knows worker, and one chief at most: no "
             "parameter servers and no evaluator."
         )
-    addresses = tuple(found.get("chief", []) + found.get("worker", []))
-    if not 0 <= index < len(found.get(kind, [])):
-        raise UserError(
-            f"TF_CONFIG says that this is {kind} {index}, but its cluster holds "
-            f"{' and '.join(f'{len(some)} {job}' for job, some in sorted(found.items())) or 'nobody'}."
-        )
-    if len(set(addresses)) < len(addresses) or not all(_is_address(some) for some in addresses):
+    if not 0 <= index < len(jobs.get(kind, [])):
+        held = " and ".join(f"{len(some)} {job}" for job, some in sorted(jobs.items())) or "nobody"
+        raise UserError(f"TF_CONFIG says that this is {kind} {index}, but its cluster holds {held}.")
+    addresses = tuple(chiefs + workers)
+    ports = [int(found[1]) if (found := _ADDRESS.fullmatch(some)) else 0 for some in addresses]
+    if len(set(addresses)) < len(addresses) or not all(0 < port < 65536 for port in ports):
         raise UserError(f"TF_CONFIG names the addresses {', '.join(addresses)}; each must be HOST:PORT and occur once.")
-    number = index + (kind == "worker") * len(found.get("chief", []))
-    return Cluster(addresses, number) if len(addresses) > 1 else None
-
-
-def _is_address(text: str) -> bool:
-    host, colon, port = text.rpartition(":")
-    return bool(host and colon) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    return Cluster(addresses, index + (kind == "worker") * len(chiefs)) if len(addresses) > 1 else None

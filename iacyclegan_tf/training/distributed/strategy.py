@@ -1,4 +1,4 @@
-"""One device, several GPUs or several machines: the ``tf.distribute`` strategy that everything is built and stepped in."""
+"""One device, several GPUs or several machines: the ``tf.distribute`` strategy that everything is built in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from iacyclegan_tf.training.distributed.cluster import Cluster
 def make_strategy(devices: tuple[str, ...] = (), cluster: Cluster | None = None) -> tf.distribute.Strategy:
     """``MirroredStrategy`` over the named devices, or over all GPUs when there are several; else the default strategy.
 
-    With a ``cluster``, ``MultiWorkerMirroredStrategy`` over all devices of all its workers; returns once all are there, and
-    must come before TensorFlow's first operation.
+    With a ``cluster``, ``MultiWorkerMirroredStrategy`` over all devices of all its workers; returns once all are there,
+    and must come before TensorFlow's first operation.
 
-    Raises ``UserError`` for a device that this machine does not have, and where the worker cannot listen at its address.
+    Raises ``UserError`` for a device that this machine does not have, and where a worker cannot listen at its address.
     """
     if cluster is not None:
         return _over_workers(devices, cluster)

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.saved_state import read_folder, write_folder
+from iacyclegan_tf.models.saved_state import Damaged, read_folder, write_folder
 
 
 class CheckpointStore:
@@ -36,24 +36,26 @@ class CheckpointStore:
             shutil.rmtree(self.folder / f"{old:09d}")
 
     def restore(self, objects: tf.train.Checkpoint, say=print) -> dict | None:
-        """The newest readable state's JSON after restoring ``objects``; ``None`` when none was ever saved.
+        """The newest whole state's JSON after restoring ``objects``; ``None`` when none was ever saved.
 
-        A damaged state is set aside with a sentence and the one before it is used; when all are damaged,
-        ``UserError``: starting from nothing silently would lose work.
+        A damaged state is set aside with a sentence and the one before it is used; when all are damaged, ``UserError``:
+        starting from nothing silently would lose work. A state whose sums match stays, whatever its reading says.
         """
-        steps = self.steps()
-        for step in reversed(steps):
+        for step in reversed(self.steps()):
             path = self.folder / f"{step:09d}"
             try:
                 extra = read_folder(path, objects)
-                if extra.get("step") != step:
-                    raise UserError(f"The saved state {path} says it is of step {extra.get('step')}.")
-                return extra
-            except UserError as error:
-                say(f"{error} The one before it is used.")
+            except Damaged as error:
+                say(f"{error}. The one before it is used.")
                 damaged = path.with_name(f"damaged-{path.name}")
                 shutil.rmtree(damaged, ignore_errors=True)
                 os.rename(path, damaged)
+                continue
+            if extra.get("step") != step:
+                raise UserError(
+                    f"The saved state {path} says that it is of step {extra.get('step')}; give it its own name."
+                )
+            return extra
         if self.folder.is_dir() and any(path.name.startswith("damaged-") for path in self.folder.iterdir()):
             raise UserError(
                 f"No checkpoint under {self.folder} can be read; remove that folder to start this phase anew."

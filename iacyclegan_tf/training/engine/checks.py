@@ -10,28 +10,22 @@ from iacyclegan_tf.training.engine.history import PhaseCallback
 
 
 class NonFinite(Exception):
-    """Step ``step`` was not taken since a loss or a gradient was not finite; ``returns``: how often that happened before."""
+    """Step ``step`` was not taken since a loss or a gradient was not finite."""
 
-    def __init__(self, sentence: str, step: int, returns: int):
+    def __init__(self, sentence: str, step: int):
         super().__init__(sentence)
-        self.step, self.returns = step, returns
+        self.step = step
 
 
 class StopOnNonFinite(PhaseCallback):
     """Raises ``NonFinite`` when any logged number is not finite, before that state could be saved."""
 
-    def __init__(self, returns: int = 0):
-        super().__init__()
-        self.returns, self.taken = returns, 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.taken += 1
-        bad = {name: float(value) for name, value in (logs or {}).items() if not math.isfinite(float(value))}
+    def after_step(self, logs):
+        bad = {name: float(value) for name, value in logs.items() if not math.isfinite(float(value))}
         if bad:
-            step = self.first_step + self.taken
             named = ", ".join(f"{name} became {value}" for name, value in list(bad.items())[:4])
             more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
-            raise NonFinite(f"{self.phase_name}, step {step}: {named}{more}.", step, self.returns)
+            raise NonFinite(f"{self.phase_name}, step {self.step}: {named}{more}.", self.step)
 
 
 class DiscriminatorAtZero(PhaseCallback):
@@ -45,23 +39,22 @@ class DiscriminatorAtZero(PhaseCallback):
 
     def __init__(self, say: Callable[[str], None], every: int = 50):
         super().__init__()
-        self.say, self.every, self.steps, self.warned = say, every, 0, set()
+        self.say, self.every, self.warned = say, every, set()
         self.sums = dict.fromkeys(("photo", "sketch"), 0.0)
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
+    def after_step(self, logs):
         for name in self.sums:
             self.sums[name] += float(logs[f"loss/{name}_discriminator"])
-        if self.steps % self.every:
+        if (self.step - self.first_step) % self.every:
             return
         for name, total in self.sums.items():
             mean = total / self.every
             if mean < self.LIMIT and name not in self.warned:
                 self.warned.add(name)
                 self.say(
-                    f"Warning: {self.phase_name}, step {self.first_step + self.steps}: the {name} discriminator's loss is "
-                    f"{mean:.2g} on average over {self.every} steps, below {self.LIMIT:g}: the generators learn nothing "
-                    "from it. Try fewer discriminator.filters or a larger discriminator.pool_size."
+                    f"Warning: {self.phase_name}, step {self.step}: the {name} discriminator's loss is {mean:.2g} on "
+                    f"average over {self.every} steps, below {self.LIMIT:g}: the generators learn nothing from it. Try "
+                    "fewer discriminator.filters or a larger discriminator.pool_size."
                 )
             self.sums[name] = 0.0
 
@@ -71,17 +64,16 @@ class PerceptionLimit(PhaseCallback):
 
     def __init__(self, limit: float):
         super().__init__()
-        self.limit, self.seen = limit, False
+        self.limit = limit
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self.seen or self.first_step > 0:
+    def after_step(self, logs):
+        if self.step > 1:
             return
-        self.seen = True
         perception = float(logs["weighted/identity_perception"])
         others = sum(float(logs[f"weighted/{name}"]) for name in ("adversarial", "cycle", "identity_mapping"))
         if perception > self.limit * others:
             raise UserError(
-                f"The first weighted identity perception loss is {perception:.4g}, more than {self.limit:g} times "
-                f"all other generator losses together ({others:.4g}). The printed weight 3e7 means nothing without its "
-                "layer, normalisation and scale: set loss.perception_weight=auto, or raise loss.perception_limit."
+                f"The first weighted identity perception loss is {perception:.4g}, more than {self.limit:g} times all "
+                f"other generator losses together ({others:.4g}). The printed weight 3e7 means nothing without its "
+                "layer, normalization and scale: set loss.perception_weight=auto, or raise loss.perception_limit."
             )

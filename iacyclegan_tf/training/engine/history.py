@@ -1,4 +1,4 @@
-"""What a run tells while it trains: TensorBoard, history.jsonl, a progress bar, and stops that name their reason."""
+"""What a run writes while it trains: history.jsonl and TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -9,47 +9,54 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from iacyclegan_tf.common.atomic_files import write_text
+from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.evaluation.files import scalars
 
 
 class PhaseCallback(tf.keras.callbacks.Callback):
-    """``train_phase`` says where in the run we are, again where it returns to a checkpoint."""
+    """A callback that knows where it is: ``step`` counts from the phase's beginning, also after a resumption."""
 
-    phase_name, first_step, total_steps = "", 0, 0
+    phase_name, first_step, step, total_steps = "", 0, 0, 0
 
     def enter(self, phase_name: str, first_step: int, total_steps: int) -> None:
-        self.phase_name, self.first_step, self.total_steps = phase_name, first_step, total_steps
+        """Before each ``fit``: from ``first_step`` on, which is 0 or that of a checkpoint."""
+        self.phase_name, self.first_step, self.step, self.total_steps = phase_name, first_step, first_step, total_steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        self.after_step(logs or {})
+
+    def after_step(self, logs: dict) -> None:
+        """``logs``: what ``train_step`` returned; ``step`` is the number of this step, from 1 on."""
 
 
 class History(PhaseCallback):
     """Means over windows of ``every`` steps, one line each in history.jsonl and the same to TensorBoard.
 
     The unfinished window is part of a checkpoint, so a resumed run writes the same lines as an unbroken one;
-    lines that a killed run wrote after its last checkpoint are removed when it goes on.
+    lines that a killed run wrote after its last checkpoint are removed when it goes on, and lines that cannot be read.
     """
 
     def __init__(self, path: Path, tensorboard: Callable[[str], Path], every: int):
         super().__init__()
         self.path, self.tensorboard, self.every = path, tensorboard, every
         self.writer: tf.summary.SummaryWriter | None = None
-        self.step, self.sums, self.count, self.since, self.timed, self.images_per_step = 0, {}, 0, 0.0, 0, 1
 
-    def begin(self, phase: str, start: int, window: dict | None, images_per_step: int = 1) -> None:
-        self.phase_name, self.step, self.images_per_step = phase, start, images_per_step
+    def begin(self, window: dict | None = None, images_per_step: int = 1) -> None:
+        """After ``enter``. ``window``: of the checkpoint."""
+        self.images_per_step = images_per_step
         self.sums, self.count = (window["sums"], window["count"]) if window else ({}, 0)
-        self._drop_lines_after(phase, start)
-        self.writer = tf.summary.create_file_writer(str(self.tensorboard(phase)))
+        self._drop_lines()
+        self.writer = tf.summary.create_file_writer(str(self.tensorboard(self.phase_name)))
         self.since, self.timed = time.perf_counter(), 0
 
     def window(self) -> dict:
         return {"sums": self.sums, "count": self.count}
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
+    def after_step(self, logs):
         self.count += 1
         self.timed += 1
-        for name, value in (logs or {}).items():
+        for name, value in logs.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         if self.step % self.every == 0 or self.step == self.total_steps:
             optimizer = getattr(self.model, "generator_optimizer", None) or self.model.optimizer
@@ -83,18 +90,17 @@ class History(PhaseCallback):
     def flush(self) -> None:
         self.writer.flush()
 
-    def _drop_lines_after(self, phase: str, step: int) -> None:
-        if not self.path.exists():
-            return
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if _still_true(line, phase, step)]
-        if kept != lines:
-            write_text(self.path, "".join(kept))
+    def _drop_lines(self) -> None:
+        if self.path.exists():
+            lines = self.path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if self._holds(line)]
+            if kept != lines:
+                write_bytes(self.path, b"".join(kept))
 
-
-def _still_true(line: str, phase: str, step: int) -> bool:
-    try:
-        entry = json.loads(line)
-    except ValueError:  # the last line of a killed run may be half a line
-        return False
-    return entry["phase"] != phase or entry["step"] <= step
+    def _holds(self, line: bytes) -> bool:
+        """Whether a line is whole (the last one of a killed run may be half) and of no step that is still to come."""
+        try:
+            entry = json.loads(line)
+            return line.endswith(b"\n") and (entry["phase"] != self.phase_name or entry["step"] <= self.first_step)
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False

@@ -8,8 +8,8 @@ import tensorflow as tf
 class FusedAdam(tf.keras.optimizers.Adam):
     """Keras' Adam with the same slots and the same mathematics, through TensorFlow's one kernel for the whole update.
 
-    Keras writes the update as fifteen operations a variable, each a pass over memory: one to three percent of a training
-    step (docs/performance.md). Dense gradients only.
+    Keras writes the update as fifteen operations a variable, each a pass over memory: one to three percent of a
+    training step (docs/performance.md). Dense gradients only.
 
     >>> weight = tf.Variable([1.0, 1.0])
     >>> optimizer = FusedAdam(0.1, jit_compile=False)
@@ -61,15 +61,38 @@ class FusedAdam(tf.keras.optimizers.Adam):
                 self._distribution_strategy.extended.update(average, update, args=(variable,), group=False)
 
 
-def adam(rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False) -> tf.keras.optimizers.Optimizer:
-    """Adam whose rate a fault can lower.
+def adam(
+    rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False, epsilon: float = 1e-8
+) -> tf.keras.optimizers.Optimizer:
+    """Adam whose rate a fault can lower (``lower_rates``).
 
     With ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16.
+
+    ``epsilon``: TensorFlow's kernel, as Keras, takes the form of Kingma & Ba's last paragraph of section 2,
+    w − α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε̂), where the paper's algorithm 1, and the public CycleGAN's PyTorch, have
+    w − α m̂ / (√v̂ + ε). They are equal for ε̂ = ε √(1 − β₂ᵗ), so that one number weighs more here in the first steps
+    (at t = 1 as ε = 32 ε̂) and the same later on.
     """
+    schedule = Lowered(rate)
     optimizer = FusedAdam(
-        Lowered(rate), beta_1=beta_1, jit_compile=False, use_ema=ema > 0, ema_momentum=ema if ema > 0 else 0.99
+        schedule,
+        beta_1=beta_1,
+        epsilon=epsilon,
+        jit_compile=False,
+        use_ema=ema > 0,
+        ema_momentum=ema if ema > 0 else 0.99,
     )
+    optimizer.lowered = schedule
     return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
+
+
+def lower_rates(model: tf.keras.Model, factor: float) -> None:
+    """Multiplies the rates of all optimizers of a model that ``adam`` made by ``factor``, not by those of before."""
+    for name in ("optimizer", "generator_optimizer", "discriminator_optimizer"):
+        optimizer = getattr(model, name, None)
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if schedule := getattr(optimizer, "lowered", None):
+            schedule.factor.assign(factor)
 
 
 class Restart:

@@ -28,7 +28,7 @@ def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.nd
 
 
 def difference(images: np.ndarray) -> float:
-    """How much N images uint8 ``[N, H, W, 3]`` differ from each other: standard deviation over N, in grey levels, averaged."""
+    """How much images uint8 ``[N, H, W, 3]`` differ: standard deviation over N in gray levels, averaged."""
     return float(np.std(images.astype(np.float32), axis=0).mean())
 
 
@@ -56,23 +56,22 @@ class Snapshots(PhaseCallback):
         self.photos, self.sketches = people.photos[chosen], people.sketches[chosen]
         self.gan, self.history, self.path, self.every, self.say = gan, history, path, every, say
 
-    def on_train_batch_end(self, batch, logs=None):
-        step = self.history.step
-        if step % self.every == 0 or step == self.total_steps:
+    def after_step(self, logs):
+        if self.step % self.every == 0 or self.step == self.total_steps:
             picture = grid(self.photos, self.sketches, self.gan.photo_to_sketch, self.gan.sketch_to_photo)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_png(self.path, picture)
             self.history.image("grid/" + " | ".join(COLUMNS), picture)
-            self._warn_of_collapse(picture, step)
+            self._warn_of_collapse(picture)
 
-    def _warn_of_collapse(self, picture: np.ndarray, step: int) -> None:
+    def _warn_of_collapse(self, picture: np.ndarray) -> None:
         people, height, width = self.photos.shape[:3]
         tiles = picture.reshape(people, height + 2 * _GAP, len(COLUMNS), width + 2 * _GAP, 3)
         of = {name: difference(tiles[:, _GAP:-_GAP, i, _GAP:-_GAP]) for i, name in enumerate(COLUMNS)}
         for side, words in (("sketch", "sketches"), ("photo", "photos")):
             if people > 1 and of[f"fake {side}"] < self.COLLAPSED * of[side]:
                 self.say(
-                    f"Warning: {self.phase_name}, step {step}: the synthesised {words} of {people} people differ by "
-                    f"{of[f'fake {side}']:.2g} grey levels, the real ones by {of[side]:.2g}: the generator has collapsed to "
-                    "one image, or has not learnt yet to tell people apart."
+                    f"Warning: {self.phase_name}, step {self.step}: the synthesised {words} of {people} people differ "
+                    f"by {of[f'fake {side}']:.2g} gray levels, the real ones by {of[side]:.2g}: the generator has "
+                    "collapsed to one image, or has not learnt yet to tell people apart."
                 )
