@@ -77,7 +77,6 @@ def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
     return replace(
         run.config.data,
         source="pairs",
-        format="images",
         root=str(arguments.data),
         split_file=str(arguments.split_file or ""),
         train_split="train",

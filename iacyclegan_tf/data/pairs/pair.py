@@ -1,23 +1,29 @@
 """The records of pairing: one pair, and everything that was found, used or left out."""
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import image_stem
+from iacyclegan_tf.data.pairs.naming import normal_name
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One person's photo and sketch. ``split`` is ``train``, ``dev``, ``test``, or '' when not known."""
+    """One person's photo and sketch.
+
+    ``split`` is ``train``, ``val``, ``dev``, ``test``, or '' when not known; ``subset`` names a part of the set, or is ''.
+    """
 
     identity: str
     photo: Path
     sketch: Path
     split: str
+    subset: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Pairing:
         pairs: the usable pairs.
         orphan_photos, orphan_sketches: files without a partner.
         duplicates: groups of files that claim the same partner; all of them are left out.
-        passed_over: files that are not images by their name, or that a better copy replaces.
+        passed_over: files that are not images by their name, or that a better copy replaces; folders not looked into.
         misnamed: images whose names are none of the layout's, nor of another set's.
         unlisted: pairs that a split file does not name; left out of ``pairs``.
     """
@@ -64,10 +70,7 @@ class Pairing:
 def joined(pairings: Iterable[Pairing]) -> Pairing:
     """All parts of a set as one pairing, in the given order."""
     pairings = list(pairings)
-    fields = ("pairs", "orphan_photos", "orphan_sketches", "duplicates", "passed_over", "misnamed", "unlisted")
-    return Pairing(
-        **{field: tuple(item for pairing in pairings for item in getattr(pairing, field)) for field in fields}
-    )
+    return Pairing(*(tuple(item for part in pairings for item in getattr(part, each.name)) for each in fields(Pairing)))
 
 
 def disjoint(pairing: Pairing, where: str) -> Pairing:
@@ -76,12 +79,14 @@ def disjoint(pairing: Pairing, where: str) -> Pairing:
     Raises:
         UserError: names the identity and both splits.
     """
-    split_of: dict[str, str] = {}
+    first: dict[str, Pair] = {}
     for pair in pairing.pairs:
-        if split_of.setdefault(pair.identity, pair.split) != pair.split:
+        other = first.setdefault(normal_name(pair.identity), pair)
+        if other.split != pair.split:
+            spelt = "" if other.identity == pair.identity else f" (in one of them spelt '{pair.identity}')"
             raise UserError(
-                f"Identity '{pair.identity}' in '{where}' stands in the splits "
-                f"'{split_of[pair.identity]}' and '{pair.split}'; one person belongs to one."
+                f"Identity '{other.identity}'{spelt} in '{where}' stands in the splits "
+                f"'{other.split}' and '{pair.split}'; one person belongs to one."
             )
     return pairing
 
@@ -89,8 +94,9 @@ def disjoint(pairing: Pairing, where: str) -> Pairing:
 def split_hash(pairs: Iterable[Pair]) -> str:
     """SHA-256 (hex) over the sorted lines ``split identity photo-name sketch-name`` of the pairs.
 
-    Names without suffixes, no folders and no contents: the hash is the same wherever the data lie, and
-    before and after preparation.
+    Names without suffixes, composed (NFC), no folders and no contents: the hash is the same wherever the data lie,
+    and before and after preparation.
     """
-    lines = sorted(f"{pair.split} {pair.identity} {image_stem(pair.photo)} {image_stem(pair.sketch)}" for pair in pairs)
+    names = (f"{pair.split} {pair.identity} {image_stem(pair.photo)} {image_stem(pair.sketch)}" for pair in pairs)
+    lines = sorted(unicodedata.normalize("NFC", line) for line in names)
     return hashlib.sha256("".join(line + "\n" for line in lines).encode("utf-8")).hexdigest()

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.streams.image_sources import FROM_MEMORY, ImageSource, joined, paired, plain, source_of
+from iacyclegan_tf.data.streams.image_sources import FROM_MEMORY, ImageSource, joined, plain, source_of
 
 _SECOND = 500_000_003  # added to a seed for the second image of a pair that is augmented apart
 
@@ -107,15 +107,16 @@ def paired_stream(
     ``photos`` and ``sketches``: uint8 ``[N, H, W, 3]``, paired by index. ``together`` gives both images of a pair
     the same crop and flip. ``batch`` is that of all workers together.
     """
-    count, take = len(photos), paired(photos, sketches)
+    photos, sketches = source_of(photos), source_of(sketches)
 
     def sample(g):
-        photo, sketch = take(place_in_data(g, count, seed))
+        place = place_in_data(g, len(photos), seed)
+        photo, sketch = photos(place), sketches(place)
         key = tf.stack([tf.constant(seed, tf.int64), g])
         other = key if together else key + [_SECOND, 0]
         return augmentation(photo, key), augmentation(sketch, other)
 
-    return endless(sample, start_step, batch, _parallel(photos, sketches), worker)
+    return endless(sample, start_step, batch, max(photos.parallel, sketches.parallel), worker)
 
 
 def labelled_stream(
@@ -202,10 +203,6 @@ def identity_stream(
         return augmentation(pictures(index), tf.stack([tf.constant(seed, tf.int64), g])), tf.cast(person, tf.int32)
 
     return endless(sample, start_step, choice.batch, pictures.parallel, worker)
-
-
-def _parallel(*images: np.ndarray | ImageSource) -> int:
-    return max(getattr(some, "parallel", FROM_MEMORY) for some in images)
 
 
 def endless(sample, start_step: int, batch: int, parallel: int, worker: Worker) -> tf.data.Dataset:

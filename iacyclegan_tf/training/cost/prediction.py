@@ -1,7 +1,7 @@
 """What a run will cost on this machine: a few steps of each of its phases, timed in a process that then is gone.
 
 The process builds everything that the run would build, at full size, and feeds it noise in the place of faces: neither
-the time of a step nor its memory depends on what the images show. Sets that are streamed from shards are streamed.
+the time of a step nor its memory depends on what the images show. Sets that are read from their files (data.in_memory=false) are read.
 """
 
 from __future__ import annotations
@@ -121,8 +121,7 @@ def _measure(place: Path) -> None:
     config = load_config(place / "config.yaml")
     config = replace(config, runs_dir=str(place / "runs"), savedmodels_dir=str(place / "savedmodels"))
     workers = alone(config)
-    streamed = config.data.format == "tfrecord"
     wanted = json.loads((place / "sizes.json").read_text(encoding="utf-8"))
-    faces = load_faces(config.data, config.seed) if streamed else noise(wanted)
+    faces = load_faces(config.data, config.seed) if not config.data.in_memory else noise(wanted)
     found = {"phases": [asdict(phase) for phase in rehearse(config, faces, workers)], "memory_gb": peak_memory_gb()}
     (place / "found.json").write_text(json.dumps(found), encoding="utf-8")
