@@ -14,7 +14,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.data.pairs.splits import VALIDATION
+from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.people import People
 from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256
 

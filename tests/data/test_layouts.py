@@ -26,7 +26,8 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def tree_of(root: Path) -> Tree:
-    return Tree(root, list_tree(root), ((root, ""),))
+    files, notes = list_tree(root)
+    return Tree(root, files, ((root, ""),), notes)
 
 
 def pairs_of(layout: str, root: Path):

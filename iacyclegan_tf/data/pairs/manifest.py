@@ -15,9 +15,8 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.data.images.files import read_bytes
-from iacyclegan_tf.data.pairs.naming import normal_name
+from iacyclegan_tf.data.pairs.naming import SPLITS, normal_name, split_named
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, split_hash
-from iacyclegan_tf.data.pairs.splits import SPLITS, split_named
 
 COLUMNS = ("identity", "photo", "sketch", "split")
 SPLIT_SHA256 = "split_sha256"
@@ -100,9 +99,9 @@ def _same_name(folder: Path, name: str, listings: Listings) -> str:
 
 
 def manifest_text(rows: Sequence[Mapping[str, str]], extra_columns: Sequence[str] = ()) -> str:
-    """The text of a manifest with the given rows, which hold ``COLUMNS`` and the extra columns."""
+    """The text of a manifest with ``COLUMNS`` and the extra columns of the given rows."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [*COLUMNS, *extra_columns], lineterminator="\n")
+    writer = csv.DictWriter(text, [*COLUMNS, *extra_columns], lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""Official file names: which photo a sketch's name stands for, which person, which split.
+"""Names: how they are compared and written, and of the official file names which photo, person and split they mean.
 
 Sources: the distributions of CUFS (CUHK student, AR, XM2VTS), CUFSF and FERET; see ``docs/data.md``.
 All functions take stems (see ``images.image_stem``) in any letter case.
@@ -6,6 +6,9 @@ All functions take stems (see ``images.image_stem``) in any letter case.
 
 import re
 import unicodedata
+
+VALIDATION = "val"
+SPLITS = ("train", VALIDATION, "dev", "test")
 
 
 def normal_name(name: str) -> str:
@@ -20,6 +23,13 @@ def file_name(name: str) -> str:
     """
     kept = "".join("_" if one in "/\\" or unicodedata.category(one) == "Cc" else one for one in name)
     return "_" + kept[1:] if kept.startswith(".") else kept
+
+
+def split_named(name: str) -> str | None:
+    """Which of ``SPLITS`` a folder's or column's ``name`` means, in any letter case; None where it means none."""
+    name = normal_name(name)
+    name = VALIDATION if name in ("valid", "validation") else name
+    return name if name in SPLITS else None
 
 
 def photo_key(stem: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.data.images.files import image_stem
-from iacyclegan_tf.data.pairs.naming import normal_name
+from iacyclegan_tf.data.pairs.naming import VALIDATION, normal_name
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Pairing:
         passed_over: files that are not images by their name, or that a better copy replaces; folders not looked into.
         misnamed: images whose names are none of the layout's, nor of another set's.
         unlisted: pairs that a split file does not name; left out of ``pairs``.
+        notes: lines about what was left out because systems make it, because it is hidden, or a sub-folder.
     """
 
     pairs: tuple[Pair, ...]
@@ -46,6 +48,7 @@ class Pairing:
     passed_over: tuple[Path, ...] = ()
     misnamed: tuple[Path, ...] = ()
     unlisted: tuple[Pair, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def of_split(self, split: str) -> tuple[Pair, ...]:
         """The pairs of one split, in order."""
@@ -59,12 +62,16 @@ class Pairing:
         """Lines for a person: counts first, then every file that was left out, by name."""
         counts = ", ".join(f"{split} {count}" for split, count in self.counts().items())
         lines = [f"{len(self.pairs)} pairs ({counts or 'none'}), split SHA-256 {split_hash(self.pairs)}"]
+        if VALIDATION in self.counts():
+            lines.append(
+                f"the people of the split {VALIDATION} are for validation: they take the place of held-out ones"
+            )
         lines += [f"photo without a sketch: {path}" for path in self.orphan_photos]
         lines += [f"sketch without a photo: {path}" for path in self.orphan_sketches]
         lines += ["several claim one partner, all left out: " + ", ".join(map(str, group)) for group in self.duplicates]
         lines += [f"not named in the split file, left out: {pair.photo}" for pair in self.unlisted]
         lines += [f"passed over: {path}" for path in self.passed_over]
-        return lines
+        return [printable(line, 2000) for line in (*lines, *self.notes)]
 
 
 def joined(pairings: Iterable[Pairing]) -> Pairing:

@@ -11,11 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import image_stem, list_images, list_passed_over
+from iacyclegan_tf.data.images.files import image_stem
+from iacyclegan_tf.data.images.folder import ImageFolder, is_left_out, walk_images
 from iacyclegan_tf.data.pairs.manifest import read_manifest
-from iacyclegan_tf.data.pairs.naming import identity_of, normal_name, photo_key, sketch_key, student_split
+from iacyclegan_tf.data.pairs.naming import (
+    SPLITS,
+    identity_of,
+    normal_name,
+    photo_key,
+    sketch_key,
+    split_named,
+    student_split,
+)
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined, split_hash
-from iacyclegan_tf.data.pairs.splits import SPLITS, assign_splits, check_all_known, read_split_file, split_named
+from iacyclegan_tf.data.pairs.splits import assign_splits, check_all_known, read_split_file
 
 __all__ = ["Pair", "Pairing", "find_pairs", "pair_files", "pair_folders", "read_manifest", "split_hash"]
 
@@ -27,25 +36,25 @@ def pair_folders(photos_dir: str | Path, sketches_dir: str | Path) -> Pairing:
         UserError: a folder is missing or holds no image, or not a single name fits.
     """
     photos, sketches = _images_of(photos_dir, "photos"), _images_of(sketches_dir, "sketches")
-    pairing = pair_files(photos, sketches)
+    pairing = pair_files(photos.paths, sketches.paths)
     if not pairing.pairs:
         raise UserError(
             f"No photo of '{photos_dir}' fits a sketch of '{sketches_dir}' (for instance "
-            f"'{photos[0].name}' and '{sketches[0].name}'); expected are equal names or those of CUFS."
+            f"'{photos.paths[0].name}' and '{sketches.paths[0].name}'); expected are equal names or those of CUFS."
         )
-    return replace(pairing, passed_over=(*_passed_over(photos_dir), *_passed_over(sketches_dir)))
+    notes = (
+        f"{place}: {note}" for place, some in ((photos_dir, photos), (sketches_dir, sketches)) for note in some.notes()
+    )
+    return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=tuple(notes))
 
 
-def _passed_over(folder: str | Path) -> list[Path]:
-    """What is not paired: files that are no images, and folders, which are not looked into."""
-    return [*list_passed_over(folder), *(path for path in sorted(Path(folder).iterdir()) if path.is_dir())]
-
-
-def _images_of(folder: str | Path, what: str) -> list[Path]:
-    images = list_images(folder)
-    if not images:
+def _images_of(folder: str | Path, what: str) -> ImageFolder:
+    found = walk_images(folder, recursive=False)
+    if found.unreadable:
+        raise UserError("\n".join(replace(found, others=()).complaints()))
+    if not found.paths:
         raise UserError(f"Folder '{folder}' holds no image; {what} were expected there.")
-    return images
+    return found
 
 
 def pair_files(
@@ -111,7 +120,11 @@ def _gather(root: Path) -> Pairing:
     if (root / "manifest.csv").is_file():
         return read_manifest(root / "manifest.csv")
     flat = _holds_pairs(root)
-    folders = [path for path in sorted(root.iterdir()) if _holds_pairs(path)] if root.is_dir() else []
+    folders = (
+        [path for path in sorted(root.iterdir()) if not is_left_out(path.name) and _holds_pairs(path)]
+        if root.is_dir()
+        else []
+    )
     splits = {folder: split_named(folder.name) for folder in folders}
     if flat == any(splits.values()):
         found = "both kinds of them" if flat else "nothing of the kind"

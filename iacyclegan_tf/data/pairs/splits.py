@@ -1,4 +1,4 @@
-"""Which pair is for training, validation and testing: the names of splits, and a file of names.
+"""Which pair is for training, validation and testing: a file of names.
 
 For AR, XM2VTS and CUFSF several public member lists of the same sizes exist and disagree. A split is
 therefore a file of names, never only a seed, and ``split_hash`` is printed beside every result.
@@ -22,19 +22,10 @@ from pathlib import Path
 from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.config.strict_yaml import parse_yaml
 from iacyclegan_tf.data.images.files import image_stem
-from iacyclegan_tf.data.pairs.naming import identity_of, normal_name
+from iacyclegan_tf.data.pairs.naming import SPLITS, identity_of, normal_name, split_named
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 
-VALIDATION = "val"
-SPLITS = ("train", VALIDATION, "dev", "test")
 MAX_SPLIT_FILE_BYTES = 2 * 1024 * 1024  # 40,000 long names; parsing takes 7 seconds a megabyte
-
-
-def split_named(name: str) -> str | None:
-    """Which of ``SPLITS`` a folder's or column's ``name`` means, in any letter case; None where it means none."""
-    name = normal_name(name)
-    name = VALIDATION if name in ("valid", "validation") else name
-    return name if name in SPLITS else None
 
 
 def read_split_file(path: str | Path) -> dict[str, str]:

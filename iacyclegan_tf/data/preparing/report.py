@@ -6,8 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iacyclegan_tf import __version__
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.pairs.pair import Pairing, split_hash
 from iacyclegan_tf.data.preparing.archives import Tree
+from iacyclegan_tf.data.same_pictures import Picture
+
+# Keys of ``prepare.json``, each a list, and what report.txt says of every entry.
+LISTS = {
+    "orphan_photos": "photo without a sketch",
+    "orphan_sketches": "sketch without a photo",
+    "duplicates": "several claim one partner, all left out",
+    "misnamed": "no name of this set, left out",
+    "same_content": "files with the same content",
+    "bad": "cannot be used, left out",
+    "suspicious": "look at this crop",
+    "not_in_split_file": "not named in the split file, left out",
+    "passed_over": "passed over",
+    "notes": "note",
+}
+UNPAIRED = ("orphan_photos", "orphan_sketches", "duplicates", "misnamed")
 
 
 @dataclass
@@ -17,8 +35,7 @@ class Findings:
     ways: Counter = field(default_factory=Counter)  # how many pictures came how
     bad: list[dict[str, str]] = field(default_factory=list)
     suspicious: list[dict[str, str]] = field(default_factory=list)
-    # SHA-256 of a source file -> its names
-    content: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    pictures: list[Picture] = field(default_factory=list)  # those that can be used
 
 
 def make_report(layout: str, source: Path, tree: Tree, pairing: Pairing, findings: Findings) -> dict:
@@ -27,7 +44,9 @@ def make_report(layout: str, source: Path, tree: Tree, pairing: Pairing, finding
     def shown(paths: Iterable[Path]) -> list[str]:
         return [tree.shown(path) for path in paths]
 
-    same_content = (sorted(names) for names in findings.content.values() if len(names) > 1)
+    same_content = defaultdict(set)
+    for picture in findings.pictures:
+        same_content[picture.sha256].add(picture.name)
     return {
         "program": f"iacyclegan_tf {__version__}",
         "layout": layout,
@@ -40,23 +59,27 @@ def make_report(layout: str, source: Path, tree: Tree, pairing: Pairing, finding
         "orphan_sketches": shown(pairing.orphan_sketches),
         "duplicates": [shown(group) for group in pairing.duplicates],
         "misnamed": shown(pairing.misnamed),
-        "same_content": sorted(same_content),
+        "same_content": sorted(sorted(names) for names in same_content.values() if len(names) > 1),
         "bad": findings.bad,
         "suspicious": findings.suspicious,
         "not_in_split_file": shown(pair.photo for pair in pairing.unlisted),
         "passed_over": shown(pairing.passed_over),
+        "notes": list(pairing.notes or tree.notes),
     }
 
 
 def report_lines(report: dict) -> list[str]:
     """The report as lines for a person: counts first, then every file that needs a look, by name."""
-    splits = ", ".join(f"{split} {count}" for split, count in report["splits"].items())
-    pictures = ", ".join(f"{way} {count}" for way, count in report["pictures"].items())
+    splits, pictures = (
+        ", ".join(f"{name} {count}" for name, count in report[key].items()) for key in ("splits", "pictures")
+    )
     lines = [
         f"{report['layout']}: {report['pairs']} pairs ({splits})",
         f"pictures: {pictures}",
         f"split SHA-256: {report['split_sha256']}",
     ]
+    if VALIDATION in report["splits"]:
+        lines.append(f"the people of the split {VALIDATION} are for validation: in training they replace held-out ones")
     return lines + _named(report, LISTS)
 
 
@@ -66,21 +89,7 @@ def unpaired_lines(report: dict) -> list[str]:
 
 
 def _named(report: dict, keys: Iterable[str]) -> list[str]:
-    return [f"{LISTS[key]}: {_words(entry)}" for key in keys for entry in report[key]]
-
-
-LISTS = {
-    "orphan_photos": "photo without a sketch",
-    "orphan_sketches": "sketch without a photo",
-    "duplicates": "several claim one partner, all left out",
-    "misnamed": "no name of this set, left out",
-    "same_content": "files with the same content",
-    "bad": "cannot be used, left out",
-    "suspicious": "look at this crop",
-    "not_in_split_file": "not named in the split file, left out",
-    "passed_over": "passed over",
-}
-UNPAIRED = ("orphan_photos", "orphan_sketches", "duplicates", "misnamed")
+    return [printable(f"{LISTS[key]}: {_words(entry)}", 2000) for key in keys for entry in report[key]]
 
 
 def _words(entry: str | list[str] | dict[str, str]) -> str:
