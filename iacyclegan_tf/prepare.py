@@ -7,7 +7,6 @@ See ``docs/data.md`` for the sets, one command each, and the traps.
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
@@ -15,8 +14,7 @@ from iacyclegan_tf.data.pairs.naming import SPLITS
 from iacyclegan_tf.data.preparing.layouts import LAYOUTS
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     layouts = "\n".join(f"  {name:13} {layout.summary}" for name, layout in LAYOUTS.items())
     commands = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.prepare",
@@ -48,20 +46,22 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_argument("--skip-bad", action="store_true", help="go on without files that cannot be used")
     commands.add_argument("--force", action="store_true", help="replace an earlier result in OUT")
-    return commands
+    return commands.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse, prepare, print the report."""
-    settings = vars(parser().parse_args(arguments))
+def prepare(arguments: argparse.Namespace) -> None:
+    """Prepare the set and print the report."""
     from iacyclegan_tf.common.terminal import open_console, progress_bar
-    from iacyclegan_tf.data.preparing.preparation import Request, prepare
-    from iacyclegan_tf.data.preparing.report import report_lines
+    from iacyclegan_tf.data.preparing import preparation, report
 
-    report = prepare(Request(**settings), progress_bar(open_console()))
-    print("\n".join(report_lines(report)))
-    print(f"written to {settings['out']}; look at {settings['out'] / 'contact_sheet.png'}")
+    found = preparation.prepare(preparation.Request(**vars(arguments)), progress_bar(open_console()))
+    print("\n".join(report.report_lines(found)))
+    print(f"written to {arguments.out}; look at {arguments.out / 'contact_sheet.png'}")
+
+
+def main() -> None:
+    sys.exit(run_command(lambda: prepare(parse())))
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    main()

@@ -12,6 +12,7 @@ from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.people.folder import person_folders
 from iacyclegan_tf.data.people.selection import select_people
+from iacyclegan_tf.data.same_pictures import refuse_same_pictures
 from iacyclegan_tf.models.vggface_weights import check_target
 from iacyclegan_tf.training.run_folder import RunFolder
 
@@ -66,6 +67,7 @@ def run(wanted: Request, console) -> None:
         if wanted.test
         else None
     )
+    refuse_same_pictures(test.pictures if test else (), people.pictures)
     for title, some in (("train", people), ("test", test)):
         for line in some.notes if some else ():
             console.print(f"{title}: {line}", soft_wrap=True, markup=False)

@@ -153,11 +153,15 @@ def test_published_crops_win_over_originals_of_the_same_name(tmp_path):
     assert pairing.passed_over == (tmp_path / "raw" / "f-005-01.jpg",)
 
 
-def test_loops_of_links_end_and_hidden_files_are_skipped(tmp_path):
+def test_loops_of_links_end_and_what_is_hidden_or_leads_nowhere_is_said(tmp_path):
     touch(tmp_path, "a/b/x.jpg", "a/.hidden/y.jpg", "a/._x.jpg", "__MACOSX/a/x.jpg")
     (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path / "a", target_is_directory=True)
+    files, notes = list_tree(tmp_path)
+    assert [path.name for path in files] == ["x.jpg"]
+    assert all(name in "\n".join(notes) for name in (".hidden", "._x.jpg", "__MACOSX", "loop"))
     (tmp_path / "a" / "self.jpg").symlink_to(tmp_path / "a" / "self.jpg")
-    assert [path.name for path in list_tree(tmp_path)] == ["x.jpg"]
+    with pytest.raises(UserError, match="self.jpg' cannot be read: Too many levels of symbolic links"):
+        list_tree(tmp_path)
 
 
 def make_zip(path: Path, **content: bytes) -> Path:

@@ -92,9 +92,8 @@ def test_orphans_duplicates_and_other_files_are_listed(tmp_path):
     ]
     text = "\n".join(pairing.report())
     assert text.startswith("1 pairs (no split 1)")
-    for name in ("d.jpg", "e.png", "B.jpg", "C.png", "Thumbs.db"):
+    for name in ("d.jpg", "e.png", "B.jpg", "C.png", "Thumbs.db", ".hidden.png"):
         assert name in text
-    assert "hidden" not in text
 
 
 def test_sub_folders_name_the_split(tmp_path):
@@ -117,8 +116,8 @@ def test_pairs_without_any_split_are_for_training_or_for_the_one_named(tmp_path)
     make(tmp_path, photos=["a.jpg"], sketches=["a.jpg"])
     assert find_pairs(tmp_path).counts() == {"train": 1}
     assert find_pairs(tmp_path, split="test").counts() == {"test": 1}
-    with pytest.raises(UserError, match="'val' is unknown"):
-        find_pairs(tmp_path, split="val")
+    with pytest.raises(UserError, match="'half' is unknown; allowed are auto, train, val, dev, test"):
+        find_pairs(tmp_path, split="half")
 
 
 def test_names_that_hold_a_split_only_in_part_need_a_file(tmp_path):
@@ -169,7 +168,7 @@ def test_file_of_names(tmp_path):
     [
         ("train: [a, nobody]\n", r"1 unknown name\(s\): nobody"),
         ("train: [a]\ntest: [A.jpg]\n", "lists 'A.jpg' in 'train' and in 'test'"),
-        ("training: [a]\n", "names the split 'training'; allowed are train, dev, test"),
+        ("training: [a]\n", "names the split 'training'; allowed are train, val, dev, test"),
         ("train: a\n", "must give a list"),
         ("- a\n", "must map"),
         ("train: [a\n", "not valid YAML"),
@@ -236,7 +235,7 @@ HEADER = "identity,photo,sketch,split\n"
         (HEADER + "a,/etc/hosts,sketches/a.png,train\n", "'/etc/hosts' must be a path inside"),
         (HEADER + "a,photos/../../x.png,sketches/a.png,train\n", "must be a path inside"),
         (HEADER + "a,C:\\x.png,sketches/a.png,train\n", "must be a path inside"),
-        (HEADER + "a,photos/a.png,sketches/a.png,val\n", "line 2: split 'val' is unknown"),
+        (HEADER + "a,photos/a.png,sketches/a.png,half\n", "line 2: split 'half' is unknown"),
         (HEADER + "a,photos/a.png\n", "line 2: sketch, split is empty"),
         (HEADER + "a,photos/a.png,sketches/a.png,train\nb,photos/a.png,sketches/b.png,train\n", "png' 2 times"),
         (HEADER + "a,photos/a.png,sketches/a.png,train\na,photos/b.png,sketches/b.png,test\n", "'train' and 'test'"),
