@@ -141,7 +141,10 @@ def _gather(root: Path) -> Pairing:
 
 
 def _holds_pairs(folder: Path) -> bool:
-    return (folder / "photos").is_dir() and (folder / "sketches").is_dir()
+    try:
+        return (folder / "photos").is_dir() and (folder / "sketches").is_dir()
+    except OSError as error:
+        raise UserError(f"'{folder}' cannot be read: {error.strerror}.") from None
 
 
 def _in_split(pairing: Pairing, split: str) -> Pairing:
