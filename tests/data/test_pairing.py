@@ -22,6 +22,10 @@ def make(folder: Path, **names: list[str]) -> Path:
     return folder
 
 
+def of_split(pairing, split: str) -> list:
+    return [pair for pair in pairing.pairs if pair.split == split]
+
+
 def stems(pairing) -> list[tuple[str, str, str, str]]:
     return [(p.identity, p.photo.name, p.sketch.name, p.split) for p in pairing.pairs]
 
@@ -102,7 +106,7 @@ def test_sub_folders_name_the_split(tmp_path):
     make(tmp_path / "raw", photos=["a.jpg"], sketches=["a.jpg"])
     pairing = find_pairs(tmp_path)
     assert pairing.counts() == {"dev": 1, "train": 2}
-    assert [pair.identity for pair in pairing.of_split("dev")] == ["c"]
+    assert [pair.identity for pair in of_split(pairing, "dev")] == ["c"]
 
 
 def test_one_identity_in_two_splits_is_refused(tmp_path):
@@ -154,8 +158,8 @@ def test_file_of_names(tmp_path):
     # Identity, photo name and sketch name; plain YAML would read the first two as numbers.
     split = write_split(tmp_path / "split.yaml", "\ufefftrain: [000, 001_1_1]\ntest: [002_1_1_SZ1.jpg, 003]\n")
     pairing = find_pairs(tmp_path, split_file=split)
-    assert [pair.identity for pair in pairing.of_split("train")] == ["000", "001"]
-    assert [pair.identity for pair in pairing.of_split("test")] == ["002"]
+    assert [pair.identity for pair in of_split(pairing, "train")] == ["000", "001"]
+    assert [pair.identity for pair in of_split(pairing, "test")] == ["002"]
     assert [path.name for path in pairing.orphan_photos] == ["003_1_1.ppm"]
     fewer = find_pairs(tmp_path, split_file=write_split(tmp_path / "fewer.yaml", "test: ['002']\n"))
     assert [pair.identity for pair in fewer.pairs] == ["002"]

@@ -37,6 +37,10 @@ def report_of(out: Path) -> dict:
     return json.loads((out / "prepare.json").read_text())
 
 
+def of_split(pairing, split: str) -> list:
+    return [pair for pair in pairing.pairs if pair.split == split]
+
+
 def picture(seed: int, height: int = 250, width: int = 200) -> np.ndarray:
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
     return cv2.GaussianBlur(noise, (0, 0), 2)
@@ -304,8 +308,8 @@ def test_fs2k_and_apdrawing(tmp_path):
     assert prepare("apdrawing", ap, tmp_path / "out2") == 0
     pairing = find_pairs(tmp_path / "out2")
     assert pairing.counts() == {"test": 1, "train": 1}
-    np.testing.assert_array_equal(read_image(pairing.of_split("train")[0].photo), picture(5, 64, 64))
-    np.testing.assert_array_equal(read_image(pairing.of_split("train")[0].sketch), picture(6, 64, 64))
+    np.testing.assert_array_equal(read_image(of_split(pairing, "train")[0].photo), picture(5, 64, 64))
+    np.testing.assert_array_equal(read_image(of_split(pairing, "train")[0].sketch), picture(6, 64, 64))
     save(ap / "train" / "square.png", picture(9, 64, 64))
     assert prepare("apdrawing", ap, tmp_path / "out3") == 2
 

@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,6 +11,21 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.data.images.files import image_stem
 from iacyclegan_tf.data.pairs.naming import VALIDATION, normal_name
+
+# What a report says of each entry of a list of files; the lists of ``prepare.json`` have these keys.
+LISTS = {
+    "orphan_photos": "photo without a sketch",
+    "orphan_sketches": "sketch without a photo",
+    "duplicates": "several claim one partner, all left out",
+    "misnamed": "no name of this set, left out",
+    "same_content": "files with the same content",
+    "bad": "cannot be used, left out",
+    "suspicious": "look at this crop",
+    "not_in_split_file": "not named in the split file, left out",
+    "passed_over": "passed over",
+    "notes": "note",
+}
+FOR_VALIDATION = f"the people of the split {VALIDATION} are for validation; nobody is held out from training"
 
 
 @dataclass(frozen=True)
@@ -50,28 +65,38 @@ class Pairing:
     unlisted: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def of_split(self, split: str) -> tuple[Pair, ...]:
-        """The pairs of one split, in order."""
-        return tuple(pair for pair in self.pairs if pair.split == split)
-
     def counts(self) -> dict[str, int]:
         """Number of pairs per split."""
         return dict(sorted(Counter(pair.split or "no split" for pair in self.pairs).items()))
 
+    def left_out(self, shown: Callable[[Path], str] = str) -> dict[str, list]:
+        """Everything that is not used, by the keys of ``LISTS``; ``shown`` writes a path as the user knows it."""
+        return {
+            "orphan_photos": [*map(shown, self.orphan_photos)],
+            "orphan_sketches": [*map(shown, self.orphan_sketches)],
+            "duplicates": [[*map(shown, group)] for group in self.duplicates],
+            "misnamed": [*map(shown, self.misnamed)],
+            "not_in_split_file": [shown(pair.photo) for pair in self.unlisted],
+            "passed_over": [*map(shown, self.passed_over)],
+            "notes": [*self.notes],
+        }
+
     def report(self) -> list[str]:
         """Lines for a person: counts first, then every file that was left out, by name."""
         counts = ", ".join(f"{split} {count}" for split, count in self.counts().items())
-        lines = [f"{len(self.pairs)} pairs ({counts or 'none'}), split SHA-256 {split_hash(self.pairs)}"]
-        if VALIDATION in self.counts():
-            lines.append(
-                f"the people of the split {VALIDATION} are for validation: they take the place of held-out ones"
-            )
-        lines += [f"photo without a sketch: {path}" for path in self.orphan_photos]
-        lines += [f"sketch without a photo: {path}" for path in self.orphan_sketches]
-        lines += ["several claim one partner, all left out: " + ", ".join(map(str, group)) for group in self.duplicates]
-        lines += [f"not named in the split file, left out: {pair.photo}" for pair in self.unlisted]
-        lines += [f"passed over: {path}" for path in self.passed_over]
-        return [printable(line, 2000) for line in (*lines, *self.notes)]
+        first = f"{len(self.pairs)} pairs ({counts or 'none'}), split SHA-256 {split_hash(self.pairs)}"
+        return [first, *([FOR_VALIDATION] if VALIDATION in self.counts() else []), *listed(self.left_out())]
+
+
+def listed(lists: Mapping[str, list], keys: Iterable[str] = LISTS) -> list[str]:
+    """A line, fit to print, for every entry of ``lists`` under ``keys``: a text, several, or a file with its reason."""
+    lines = []
+    for key in keys:
+        for entry in lists.get(key, ()):
+            words = f"{entry['file']}: {entry['reason']}" if isinstance(entry, dict) else entry
+            words = words if isinstance(words, str) else ", ".join(words)
+            lines.append(printable(f"{LISTS[key]}: {words}", 2000))
+    return lines
 
 
 def joined(pairings: Iterable[Pairing]) -> Pairing:

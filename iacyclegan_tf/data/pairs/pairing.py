@@ -6,7 +6,7 @@ is left out and listed; nothing is guessed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,9 +42,9 @@ def pair_folders(photos_dir: str | Path, sketches_dir: str | Path) -> Pairing:
             f"No photo of '{photos_dir}' fits a sketch of '{sketches_dir}' (for instance "
             f"'{photos.paths[0].name}' and '{sketches.paths[0].name}'); expected are equal names or those of CUFS."
         )
-    notes = (
-        f"{place}: {note}" for place, some in ((photos_dir, photos), (sketches_dir, sketches)) for note in some.notes()
-    )
+    notes = [f"{photos_dir}: {note}" for note in photos.notes()] + [
+        f"{sketches_dir}: {note}" for note in sketches.notes()
+    ]
     return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=tuple(notes))
 
 
@@ -57,20 +57,15 @@ def _images_of(folder: str | Path, what: str) -> ImageFolder:
     return found
 
 
-def pair_files(
-    photos: Iterable[Path],
-    sketches: Iterable[Path],
-    photo_name: Callable[[str], str] = photo_key,
-    sketch_name: Callable[[str], str] = sketch_key,
-) -> Pairing:
+def pair_files(photos: Iterable[Path], sketches: Iterable[Path]) -> Pairing:
     """Pair given files by keys made from their stems; a key used twice on a side is a duplicate."""
     photos_by_key, sketches_by_key = defaultdict(list), defaultdict(list)
     for photo in photos:
-        photos_by_key[photo_name(image_stem(photo))].append(photo)
+        photos_by_key[photo_key(image_stem(photo))].append(photo)
     for sketch in sketches:
         stem = normal_name(image_stem(sketch))
         # Equal stems win over the official rule, so that a user's own "x_sz1" pairs with "x_sz1".
-        key = stem if stem in photos_by_key else sketch_name(stem)
+        key = stem if stem in photos_by_key else sketch_key(stem)
         sketches_by_key[key].append(sketch)
     pairs, orphan_photos, orphan_sketches, duplicates = [], [], [], []
     for key in sorted(photos_by_key.keys() | sketches_by_key.keys()):

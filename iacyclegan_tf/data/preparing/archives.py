@@ -20,17 +20,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.folder import is_left_out, walk_images
 
 # What zipfile and its decompressors raise on damaged bytes, found by editing small archives at random.
-DAMAGE = (
-    zipfile.BadZipFile,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
+DAMAGE = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, struct.error, zlib.error, lzma.LZMAError)
 MAX_FILES = 200_000
 MAX_TOTAL_BYTES = 64 * 1024**3
 

@@ -17,14 +17,14 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import image_stem, read_bytes, write_png
 from iacyclegan_tf.data.pairs.manifest import SPLIT_SHA256, manifest_text
 from iacyclegan_tf.data.pairs.naming import file_name, normal_name
-from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined
+from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined, listed
 from iacyclegan_tf.data.pairs.pairing import find_pairs
 from iacyclegan_tf.data.pairs.splits import assign_splits, check_all_known, pair_names, read_split_file
 from iacyclegan_tf.data.preparing.archives import Tree, open_source
 from iacyclegan_tf.data.preparing.contact_sheet import contact_sheet
 from iacyclegan_tf.data.preparing.layouts import LAYOUTS, misnamed
 from iacyclegan_tf.data.preparing.pictures import SIDES, PictureReader
-from iacyclegan_tf.data.preparing.report import Findings, make_report, report_lines, unpaired_lines
+from iacyclegan_tf.data.preparing.report import UNPAIRED, Findings, make_report, report_lines
 from iacyclegan_tf.data.same_pictures import refuse_same_pictures
 
 REPORT_NAME = "prepare.json"
@@ -163,7 +163,7 @@ def _write_pairs(request: Request, tree: Tree, pairing: Pairing, out: Path, prog
     if findings.bad and (not request.skip_bad or not written):
         raise UserError(
             f"{len(findings.bad)} file(s) cannot be used; nothing was written, and --skip-bad goes on without them:\n  "
-            + "\n  ".join([f"{entry['file']}: {entry['reason']}" for entry in findings.bad] + unpaired_lines(report))
+            + "\n  ".join([f"{entry['file']}: {entry['reason']}" for entry in findings.bad] + listed(report, UNPAIRED))
         )
     trained = {pair.identity for pair in written if pair.split == "train"}
     tested = [picture for picture in findings.pictures if picture.person not in trained]
