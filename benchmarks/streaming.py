@@ -66,7 +66,7 @@ def stream(folder: Path, enlarge: float) -> None:
         )
     )
     print(
-        f"\n{len(fitting)} pairs, {SIDE} -> {NETWORK} px, flips{f', crops of {enlarge} x' if enlarge > 1 else ''}, batch {BATCH}\n"
+        f"\n{len(fitting)} pairs, {SIDE} -> {NETWORK} px, flips, crops of {enlarge} x, batch {BATCH}\n"
         f"{'pairs':>8} {'pairs/s':>8} {'CPU ms/pair':>12} {'resident MB':>12}",
         flush=True,
     )

@@ -90,7 +90,7 @@ class Faces:
         return self.fitting.photos.shape[1:]
 
     def mean_training_images(self) -> dict[str, np.ndarray]:
-        """``photos`` and ``sketches``: the mean of all pairs for fitting and validation, float64 ``[H, W, 3]`` in 0..255."""
+        """``photos`` and ``sketches``: the mean of fitting and validation, float64 ``[H, W, 3]`` in 0..255."""
         count = len(self.fitting) + len(self.validation)
         return {
             side: (fitting + validation) / count

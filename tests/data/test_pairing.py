@@ -112,7 +112,7 @@ def test_sub_folders_name_the_split(tmp_path):
 def test_one_identity_in_two_splits_is_refused(tmp_path):
     for split in ("train", "test"):
         make(tmp_path / split, photos=["a.jpg"], sketches=["a.jpg"])
-    with pytest.raises(UserError, match="'a'.*'train' and 'test'"):
+    with pytest.raises(UserError, match=r"'a'.*'train' and 'test'"):
         find_pairs(tmp_path)
 
 
@@ -131,13 +131,13 @@ def test_names_that_hold_a_split_only_in_part_need_a_file(tmp_path):
 
 
 def test_wrong_folders_are_named(tmp_path):
-    with pytest.raises(UserError, match="none' must hold manifest.csv"):
+    with pytest.raises(UserError, match=r"none' must hold manifest.csv"):
         find_pairs(tmp_path / "none")
     make(tmp_path, photos=[], sketches=["a.jpg"])
     with pytest.raises(UserError, match="photos' holds no image; photos were expected"):
         find_pairs(tmp_path)
     make(tmp_path, photos=["b.jpg"])
-    with pytest.raises(UserError, match="'b.jpg' and 'a.jpg'"):
+    with pytest.raises(UserError, match=r"'b.jpg' and 'a.jpg'"):
         find_pairs(tmp_path)
     make(tmp_path / "train", photos=["b.jpg"], sketches=["b.jpg"])
     with pytest.raises(UserError, match="both kinds"):
@@ -204,7 +204,7 @@ def test_a_split_file_of_many_keys_is_refused_in_time(tmp_path):
 def test_one_pair_named_in_two_splits_is_refused(tmp_path):
     make(tmp_path, photos=["f-005-01.jpg"], sketches=["F2-005-01-sz1.jpg"])
     split = write_split(tmp_path / "split.yaml", "train: [f-005-01]\ntest: [F2-005-01-sz1]\n")
-    with pytest.raises(UserError, match="puts photo 'f-005-01.jpg' in test and train"):
+    with pytest.raises(UserError, match=r"puts photo 'f-005-01.jpg' in test and train"):
         find_pairs(tmp_path, split_file=split)
 
 

@@ -103,7 +103,7 @@ def test_two_spellings_of_one_person_in_two_splits_are_refused_and_in_one_are_on
             f"{who},photos/p{n}.png,sketches/p{n}.png,{s}" for n, (who, s) in enumerate(zip(people, splits.split()))
         ]
 
-    with pytest.raises(UserError, match="'Anna' .*'anna'.* in the splits 'train' and 'test'"):
+    with pytest.raises(UserError, match=r"'Anna' .*'anna'.* in the splits 'train' and 'test'"):
         find_pairs(manifest(root, lines("train train test test test train train")))
     found = faces(manifest(root, lines("train train train train test test train")), validation_share=0.5)
     assert sorted({*found.fitting.identities, *found.validation.identities}) == ["Anna", "bob", "carl", "fritz"]
@@ -112,7 +112,7 @@ def test_two_spellings_of_one_person_in_two_splits_are_refused_and_in_one_are_on
 def test_two_folders_of_one_person_are_refused(tmp_path):
     write_people(tmp_path, people=3)
     shutil.copytree(tmp_path / "s1", tmp_path / "S1")
-    with pytest.raises(UserError, match="'S1' and 's1'.* one name in two spellings"):
+    with pytest.raises(UserError, match=r"'S1' and 's1'.* one name in two spellings"):
         read_people(tmp_path)
 
 

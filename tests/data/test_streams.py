@@ -60,7 +60,7 @@ def test_augmented_images_keep_their_size_and_range():
     image = tf.constant(np.where(noise(1)[0] > 127, 255, 0).astype(np.uint8))
     for number in range(50):
         result = RICH(image, tf.constant([3, number], tf.int64)).numpy()
-        assert result.shape == image.shape and -1 <= result.min() and result.max() <= 1
+        assert result.shape == image.shape and result.min() >= -1 and result.max() <= 1
 
 
 def test_flips_are_about_half_and_exact():
@@ -79,7 +79,7 @@ def test_crops_are_windows_of_the_enlarged_image_and_reach_every_place():
     height, width = 20, 10
     image = tf.constant(grid(height, width))
     larger = tf.image.resize(tf.cast(image, tf.float32), [24, 12]).numpy() / 127.5 - 1
-    windows = {(t, l): larger[t : t + height, l : l + width] for t in range(5) for l in range(3)}
+    windows = {(t, left): larger[t : t + height, left : left + width] for t in range(5) for left in range(3)}
     seen = set()
     for number in range(300):
         result = Augmentation(enlarge=1.2)(image, tf.constant([1, number], tf.int64)).numpy()
@@ -179,7 +179,7 @@ def test_workers_together_see_the_batches_of_one_and_no_sample_twice(stream):
 
 
 def test_a_batch_that_workers_cannot_share_is_refused():
-    with pytest.raises(UserError, match="batch of 4 .* 3 workers"):
+    with pytest.raises(UserError, match=r"batch of 4 .* 3 workers"):
         paired(0, worker=Worker(1, 3), batch=4)
     with pytest.raises(ValueError, match="worker 2 of 2"):
         Worker(2, 2)

@@ -50,7 +50,7 @@ def iris_outline(p: Person, side: int, share: float) -> np.ndarray:
 
 def lid_crease(p: Person, side: int) -> np.ndarray:
     upper, _ = eye_outline(p, side)
-    return upper[2:] + [0, -max(p["lid_crease"], 1.0)]
+    return upper[2:] + np.array([0, -max(p["lid_crease"], 1.0)])
 
 
 def brow_outline(p: Person, side: int) -> np.ndarray:
@@ -123,7 +123,7 @@ def glasses_curves(p: Person) -> list[np.ndarray]:
     ring = np.stack([wide * x, 1.5 + tall * y], 1)
     bridge = rounded([(-26 + wide, -1), (0, -5), (26 - wide, -1)])
     temples = [np.array([(s * (26 + wide), -3.0), (s * (p["face_width"] - 1), -5.0)]) for s in (-1, 1)]
-    return [ring + [-26, 0], ring + [26, 0], bridge, *temples]
+    return [ring - np.array([26, 0]), ring + np.array([26, 0]), bridge, *temples]
 
 
 def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:

@@ -85,7 +85,7 @@ def _backdrop(view: View) -> np.ndarray:
 def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:
     for offset, strength in LINES[::-1]:
         faded = 255 - (255 - grey) * strength
-        canvas.stroke(curve + [offset, 0.5 * offset], width * (0.5 + 0.5 * strength), faded, taper)
+        canvas.stroke(curve + np.array([offset, 0.5 * offset]), width * (0.5 + 0.5 * strength), faded, taper)
 
 
 def _body_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:

@@ -19,7 +19,7 @@ def normal_name(name: str) -> str:
 def file_name(name: str) -> str:
     """``name`` as a file's name: only what a file system or a manifest cannot take becomes ``_``.
 
-    These are slashes of both kinds, control characters and a leading dot; letters, signs and blanks of all scripts stay.
+    These are slashes of both kinds, control characters and a leading dot; letters and signs of all scripts stay.
     """
     kept = "".join("_" if one in "/\\" or unicodedata.category(one) == "Cc" else one for one in name)
     return "_" + kept[1:] if kept.startswith(".") else kept

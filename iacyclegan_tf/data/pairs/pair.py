@@ -32,7 +32,7 @@ FOR_VALIDATION = f"the people of the split {VALIDATION} are for validation; nobo
 class Pair:
     """One person's photo and sketch.
 
-    ``split`` is ``train``, ``val``, ``dev``, ``test``, or '' when not known; ``subset`` names a part of the set, or is ''.
+    ``split``: ``train``, ``val``, ``dev``, ``test``, or '' when not known; ``subset``: a part of the set, or ''.
     """
 
     identity: str

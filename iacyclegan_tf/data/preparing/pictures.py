@@ -29,7 +29,7 @@ AR_RAW_SIZE = (768, 576)  # width, height
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it will be written, the reasons why a person should look at it, and the SHA-256 of the pixels read."""
+    """A picture as it will be written, the SHA-256 of the pixels read, and why a person should look at it."""
 
     image: np.ndarray
     way: str

@@ -22,7 +22,7 @@ _SECOND = 500_000_003  # added to a seed for the second image of a pair that is 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Resize to ``enlarge`` times the size, random crop back, horizontal flip with probability ½ (CycleGAN: 286 → 256)."""
+    """Resize to ``enlarge`` times the size, random crop back, flip with probability ½ (CycleGAN: 286 → 256)."""
 
     enlarge: float = 1.0
     flip: bool = False
@@ -69,6 +69,9 @@ class Worker:
         return batch // self.count
 
 
+ALONE = Worker()
+
+
 def shuffled(place: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
     """Where ``place`` goes in the permutation of 0..count−1 that belongs to ``seed`` (int64 ``[2]``)."""
     if count == 1:
@@ -100,7 +103,7 @@ def paired_stream(
     augmentation: Augmentation,
     together: bool = True,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(photos, sketches)`` float32 ``[batch, H, W, 3]`` in [−1, 1], from step ``start_step`` on.
 
@@ -113,7 +116,7 @@ def paired_stream(
         place = place_in_data(g, len(photos), seed)
         photo, sketch = photos(place), sketches(place)
         key = tf.stack([tf.constant(seed, tf.int64), g])
-        other = key if together else key + [_SECOND, 0]
+        other = key if together else key + tf.constant([_SECOND, 0], tf.int64)
         return augmentation(photo, key), augmentation(sketch, other)
 
     return endless(sample, start_step, batch, max(photos.parallel, sketches.parallel), worker)
@@ -127,7 +130,7 @@ def labelled_stream(
     seed: int,
     augmentation: Augmentation,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` for identity classification; ``labels`` int ``[N]``."""
     count = len(images)
@@ -189,7 +192,7 @@ def identity_stream(
     seed: int,
     augmentation: Augmentation,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` of P people × K images, chosen by ``IdentityChoice``.
 

@@ -55,7 +55,7 @@ class InMemory:
 
 
 class ImageFiles:
-    """N image files as ``ImageSource``: each is read and brought to size when its turn comes, so that memory stays constant.
+    """N image files as ``ImageSource``: each is read and brought to size when its turn comes.
 
     Args:
         paths: of the N files. size: (height, width) for the network. fit: brings them to it; None where all have it.
@@ -116,8 +116,8 @@ class Joined:
         return tf.switch_case(
             which,
             [
-                lambda source=source, first=end - len(source): source(index - first)
-                for source, end in zip(self.sources, self.ends)
+                lambda source=source, first=first: source(index - first)
+                for source, first in zip(self.sources, (0, *self.ends))
             ],
         )
 
