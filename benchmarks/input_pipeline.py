@@ -1,6 +1,6 @@
 """Augmented pairs a second from images in memory, and which share of the quickstart's training step waits for them.
 
-Run from the repository root: python -m benchmarks.input_pipeline   (shards on a disk: python -m benchmarks.streaming)
+Run from the repository root: python -m benchmarks.input_pipeline   (image files: python -m benchmarks.streaming)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Speed and memory of training data streamed from TFRecord shards: 20,000 pairs of 64 px, shown at 128 px, on two cores.
+"""Speed and memory of training data read from image files: 20,000 pairs of 64 px, shown at 128 px, on two cores.
 
 Run from the repository root: python -m benchmarks.streaming [FOLDER] [PAIRS]
 FOLDER (default: a temporary one) keeps the made-up set for the next run.
@@ -14,18 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-PAIRS, SHARDS, SIDE, NETWORK = 20_000, 8, 64, 128
+PAIRS, SIDE, NETWORK = 20_000, 64, 128
 DRAWN = 200  # different faces; the others are these with other light and noise, since drawing one costs 15 ms
 TEST = 20
 BATCH, WINDOWS = 8, 10
 
 
 def make(folder: Path, count: int) -> None:
-    """``folder`` as a prepared set: PNG files, manifest, shards."""
+    """``folder`` as a prepared set: PNG files and a manifest."""
     from iacyclegan_tf.data.drawn.faces import draw_pair
     from iacyclegan_tf.data.images.files import write_png
-    from iacyclegan_tf.data.pairs.manifest import manifest_text, read_manifest
-    from iacyclegan_tf.data.shards.writing import write_shards
+    from iacyclegan_tf.data.pairs.manifest import manifest_text
 
     random, rows = np.random.default_rng(0), []
     drawn = [draw_pair(person, 0, seed=1, height=SIDE, width=SIDE) for person in range(DRAWN)]
@@ -41,9 +40,6 @@ def make(folder: Path, count: int) -> None:
             write_png(folder / row[side], np.clip(light, 0, 255).astype(np.uint8))
         rows.append(row)
     (folder / "manifest.csv").write_text(manifest_text(rows))
-    start = time.perf_counter()
-    write_shards(read_manifest(folder / "manifest.csv"), folder, SHARDS)
-    print(f"shards written: {len(rows) / (time.perf_counter() - start):.0f} pairs/s", flush=True)
 
 
 def resident() -> float:
@@ -59,16 +55,18 @@ def stream(folder: Path, enlarge: float) -> None:
     from iacyclegan_tf.data.streams.batches import Augmentation, paired_stream
 
     settings = DataConfig(
-        source="pairs", format="tfrecord", root=str(folder), height=NETWORK, width=NETWORK, validation_share=0.002
+        source="pairs", in_memory=False, root=str(folder), height=NETWORK, width=NETWORK, validation_share=0.002
     )
+    start = time.perf_counter()
     fitting = load_faces(settings, 0).fitting
+    print(f"checked before training: {len(fitting) / (time.perf_counter() - start):.0f} pairs/s", flush=True)
     batches = iter(
         paired_stream(
             fitting.photos, fitting.sketches, batch=BATCH, seed=0, augmentation=Augmentation(enlarge, flip=True)
         )
     )
     print(
-        f"\n{len(fitting)} pairs, {SIDE} -> {NETWORK} px, flips{f', crops of {enlarge} x' if enlarge > 1 else ''}, batch {BATCH}\n"
+        f"\n{len(fitting)} pairs, {SIDE} -> {NETWORK} px, flips, crops of {enlarge} x, batch {BATCH}\n"
         f"{'pairs':>8} {'pairs/s':>8} {'CPU ms/pair':>12} {'resident MB':>12}",
         flush=True,
     )
@@ -91,7 +89,7 @@ def main() -> None:
     kept, count = Path(sys.argv[1]) if len(sys.argv) > 1 else None, int(sys.argv[2]) if len(sys.argv) > 2 else PAIRS
     with tempfile.TemporaryDirectory() as temporary:
         folder = kept or Path(temporary)
-        if not (folder / "tfrecords" / "index.json").is_file():
+        if not (folder / "manifest.csv").is_file():
             # by a process of its own, so that its memory is not counted
             subprocess.run(
                 [sys.executable, "-c", f"from benchmarks.streaming import *; make(Path({str(folder)!r}), {count})"],

@@ -58,7 +58,7 @@ YAML = (
     b"2001-01-01",
     b"\x07",
 )
-JSON = (b"{", b"[" * 2000, b"]", b"null", b"true", b'"\\ud800"', b"1e999", b"-0", b":", b"NaN", b'"shards"')
+JSON = (b"{", b"[" * 2000, b"]", b"null", b"true", b'"\\ud800"', b"1e999", b"-0", b":", b"NaN")
 
 
 @dataclass(frozen=True)
@@ -346,28 +346,6 @@ def archive(folder: Path) -> Reader:
     )
 
 
-def shard_index(folder: Path) -> Reader:
-    from iacyclegan_tf.data.shards.entry import Shard
-    from iacyclegan_tf.data.shards.index import index_text, parse_index
-
-    shard = Shard(
-        **{
-            "file": "train-00000-of-00001.tfrecord",
-            "split": "train",
-            "bytes": 300,
-            "sha256": "0" * 64,
-            "source_sha256": "1" * 64,
-            "identities": ["a", "b"],
-            "photos": ["a", "b"],
-            "sketches": ["a", "b"],
-            "sizes": [[4, 4, 4, 4]] * 2,
-            "offsets": [0, 150],
-        }
-    )
-    text = index_text("iacyclegan_tf 0.1.0", (shard,)).encode()
-    return Reader((text,), _written(folder / "index.json", parse_index), JSON + TEXT + NUMBERS)
-
-
 def annotations(folder: Path) -> Reader:
     """Of FS2K."""
     from iacyclegan_tf.data.preparing.archives import Tree, list_tree
@@ -386,7 +364,7 @@ def annotations(folder: Path) -> Reader:
 
     def read(path: Path):
         for part in LAYOUTS["fs2k"].parts:
-            part(Tree(folder, list_tree(folder), ((folder, ""),)))
+            part(Tree(folder, list_tree(folder)[0], ((folder, ""),)))
 
     return Reader((text,), _written(folder / "anno_train.json", read), JSON + TEXT)
 
@@ -437,7 +415,6 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "own npz": _weights(_npz),
     "recognizer": recognizer,
     "archive": archive,
-    "shard index": shard_index,
     "annotations": annotations,
     "saved state": saved_state,
 }

@@ -57,9 +57,8 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
         "data.source is pairs, but data.root is empty; give the folder that holds the pairs.",
     )
     yield (
-        data.format == "tfrecord" and (data.source != "pairs" or data.skip_bad),
-        "data.format is tfrecord, which needs data.source=pairs and data.skip_bad=false: shards hold pairs, and only "
-        "files that could be read when they were written.",
+        data.source == "drawn" and not data.in_memory,
+        "data.in_memory is false, which needs data.source=pairs: drawn faces are always held in memory.",
     )
     yield (
         loss.paired_weight > 0 and data.augment != "together",

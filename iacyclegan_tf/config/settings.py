@@ -46,7 +46,7 @@ class DrawnConfig:
 class DataConfig:
     source: Literal["drawn", "pairs"] = "drawn"
     root: str = ""  # folder of real pairs (docs/data.md); used when source is "pairs"
-    format: Literal["images", "tfrecord"] = "images"  # of the pairs; "tfrecord" streams shards with constant memory
+    in_memory: bool = True  # false: the training images are read when their turn comes, with constant memory
     split_file: str = ""  # a file of names, where the split is in neither manifest, folders nor prefixes
     train_split: str = "train"
     test_split: str = "auto"  # "auto": the one other split that the data hold
@@ -280,3 +280,12 @@ def flat(values: dict, prefix: str = "") -> dict:
     for key, value in values.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return found
+
+
+# Settings of earlier versions: the value that changes nothing, and what a user does instead of any other.
+RETIRED = {
+    "data.format": (
+        "images",
+        "sets too large for memory are read from their image files with data.source=pairs data.in_memory=false",
+    )
+}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +14,12 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.data.people.identities import People
+from iacyclegan_tf.data.pairs.naming import VALIDATION
+from iacyclegan_tf.data.people import People
+from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256
 
 if TYPE_CHECKING:  # it needs TensorFlow
-    from iacyclegan_tf.data.shards.record_pairs import RecordPairs
+    from iacyclegan_tf.data.streams.image_sources import ImageSource
 
 FEWEST_PEOPLE = 2  # per part: a triplet and a ranking both need a second person
 
@@ -24,48 +29,68 @@ class FacePairs(People):
     """Photo-sketch pairs, brought to the network's size, and (``originals``) as they are measured.
 
     Attributes:
-        photos, sketches: uint8 ``[N, H, W, 3]``, paired by index.
+        photos, sketches: uint8 ``[N, H, W, 3]``, paired by index; with ``data.in_memory: false`` those for fitting are
+            ``ImageFiles``, which are read when their turn comes.
         identities: N names of people; one person may have several pairs.
         original_photos, original_sketches: N uint8 images ``[h, w, 3]`` in their own size; not of fitting pairs.
+        subsets: N names of the sub-sets (the manifest's column ``subset``), or empty.
     """
 
-    photos: np.ndarray
-    sketches: np.ndarray
+    photos: np.ndarray | ImageSource
+    sketches: np.ndarray | ImageSource
     identities: tuple[str, ...]
     original_photos: tuple[np.ndarray, ...] = ()
     original_sketches: tuple[np.ndarray, ...] = ()
+    subsets: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of all photos and of all sketches, int64 ``[H, W, 3]``."""
-        return self.photos.sum(0, dtype=np.int64), self.sketches.sum(0, dtype=np.int64)
+        """Of all photos and of all sketches, int64 ``[H, W, 3]``; of files this reads everything once."""
+        from iacyclegan_tf.data.streams.image_sources import total
 
-    def reading(self) -> AbstractContextManager:
-        """As ``RecordPairs.reading``: nothing is read any more."""
-        return nullcontext()
+        with self.reading():
+            return total(self.photos), total(self.sketches)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around whatever reads the images: a file that cannot be read becomes a ``UserError`` that names it."""
+        with ExitStack() as stack:
+            for images in (self.photos, self.sketches):
+                if not isinstance(images, np.ndarray):
+                    stack.enter_context(images.reading())
+            yield
+
+    def pictures(self) -> list[Picture]:
+        """Of all originals."""
+        return [
+            Picture(f"a {side}", identity, pixels_sha256(image))
+            for side, images in (("photo", self.original_photos), ("sketch", self.original_sketches))
+            for identity, image in zip(self.identities, images)
+        ]
 
 
 @dataclass(frozen=True)
 class Faces:
     """All data of a run. ``split_hash`` names the split beside every result; ``notes`` lists what was left out.
 
-    The fitting pairs may stay on the disk (``data.format: tfrecord``); the others are in memory.
+    ``test_split``: the name of the split that is tested on; ``own_validation``: the data name the validation people.
     """
 
-    fitting: FacePairs | RecordPairs
+    fitting: FacePairs
     validation: FacePairs
     test: FacePairs
     test_split: str
     fit: Fit
     split_hash: str
     notes: list[str] = field(default_factory=list)
+    own_validation: bool = False
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.fitting.photos.shape[1:]
 
     def mean_training_images(self) -> dict[str, np.ndarray]:
-        """``photos`` and ``sketches``: the mean of all training pairs, float64 ``[H, W, 3]`` in 0..255."""
+        """``photos`` and ``sketches``: the mean of fitting and validation, float64 ``[H, W, 3]`` in 0..255."""
         count = len(self.fitting) + len(self.validation)
         return {
             side: (fitting + validation) / count
@@ -75,22 +100,27 @@ class Faces:
     def counts(self) -> list[str]:
         """E.g. ``["train 86 = 76 fit + 10 validation", "dev 48"]``, in pairs."""
         fitting, validation = len(self.fitting), len(self.validation)
-        return [
-            f"train {fitting + validation} = {fitting} fit + {validation} validation",
-            f"{self.test_split} {len(self.test)}",
-        ]
+        if self.own_validation:
+            train = [f"train {fitting}", f"{VALIDATION} {validation} for validation"]
+        else:
+            train = [f"train {fitting + validation} = {fitting} fit + {validation} validation"]
+        return [*train, f"{self.test_split} {len(self.test)}"]
 
 
 def choose_test_split(settings: DataConfig, splits: list[str]) -> str:
-    """The split to test on, where the data hold ``splits``; ``UserError`` where the settings leave it open."""
+    """The split to test on, where the data hold ``splits``; ``UserError`` where the settings leave it open.
+
+    ``val`` is for validation, unless ``data.test_split`` names it or nothing else is there to test on.
+    """
     if settings.train_split not in splits:
         raise UserError(
             f"data.train_split is {settings.train_split!r}, but {settings.root} holds the splits: "
             f"{', '.join(map(repr, splits))}. Name one of them, or give data.split_file."
         )
     others = [split for split in splits if split != settings.train_split]
-    if settings.test_split == "auto" and len(others) == 1:
-        return others[0]
+    automatic = [split for split in others if split != VALIDATION] or others
+    if settings.test_split == "auto" and len(automatic) == 1:
+        return automatic[0]
     if settings.test_split not in others:
         raise UserError(
             f"data.test_split is {settings.test_split!r}, but beside {settings.train_split!r} "
@@ -99,11 +129,17 @@ def choose_test_split(settings: DataConfig, splits: list[str]) -> str:
     return settings.test_split
 
 
-def held_out(identities: tuple[str, ...], share: float, seed: int) -> np.ndarray:
-    """bool ``[N]``: the pairs of the people held out; a split by people, so that no person is in both."""
-    everyone = sorted(set(identities))
-    count = max(FEWEST_PEOPLE, round(share * len(everyone)))
-    held = set(np.random.default_rng(seed).permutation(everyone)[:count])
+def held_out(identities: Sequence[str], share: float, seed: int, subsets: Sequence[str] = ()) -> np.ndarray:
+    """bool ``[N]``: the pairs of the people held out; a split by people, so that no person is in both.
+
+    ``share`` of the people are chosen by ``seed``, and as many of each sub-set where ``subsets`` (N names) are given.
+    """
+    order = np.random.default_rng(seed).permutation(sorted(set(identities))).tolist()
+    subset_of, groups = dict(zip(identities, subsets)), defaultdict(list)
+    for person in order:
+        groups[subset_of.get(person, "")].append(person)
+    held = {person for group in groups.values() for person in group[: round(share * len(group))]}
+    held.update([person for person in order if person not in held][: max(0, FEWEST_PEOPLE - len(held))])
     return np.array([identity in held for identity in identities])
 
 

@@ -1,10 +1,11 @@
-"""Where the faces of a run come from: drawn, read from image files, or streamed from shards."""
+"""Where the faces of a run come from: drawn, or read from image files, all at once or when their turn comes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,24 +13,22 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces, checked, choose_test_split, held_out
 from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.pairs.naming import VALIDATION, normal_name
+from iacyclegan_tf.data.pairs.pair import Pair, split_hash
+from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256, refuse_same_pictures
 
 
 def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda items, words, total: items) -> Faces:
     """Draws or reads the faces that ``settings`` name.
 
     Args:
-        seed: chooses the validation people among the training people.
+        seed: chooses the validation people among the training people, where the data name none.
         progress: wraps an iterable, given the words for it and its length, e.g. to show a bar.
 
-    Raises ``UserError`` for missing folders, too few people, and unreadable files unless ``skip_bad``.
+    Raises ``UserError`` for missing folders, too few people, unreadable files unless ``skip_bad``, and a picture of a
+    test person that is another person's, too.
     """
-    if settings.source == "drawn":
-        return _drawn(settings, seed, progress)
-    if settings.format == "tfrecord":
-        from iacyclegan_tf.data.shard_faces import read_shards
-
-        return read_shards(settings, seed, progress)
-    return _read(settings, seed, progress)
+    return checked((_drawn if settings.source == "drawn" else _read)(settings, seed, progress))
 
 
 def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
@@ -37,86 +36,132 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
 
     people = settings.drawn
 
-    def draw(first: int, count: int, renderings: int, what: str) -> FacePairs:
+    def draw(first: int, count: int, renderings: int, what: str) -> tuple[list[str], list[tuple]]:
         wanted = [(first + i, r) for i in range(count) for r in range(renderings)]
         # one thread: drawing is many small NumPy calls, which two threads only slow down
         pairs = [
             draw_pair(i, r, seed=people.seed, height=settings.height, width=settings.width)
             for i, r in progress(wanted, f"drawing {what} faces", len(wanted))
         ]
-        photos, sketches = zip(*pairs)
-        return FacePairs(
-            np.stack(photos), np.stack(sketches), tuple(f"drawn-{i:04d}" for i, _ in wanted), photos, sketches
-        )
+        return [f"drawn-{i:04d}" for i, _ in wanted], pairs
 
-    train = draw(0, people.train_people, people.renderings, "training")
-    test = draw(people.train_people, people.test_people, 1, "test")
+    def gather(names: Sequence[str], pairs: Sequence[tuple], kept: bool = True) -> FacePairs:
+        photos, sketches = zip(*pairs) if pairs else ((), ())
+        shape = (-1, settings.height, settings.width, 3)
+        arrays = [np.array(images, np.uint8).reshape(shape) for images in (photos, sketches)]
+        return FacePairs(*arrays, tuple(names), *((photos, sketches) if kept else ()))
+
+    names, train = draw(0, people.train_people, people.renderings, "training")
+    test = gather(*draw(people.train_people, people.test_people, 1, "test"))
+    held = held_out(names, settings.validation_share, seed)
+    fitting, validation = (
+        gather([names[i] for i in some], [train[i] for i in some], kept)
+        for some, kept in ((np.flatnonzero(~held), False), (np.flatnonzero(held), True))
+    )
     digest = hashlib.sha256(repr(people).encode()).hexdigest()
-    fitting, validation = _hold_out(train, settings.validation_share, seed)
-    return checked(Faces(fitting, validation, test, "test", Fit("squeeze", settings.height, settings.width), digest))
+    return Faces(fitting, validation, test, "test", Fit("squeeze", settings.height, settings.width), digest)
+
+
+class _Read(NamedTuple):
+    """What is kept of an image file: (height, width), ``pixels_sha256``, and where ``data.in_memory`` the image."""
+
+    size: tuple[int, int]
+    sha256: str
+    image: np.ndarray | None
 
 
 def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     from iacyclegan_tf.data.images.files import read_images
-    from iacyclegan_tf.data.pairs.pairing import find_pairs, split_hash
+    from iacyclegan_tf.data.pairs.pairing import find_pairs
 
     pairing = find_pairs(settings.root, split_file=settings.split_file or None)
-    notes = pairing.report()
     splits = sorted({pair.split for pair in pairing.pairs})
     test_split = choose_test_split(settings, splits)
-    chosen = [pair for pair in pairing.pairs if pair.split in (settings.train_split, test_split)]
-    images, bad = read_images([path for pair in chosen for path in (pair.photo, pair.sketch)], progress)
+    own_validation = VALIDATION in splits and VALIDATION not in (test_split, settings.train_split)
+    used = {settings.train_split, test_split, *([VALIDATION] if own_validation else ())}
+    chosen = [pair for pair in pairing.pairs if pair.split in used]
+    seen, bad = read_images(
+        [path for pair in chosen for path in (pair.photo, pair.sketch)],
+        progress,
+        lambda image: _Read(image.shape[:2], pixels_sha256(image), image if settings.in_memory else None),
+    )
     if bad and not settings.skip_bad:
         raise UserError(
             f"{len(bad)} of {2 * len(chosen)} files under {settings.root} cannot be used:\n  "
             + "\n  ".join(bad)
             + "\nMend or remove them, or go on without their pairs with data.skip_bad=true."
         )
-    notes += [f"left out (data.skip_bad): {line}" for line in bad]
-    chosen = [pair for pair in chosen if pair.photo in images and pair.sketch in images]
-    fit = _network_fit(settings, chosen, images)
-
-    def gather(split: str) -> FacePairs:
-        pairs = [pair for pair in chosen if pair.split == split]
+    chosen = [pair for pair in chosen if pair.photo in seen and pair.sketch in seen]
+    of_split = {split: [pair for pair in chosen if pair.split == split] for split in used}
+    for split, pairs in of_split.items():
         if not pairs:
             raise UserError(f"The split {split!r} of {settings.root} holds no usable pair.")
-        photos, sketches = [images[p.photo] for p in pairs], [images[p.sketch] for p in pairs]
-        return FacePairs(
-            np.stack([fit.apply(i) for i in photos]),
-            np.stack([fit.apply(i) for i in sketches]),
-            tuple(p.identity for p in pairs),
-            tuple(photos),
-            tuple(sketches),
-        )
+    train, test = of_split[settings.train_split], of_split[test_split]
+    if own_validation:
+        fitting, validation = train, of_split[VALIDATION]
+    else:
+        held = held_out(_people(train), settings.validation_share, seed, [pair.subset for pair in train])
+        fitting, validation = ([train[i] for i in np.flatnonzero(mask)] for mask in (~held, held))
+    refuse_same_pictures(_pictures(test, seen), _pictures([*fitting, *validation], seen))
+    fit = _network_fit(settings, chosen, seen)
+    faces = Faces(
+        _gather(fitting, fit, seen, lazily=not settings.in_memory),
+        _gather(validation, fit, seen, kept=True),
+        _gather(test, fit, seen, kept=True),
+        test_split,
+        fit,
+        split_hash(chosen),
+        [*pairing.report(), *(f"left out (data.skip_bad): {line}" for line in bad)],
+        own_validation,
+    )
+    if not settings.in_memory:
+        faces.notes.append(f"{len(fitting)} pairs are read from their files when their turn comes, the others are held")
+    return faces
 
-    fitting, validation = _hold_out(gather(settings.train_split), settings.validation_share, seed)
-    return checked(Faces(fitting, validation, gather(test_split), test_split, fit, split_hash(tuple(chosen)), notes))
+
+def _people(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """The person of each pair, under the first spelling of a name in several letter cases or forms."""
+    spelling: dict[str, str] = {}
+    return tuple(spelling.setdefault(normal_name(pair.identity), pair.identity) for pair in pairs)
 
 
-def _network_fit(settings: DataConfig, pairs, images: dict[Path, np.ndarray]) -> Fit:
+def _pictures(pairs: Sequence[Pair], seen: dict[Path, _Read]) -> list[Picture]:
+    return [
+        Picture(f"'{path}'", pair.identity, seen[path].sha256) for pair in pairs for path in (pair.photo, pair.sketch)
+    ]
+
+
+def _gather(
+    pairs: Sequence[Pair], fit: Fit, seen: dict[Path, _Read], kept: bool = False, lazily: bool = False
+) -> FacePairs:
+    """``kept``: also in their own size. ``lazily``: to be read when their turn comes."""
+    from iacyclegan_tf.data.images.files import read_image
+
+    sides = [pair.photo for pair in pairs], [pair.sketch for pair in pairs]
+    subsets = tuple(pair.subset for pair in pairs) if any(pair.subset for pair in pairs) else ()
+    if lazily and pairs:
+        from iacyclegan_tf.data.streams.image_sources import ImageFiles
+
+        size = fit.network_size(seen[pairs[0].photo].size)
+        same = all(seen[path].size == size for paths in sides for path in paths)
+        sources = [ImageFiles(paths, size, None if same else fit) for paths in sides]
+        return FacePairs(*sources, _people(pairs), subsets=subsets)
+    images = [
+        tuple(read_image(path) if seen[path].image is None else seen[path].image for path in paths) for paths in sides
+    ]
+    fitted = [np.array([fit.apply(image) for image in some], np.uint8) for some in images]
+    return FacePairs(*fitted, _people(pairs), *(images if kept else ((), ())), subsets)
+
+
+def _network_fit(settings: DataConfig, pairs: Sequence[Pair], seen: dict[Path, _Read]) -> Fit:
     if settings.fit != "native":
         return Fit(settings.fit, settings.height, settings.width)
-    first = images[pairs[0].photo]
-    height, width = first.shape[:2]
-    for pair in pairs:
-        for path in (pair.photo, pair.sketch):
-            if images[path].shape != first.shape:
-                raise UserError(
-                    f"data.fit is native, but {path} is {images[path].shape[1]}×{images[path].shape[0]} and "
-                    f"{pairs[0].photo} is {width}×{height} pixels; use data.fit=pad or squeeze."
-                )
+    first = pairs[0].photo
+    height, width = seen[first].size
+    for path in (path for pair in pairs for path in (pair.photo, pair.sketch)):
+        if seen[path].size != (height, width):
+            raise UserError(
+                f"data.fit is native, but {path} is {seen[path].size[1]}×{seen[path].size[0]} and "
+                f"{first} is {width}×{height} pixels; use data.fit=pad or squeeze."
+            )
     return Fit("native", height, width)
-
-
-def _hold_out(train: FacePairs, share: float, seed: int) -> tuple[FacePairs, FacePairs]:
-    """Those for fitting, and those of the people held out."""
-    is_held = held_out(train.identities, share, seed)
-    return _subset(train, ~is_held, False), _subset(train, is_held, True)
-
-
-def _subset(pairs: FacePairs, mask: np.ndarray, keep: bool) -> FacePairs:
-    kept = np.flatnonzero(mask)
-    originals = [
-        tuple(images[i] for i in kept) if keep else () for images in (pairs.original_photos, pairs.original_sketches)
-    ]
-    return FacePairs(pairs.photos[mask], pairs.sketches[mask], tuple(pairs.identities[i] for i in kept), *originals)

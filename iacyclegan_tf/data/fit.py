@@ -181,5 +181,5 @@ def _pad_edges(image, axis: int, inner, outer, start):
 
 def _static(image, fit: Fit):
     """Tell the graph the size it cannot infer from gathered indices."""
-    image.set_shape(image.shape[:-3] + (fit.height, fit.width, image.shape[-1]))
+    image.set_shape([*image.shape[:-3], fit.height, fit.width, image.shape[-1]])
     return image

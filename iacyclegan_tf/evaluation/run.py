@@ -16,6 +16,7 @@ from iacyclegan_tf.common.terminal import progress_bar
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.faces import Faces, load_faces
 from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.pairs.pairing import find_pairs
 from iacyclegan_tf.evaluation.distractors import find_distractors
 from iacyclegan_tf.evaluation.files import write_round
@@ -67,7 +68,7 @@ def _round(run: TrainedRun, number: int, evaluator: Evaluator, initial, folder: 
 def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
     """The run's own way of bringing images to the network, on other pairs; ``UserError`` without a split to test on."""
     splits = find_pairs(arguments.data, split_file=arguments.split_file).counts()
-    others = [split for split in splits if split != "train"]
+    others = [split for split in splits if split not in ("train", VALIDATION)]
     if "train" not in splits or not others or (arguments.split == "auto" and len(others) > 1):
         raise UserError(
             f"The pairs of {arguments.data} are split as {splits}; an evaluation needs train (for the mean "
@@ -77,7 +78,6 @@ def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
     return replace(
         run.config.data,
         source="pairs",
-        format="images",
         root=str(arguments.data),
         split_file=str(arguments.split_file or ""),
         train_split="train",

@@ -13,6 +13,7 @@ from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people.folder import PeoplePhotos, read_people
+from iacyclegan_tf.data.same_pictures import refuse_same_pictures
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels
 from iacyclegan_tf.data.streams.virtual_people import Portrait, virtual_people_stream
 from iacyclegan_tf.method.contrast import IdentityContrast
@@ -34,6 +35,7 @@ def pretrain_on_people(context: RunContext, recognizer: Recognizer) -> dict:
     people = read_training_people(context.config, fit)
     for line in people.notes:
         context.say(line)
+    refuse_same_pictures(context.faces.test.pictures(), people.pictures)
     made_from = origin(context.config, people, fit)
     same_photos(context.folder, made_from)
     context.workers.refuse_other(made_from, "photos of people under recognizer.pretrain_root")

@@ -13,6 +13,7 @@ from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.people.folder import person_folders
 from iacyclegan_tf.data.people.selection import select_people
+from iacyclegan_tf.data.same_pictures import refuse_same_pictures
 from iacyclegan_tf.models.vggface_weights import check_target
 from iacyclegan_tf.training.run_folder import RunFolder
 
@@ -63,6 +64,7 @@ def run(wanted: Request, console) -> None:
         found["test"] = read_people(
             settings.pretrain_root, ",".join(wanted.test), skip_bad=config.data.skip_bad, progress=progress
         )
+        refuse_same_pictures(found["test"].pictures, found["train"].pictures)
     for title, some in found.items():
         for line in some.notes:
             say(console, f"{title}: {line}")

@@ -1,4 +1,4 @@
-"""Training images through a generator, to fine-tune a recognizer on: in memory, or on the disk for streamed sets."""
+"""Training images through a generator, to fine-tune a recognizer on: in memory, or PNG files where the set itself stays on the disk."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import FinetuneConfig
-from iacyclegan_tf.data.shards.stored_images import StoredImages, store
+from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.data.streams.batches import IdentityChoice
-from iacyclegan_tf.data.streams.image_sources import ImageSource, plain
+from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, plain
 
 _BATCH = 8
 
@@ -34,8 +34,8 @@ def synthesised_partners(
 ) -> Iterator[np.ndarray | ImageSource]:
     """``images`` through the generator, as the second of two sources of ``identity_stream`` with this seed.
 
-    An array gives an array. Of images on the disk only those are translated that the stream will ask for, into
-    ``folder``; what an earlier call left whole there is used again.
+    An array gives an array. Of image files only those are translated that the stream will ask for, into PNG
+    files in ``folder``; what an earlier call left whole there is used again.
     """
     if isinstance(images, np.ndarray):
         yield synthesised(generator, images)
@@ -44,14 +44,21 @@ def synthesised_partners(
         settings.steps
     )
     numbers = numbers[numbers >= len(labels)] - len(labels)  # the first source holds the real ones
-    try:
-        stored = StoredImages(folder, numbers, images.shape)
-    except UserError:  # not there yet, or damaged
-        with images.pairs.reading():
-            store(folder, numbers, _one_by_one(generator, images, numbers))
-        stored = StoredImages(folder, numbers, images.shape)
+    paths = [folder / f"{number:07d}.png" for number in range(len(labels))]
+    missing = np.array([number for number in numbers if not _is_whole(paths[number], images.shape[1:])], np.int64)
+    with images.reading():
+        for number, image in zip(missing, _one_by_one(generator, images, missing)):
+            write_png(paths[number], image)
+    stored = ImageFiles(paths, images.shape[1:3], None, numbers)
     with stored.reading():
         yield stored
+
+
+def _is_whole(path: Path, shape: tuple[int, int, int]) -> bool:
+    try:
+        return path.exists() and read_image(path).shape == shape
+    except UserError:
+        return False
 
 
 def _one_by_one(generator: tf.keras.Model, images: ImageSource, numbers: np.ndarray) -> Iterator[np.ndarray]:

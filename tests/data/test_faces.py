@@ -42,7 +42,7 @@ def test_real_pairs_keep_their_originals_and_partners(real_pairs):
 
 
 def test_a_split_that_is_not_there_is_named(real_pairs):
-    for setting, words in ((dict(train_split="trian"), "trian"), (dict(test_split="test"), "'test'")):
+    for setting, words in (({"train_split": "trian"}, "trian"), ({"test_split": "test"}, "'test'")):
         with pytest.raises(UserError, match=words):
             load_faces(DataConfig(source="pairs", root=str(real_pairs), **setting), seed=0)
 

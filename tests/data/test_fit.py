@@ -104,9 +104,9 @@ def test_wrong_settings_are_named(arguments, words):
 def test_native_refuses_a_second_size():
     assert Fit("native", 250, 200).apply(smooth_image(250, 200)).shape == (252, 200, 3)
     assert Fit("native", 252, 200).apply(smooth_image(250, 200)).shape == (252, 200, 3)
-    with pytest.raises(UserError, match="112x92.*share the size 250x200"):
+    with pytest.raises(UserError, match=r"112x92.*share the size 250x200"):
         Fit("native", 250, 200).apply(smooth_image(112, 92))
-    with pytest.raises(UserError, match="64x64.*cannot be undone"):
+    with pytest.raises(UserError, match=r"64x64.*cannot be undone"):
         Fit("native", 250, 200).undo(smooth_image(64, 64), (250, 200))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from iacyclegan_tf.common import atomic_files
 from iacyclegan_tf.common.errors import UserError

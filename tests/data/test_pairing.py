@@ -22,6 +22,10 @@ def make(folder: Path, **names: list[str]) -> Path:
     return folder
 
 
+def of_split(pairing, split: str) -> list:
+    return [pair for pair in pairing.pairs if pair.split == split]
+
+
 def stems(pairing) -> list[tuple[str, str, str, str]]:
     return [(p.identity, p.photo.name, p.sketch.name, p.split) for p in pairing.pairs]
 
@@ -92,9 +96,8 @@ def test_orphans_duplicates_and_other_files_are_listed(tmp_path):
     ]
     text = "\n".join(pairing.report())
     assert text.startswith("1 pairs (no split 1)")
-    for name in ("d.jpg", "e.png", "B.jpg", "C.png", "Thumbs.db"):
+    for name in ("d.jpg", "e.png", "B.jpg", "C.png", "Thumbs.db", ".hidden.png"):
         assert name in text
-    assert "hidden" not in text
 
 
 def test_sub_folders_name_the_split(tmp_path):
@@ -103,13 +106,13 @@ def test_sub_folders_name_the_split(tmp_path):
     make(tmp_path / "raw", photos=["a.jpg"], sketches=["a.jpg"])
     pairing = find_pairs(tmp_path)
     assert pairing.counts() == {"dev": 1, "train": 2}
-    assert [pair.identity for pair in pairing.of_split("dev")] == ["c"]
+    assert [pair.identity for pair in of_split(pairing, "dev")] == ["c"]
 
 
 def test_one_identity_in_two_splits_is_refused(tmp_path):
     for split in ("train", "test"):
         make(tmp_path / split, photos=["a.jpg"], sketches=["a.jpg"])
-    with pytest.raises(UserError, match="'a'.*'train' and 'test'"):
+    with pytest.raises(UserError, match=r"'a'.*'train' and 'test'"):
         find_pairs(tmp_path)
 
 
@@ -117,8 +120,8 @@ def test_pairs_without_any_split_are_for_training_or_for_the_one_named(tmp_path)
     make(tmp_path, photos=["a.jpg"], sketches=["a.jpg"])
     assert find_pairs(tmp_path).counts() == {"train": 1}
     assert find_pairs(tmp_path, split="test").counts() == {"test": 1}
-    with pytest.raises(UserError, match="'val' is unknown"):
-        find_pairs(tmp_path, split="val")
+    with pytest.raises(UserError, match="'half' is unknown; allowed are auto, train, val, dev, test"):
+        find_pairs(tmp_path, split="half")
 
 
 def test_names_that_hold_a_split_only_in_part_need_a_file(tmp_path):
@@ -128,13 +131,13 @@ def test_names_that_hold_a_split_only_in_part_need_a_file(tmp_path):
 
 
 def test_wrong_folders_are_named(tmp_path):
-    with pytest.raises(UserError, match="none' must hold manifest.csv"):
+    with pytest.raises(UserError, match=r"none' must hold manifest.csv"):
         find_pairs(tmp_path / "none")
     make(tmp_path, photos=[], sketches=["a.jpg"])
     with pytest.raises(UserError, match="photos' holds no image; photos were expected"):
         find_pairs(tmp_path)
     make(tmp_path, photos=["b.jpg"])
-    with pytest.raises(UserError, match="'b.jpg' and 'a.jpg'"):
+    with pytest.raises(UserError, match=r"'b.jpg' and 'a.jpg'"):
         find_pairs(tmp_path)
     make(tmp_path / "train", photos=["b.jpg"], sketches=["b.jpg"])
     with pytest.raises(UserError, match="both kinds"):
@@ -155,8 +158,8 @@ def test_file_of_names(tmp_path):
     # Identity, photo name and sketch name; plain YAML would read the first two as numbers.
     split = write_split(tmp_path / "split.yaml", "\ufefftrain: [000, 001_1_1]\ntest: [002_1_1_SZ1.jpg, 003]\n")
     pairing = find_pairs(tmp_path, split_file=split)
-    assert [pair.identity for pair in pairing.of_split("train")] == ["000", "001"]
-    assert [pair.identity for pair in pairing.of_split("test")] == ["002"]
+    assert [pair.identity for pair in of_split(pairing, "train")] == ["000", "001"]
+    assert [pair.identity for pair in of_split(pairing, "test")] == ["002"]
     assert [path.name for path in pairing.orphan_photos] == ["003_1_1.ppm"]
     fewer = find_pairs(tmp_path, split_file=write_split(tmp_path / "fewer.yaml", "test: ['002']\n"))
     assert [pair.identity for pair in fewer.pairs] == ["002"]
@@ -169,7 +172,7 @@ def test_file_of_names(tmp_path):
     [
         ("train: [a, nobody]\n", r"1 unknown name\(s\): nobody"),
         ("train: [a]\ntest: [A.jpg]\n", "lists 'A.jpg' in 'train' and in 'test'"),
-        ("training: [a]\n", "names the split 'training'; allowed are train, dev, test"),
+        ("training: [a]\n", "names the split 'training'; allowed are train, val, dev, test"),
         ("train: a\n", "must give a list"),
         ("- a\n", "must map"),
         ("train: [a\n", "not valid YAML"),
@@ -201,7 +204,7 @@ def test_a_split_file_of_many_keys_is_refused_in_time(tmp_path):
 def test_one_pair_named_in_two_splits_is_refused(tmp_path):
     make(tmp_path, photos=["f-005-01.jpg"], sketches=["F2-005-01-sz1.jpg"])
     split = write_split(tmp_path / "split.yaml", "train: [f-005-01]\ntest: [F2-005-01-sz1]\n")
-    with pytest.raises(UserError, match="puts photo 'f-005-01.jpg' in test and train"):
+    with pytest.raises(UserError, match=r"puts photo 'f-005-01.jpg' in test and train"):
         find_pairs(tmp_path, split_file=split)
 
 
@@ -236,7 +239,7 @@ HEADER = "identity,photo,sketch,split\n"
         (HEADER + "a,/etc/hosts,sketches/a.png,train\n", "'/etc/hosts' must be a path inside"),
         (HEADER + "a,photos/../../x.png,sketches/a.png,train\n", "must be a path inside"),
         (HEADER + "a,C:\\x.png,sketches/a.png,train\n", "must be a path inside"),
-        (HEADER + "a,photos/a.png,sketches/a.png,val\n", "line 2: split 'val' is unknown"),
+        (HEADER + "a,photos/a.png,sketches/a.png,half\n", "line 2: split 'half' is unknown"),
         (HEADER + "a,photos/a.png\n", "line 2: sketch, split is empty"),
         (HEADER + "a,photos/a.png,sketches/a.png,train\nb,photos/a.png,sketches/b.png,train\n", "png' 2 times"),
         (HEADER + "a,photos/a.png,sketches/a.png,train\na,photos/b.png,sketches/b.png,test\n", "'train' and 'test'"),

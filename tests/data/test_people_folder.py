@@ -68,6 +68,7 @@ def test_people_with_too_few_photos_and_foreign_files_are_named(root):
     assert people.notes[1:] == (
         f"left out, 2 photos are needed and it has 1: {root / 'alone'}",
         f"left out, 2 photos are needed and it has none: {root / 'nobody'}",
+        "left out, hidden or made by a system: .hidden",
         f"passed over: {root / 's1' / 'notes.txt'}",
     )
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from iacyclegan_tf.data.streams.batches import Augmentation, identity_stream, labelled_stream, paired_stream, shuffled
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.streams.batches import (
+    Augmentation,
+    Worker,
+    identity_stream,
+    labelled_stream,
+    paired_stream,
+    shuffled,
+)
 
 PLAIN = Augmentation()
 RICH = Augmentation(enlarge=1.3, flip=True)
@@ -52,7 +60,7 @@ def test_augmented_images_keep_their_size_and_range():
     image = tf.constant(np.where(noise(1)[0] > 127, 255, 0).astype(np.uint8))
     for number in range(50):
         result = RICH(image, tf.constant([3, number], tf.int64)).numpy()
-        assert result.shape == image.shape and -1 <= result.min() and result.max() <= 1
+        assert result.shape == image.shape and result.min() >= -1 and result.max() <= 1
 
 
 def test_flips_are_about_half_and_exact():
@@ -71,7 +79,7 @@ def test_crops_are_windows_of_the_enlarged_image_and_reach_every_place():
     height, width = 20, 10
     image = tf.constant(grid(height, width))
     larger = tf.image.resize(tf.cast(image, tf.float32), [24, 12]).numpy() / 127.5 - 1
-    windows = {(t, l): larger[t : t + height, l : l + width] for t in range(5) for l in range(3)}
+    windows = {(t, left): larger[t : t + height, left : left + width] for t in range(5) for left in range(3)}
     seen = set()
     for number in range(300):
         result = Augmentation(enlarge=1.2)(image, tf.constant([1, number], tf.int64)).numpy()
@@ -117,19 +125,18 @@ def test_labelled_stream_gives_each_image_its_label_once_an_epoch():
     np.testing.assert_array_equal(numbers(images) * 3, labels)
 
 
-def paired(start, together=True):
-    return paired_stream(
-        noise(5), noise(5, seed=1), batch=2, seed=7, augmentation=RICH, together=together, start_step=start
-    )
+def paired(start, batch=2, **more):
+    photos, sketches = noise(5), noise(5, seed=1)
+    return paired_stream(photos, sketches, batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
 
 
-def labelled(start):
-    return labelled_stream(noise(5), np.arange(5), batch=3, seed=7, augmentation=RICH, start_step=start)
+def labelled(start, batch=3, **more):
+    return labelled_stream(noise(5), np.arange(5), batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
 
 
-def identities(start):
+def identities(start, batch=6, **more):
     sources = [(noise(6), np.array([0, 1, 2, 0, 1, 2])), (noise(4, seed=1), np.array([2, 1, 0, 0]))]
-    return identity_stream(sources, people=2, images=3, seed=7, augmentation=RICH, start_step=start)
+    return identity_stream(sources, people=2, images=batch // 2, seed=7, augmentation=RICH, start_step=start, **more)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +168,21 @@ def test_an_image_is_augmented_anew_in_each_epoch():
     stream = paired_stream(noise(1), noise(1), batch=1, seed=2, augmentation=RICH)
     photos = [photo for photo, _ in take(stream, 12)]
     assert len({photo.tobytes() for photo in photos}) > 6
+
+
+@pytest.mark.parametrize("stream", [paired, labelled, identities], ids=["paired", "labelled", "identities"])
+def test_workers_together_see_the_batches_of_one_and_no_sample_twice(stream):
+    shares = [take(stream(3, worker=Worker(number, 2), batch=4), 4) for number in range(2)]
+    for whole, *parts in zip(take(stream(3, batch=4), 4), *shares, strict=True):
+        for one, *halves in zip(whole, *parts, strict=True):
+            np.testing.assert_array_equal(one, np.concatenate(halves))
+
+
+def test_a_batch_that_workers_cannot_share_is_refused():
+    with pytest.raises(UserError, match=r"batch of 4 .* 3 workers"):
+        paired(0, worker=Worker(1, 3), batch=4)
+    with pytest.raises(ValueError, match="worker 2 of 2"):
+        Worker(2, 2)
 
 
 # ---------------------------------------------------------------- people × images

@@ -123,7 +123,7 @@ def test_a_still_portrait_changes_nothing():
 )
 def test_turns_stay_within_their_limit_and_go_both_ways(portrait, largest):
     """A ramp tells by its gradient how far it was turned."""
-    rows, columns = np.mgrid[:41, :41]
+    _rows, columns = np.mgrid[:41, :41]
     ramp = np.repeat((3 * columns)[..., None], 3, -1).astype(np.uint8)
     angles = []
     for n in range(60):

@@ -8,9 +8,9 @@ from tiny import noise_faces as faces
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.data.shards.stored_images import StoredImages, store
+from iacyclegan_tf.data.images.files import write_png
 from iacyclegan_tf.data.streams.face_views import FaceViews
-from iacyclegan_tf.data.streams.image_sources import joined
+from iacyclegan_tf.data.streams.image_sources import ImageFiles, joined
 from iacyclegan_tf.method.centring import MOST, set_centres, set_nuisance, strongest
 from iacyclegan_tf.models.build import COUNT, CROPS, copy_weights
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -126,8 +126,10 @@ def test_of_many_pairs_some_are_taken_over_all_of_them(monkeypatch):
 def test_of_synthesised_images_on_the_disk_only_those_are_read_that_are_there(tmp_path):
     """Also for the centres: ``synthesised_partners`` makes no more of them than training asks for."""
     photos, sketches, numbers = faces(8, 0), faces(8, 1, 120), np.array([0, 2, 5, 7])
-    store(tmp_path / "some", numbers, iter(sketches[numbers]))
-    stored, made, same = StoredImages(tmp_path / "some", numbers, sketches.shape), network(), network()
+    paths = [tmp_path / f"{number}.png" for number in range(len(sketches))]
+    for number in numbers:
+        write_png(paths[number], sketches[number])
+    stored, made, same = ImageFiles(paths, sketches.shape[1:3], None, numbers), network(), network()
     set_centres(made, [photos, stored])
     set_centres(same, [photos, sketches[numbers]])
     np.testing.assert_allclose(made.centres, same.centres, atol=1e-6)

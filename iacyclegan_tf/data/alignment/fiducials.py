@@ -21,7 +21,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import image_stem
-from iacyclegan_tf.data.pairs.naming import feret_key
+from iacyclegan_tf.data.pairs.naming import feret_key, normal_name
 
 SUFFIXES = (".3pts", ".dat", ".pos")  # in order of preference where an image has several
 EYES_COLUMNS = ("file", "left_x", "left_y", "right_x", "right_y")
@@ -88,7 +88,7 @@ class PointFiles:
         for relative, path in files:
             if path.suffix.lower() in SUFFIXES:
                 # FERET keeps the image's suffix: 00001fb010_930831.tif.pos
-                self._files[_side(relative), image_stem(path.stem).lower()].append(path)
+                self._files[_side(relative), normal_name(image_stem(path.stem))].append(path)
 
     def find(self, image: Path, side: str) -> Path | None:
         """The file for a ``photo`` or ``sketch``, or None.
@@ -96,7 +96,7 @@ class PointFiles:
         Raises:
             UserError: two files of the same kind claim the image.
         """
-        stem = image_stem(image).lower()
+        stem = normal_name(image_stem(image))
         places = [(side, stem), ("", stem)]
         if feret_key(stem):
             places.append((side, stem[:5]))  # CUFSF: photo_points/00001.3pts
@@ -132,7 +132,7 @@ def read_eyes(path: Path, images: Iterable[tuple[str, Path]]) -> dict[Path, np.n
     names = defaultdict(set)
     for relative, image in images:
         for name in (relative, image.name, image_stem(image)):
-            names[name.lower()].add(image)
+            names[normal_name(name)].add(image)
     rows = csv.DictReader(io.StringIO(_text(path), newline=""))
     missing = [column for column in EYES_COLUMNS if column not in (rows.fieldnames or ())]
     if missing:
@@ -141,7 +141,7 @@ def read_eyes(path: Path, images: Iterable[tuple[str, Path]]) -> dict[Path, np.n
         )
     eyes = {}
     for line, row in enumerate(rows, start=2):
-        fitting = names.get((row["file"] or "").strip().replace("\\", "/").lower(), ())
+        fitting = names.get(normal_name((row["file"] or "").strip().replace("\\", "/")), ())
         if len(fitting) != 1:
             raise UserError(
                 f"Eye file '{path}', line {line}: '{row['file']}' fits {len(fitting)} paired "

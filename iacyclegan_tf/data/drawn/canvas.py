@@ -112,6 +112,6 @@ class Canvas:
 
     def strands(self, curves: np.ndarray, width: float, colour) -> None:
         """Many plain lines of one colour. ``curves``: [n, points, 2]."""
-        thickness = max(1, int(round(width * self.scale[0])))
+        thickness = max(1, round(float(width * self.scale[0])))
         lines = list(self.pixels(curves))
         cv2.polylines(self.picture, lines, False, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)

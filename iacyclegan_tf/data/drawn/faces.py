@@ -1,14 +1,12 @@
 """Drawn faces: the embedded data set of face photos and artist's sketches of people who do not exist.
 
 Made by parameters, so that the project runs, trains and is tested without any download. An identity is a set
-of lasting traits, a rendering adds pose, expression, light, background and clothes (``drawn_person.py``). The
-sketch (``drawn_sketch.py``) is made after the photo (``drawn_photo.py``) by an artist who exaggerates,
+of lasting traits, a rendering adds pose, expression, light, background and clothes (``person.py``). The
+sketch (``sketch.py``) is made after the photo (``photo.py``) by an artist who exaggerates,
 straightens and misplaces, so that sketch and photo cannot simply be laid over each other.
 Everything follows from (seed, identity, rendering): the same call gives the same bytes in any process with
-the same NumPy and OpenCV. The amounts below were set by measuring; see ``tests/test_drawn_faces.py``.
+the same NumPy and OpenCV. The amounts below were set by measuring; see ``tests/data/test_drawn_faces.py``.
 """
-
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,14 +21,6 @@ EXAGGERATION = 1.3  # how far the artist pushes a trait away from the mean face;
 CAMERA_NOISE = 1.0  # standard deviation in grey levels
 PAPER_GRAIN = 1.0
 DRIFT = 2.3  # smooth drift of the artist's hand: standard deviation in units of 200 x 250
-
-
-class DrawnPeople(NamedTuple):
-    """Renderings of one person follow one another; all three have count * renderings entries."""
-
-    photos: np.ndarray  # uint8 [n, height, width, 3] RGB
-    sketches: np.ndarray  # uint8 [n, height, width, 3], grey in all three channels
-    identities: list[str]  # "drawn-0007"
 
 
 def person(identity: int, *, seed: int) -> Person:
@@ -63,27 +53,11 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
     return photo, np.repeat(sketch[:, :, None], 3, axis=2)
 
 
-def draw_people(count: int, renderings: int, *, seed: int, height: int, width: int, first: int = 0) -> DrawnPeople:
-    """``renderings`` pairs of each of the identities first .. first + count - 1.
-
-    Raises: UserError if count or renderings is not positive, and as ``draw_pair``.
-    """
-    _check(count=count, renderings=renderings, first=first, seed=seed, height=height, width=width)
-    photos = np.empty((count * renderings, height, width, 3), np.uint8)
-    sketches = np.empty_like(photos)
-    who = [first + n // renderings for n in range(count * renderings)]
-    for n, identity in enumerate(who):
-        pair = draw_pair(identity, n % renderings, seed=seed, height=height, width=width)
-        photos[n], sketches[n] = pair
-    return DrawnPeople(photos, sketches, [f"drawn-{identity:04d}" for identity in who])
-
-
 def _check(**settings: int) -> None:
     for name, value in settings.items():
-        lowest = 1 if name in ("count", "renderings", "height", "width") else 0
-        highest = LARGEST_SIDE if name in ("height", "width") else None
-        if value < lowest or (highest is not None and value > highest):
-            allowed = f"from {lowest} to {highest}" if highest else f"{lowest} or more"
+        side = name in ("height", "width")
+        if not (1 if side else 0) <= value <= (LARGEST_SIDE if side else value):
+            allowed = f"from 1 to {LARGEST_SIDE}" if side else "0 or more"
             raise UserError(f"Drawn faces: {name} is {value}; it must be {allowed}.")
 
 

@@ -1,11 +1,12 @@
 """Hair of a drawn face: its outline and the flow of its strands, in face coordinates."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from iacyclegan_tf.data.drawn.canvas import Canvas, resampled, rounded
+from iacyclegan_tf.data.drawn.canvas import Canvas, Frame, resampled, rounded
 from iacyclegan_tf.data.drawn.person import Person
 
 STEPS = 28  # points along each edge, from the parting to the end of the hair
@@ -44,13 +45,8 @@ def hair_sides(p: Person) -> list[tuple[np.ndarray, np.ndarray]]:
     style, w = STYLES[p.hair], p["face_width"]
     crown, side = -p["skull"] - style.top * p["hair_volume"], style.side * p["hair_volume"]
     line = -p["forehead"] - style.recede
-    outer = [
-        (0, crown),
-        (0.5 * w, crown + 4),
-        (0.86 * w + side, crown + 24),
-        (w + side, crown + 58),
-        (w + side + 1, -5),
-    ]
+    ends = (w + side, crown + 58), (w + side + 1, -5)
+    outer = [(0, crown), (0.5 * w, crown + 4), (0.86 * w + side, crown + 24), *ends]
     inner = [(0, line), (0.45 * w, line + 1), (0.8 * w, line + 12), (0.88 * w, line + 28), (0.96 * w, -12)]
     if style.end > 50:
         outer += [(w + side + 0.4 * style.flare, 0.5 * style.end), (w + side + style.flare, style.end)]
@@ -122,3 +118,24 @@ def lay_strands(
             along = (first + 1.5) / points
             glow = shine * np.exp(-(((along - 0.34 - 0.08 * group) / 0.16) ** 2))
             canvas.strands(placed[part, first : first + 4], 1.1, colour_at(level + glow))
+
+
+def paint_hair(
+    canvas: Canvas,
+    frame: Frame,
+    p: Person,
+    counts: tuple[int, int],
+    levels: tuple[float, ...],
+    shine: float,
+    ground,
+    colour_at,
+) -> None:
+    """Hair and fringe: filled with ``ground``, then ``counts`` strands over them, as ``lay_strands`` says."""
+    for outline in hair_outlines(p):
+        canvas.fill(frame(outline), ground)
+    lay_strands(canvas, frame.flows(hair_flow(p, counts[0])), levels, shine, colour_at)
+    fringe = fringe_flow(p, counts[1])
+    if fringe is not None:
+        placed = frame.flows(fringe)
+        canvas.fill(np.concatenate([placed[:, 0], placed[::-1, -1]]), ground)
+        lay_strands(canvas, placed, levels, shine, colour_at)

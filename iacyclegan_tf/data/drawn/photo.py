@@ -5,7 +5,7 @@ import numpy as np
 
 from iacyclegan_tf.data.drawn import shape
 from iacyclegan_tf.data.drawn.canvas import Canvas, Frame, circle
-from iacyclegan_tf.data.drawn.hair import back_hair, fringe_flow, hair_flow, hair_outlines, lay_strands
+from iacyclegan_tf.data.drawn.hair import back_hair, paint_hair
 from iacyclegan_tf.data.drawn.light import COLUMNS, ROWS, beard_cover, bump, light_map
 from iacyclegan_tf.data.drawn.person import Person, View
 
@@ -79,22 +79,19 @@ def _body(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 
 def _mouth(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
     mouth, lips = shape.mouth_curves(p, view.mouth_open), lip_colour(p)
-    upper = np.concatenate([mouth["top"], mouth["line"][::-1]])
-    lower = np.concatenate([mouth["under"], mouth["bottom"][::-1]])
     if p.beard in ("moustache", "full"):
         for outline in shape.beard_outlines(p):
             canvas.fill(frame(outline), tuple(0.25 * skin_colour(p) + 0.65 * hair_colour(p)))
-    canvas.fill(frame(upper), tuple(0.9 * lips))
-    canvas.fill(frame(lower), tuple(1.03 * lips))
+    canvas.fill(frame(mouth["upper lip"]), tuple(0.9 * lips))
+    canvas.fill(frame(mouth["lower lip"]), tuple(1.03 * lips))
     if view.mouth_open > 0.05:
-        canvas.fill(frame(np.concatenate([mouth["line"], mouth["under"][::-1]])), (222, 212, 204))
+        canvas.fill(frame(mouth["gap"]), (222, 212, 204))
 
 
 def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
     iris = np.array([66, 44, 32]) + np.clip(p["eye_colour"] - 0.35, 0, 1) * np.array([60, 100, 130])
     for side in (-1, 1):
-        upper, lower = shape.eye_outline(p, side)
-        canvas.fill(frame(np.concatenate([upper, lower[::-1]])), (228, 220, 214))
+        canvas.fill(frame(shape.between(*shape.eye_outline(p, side))), (228, 220, 214))
         for share, colour in ((1.12, tuple(0.45 * iris)), (0.95, tuple(iris)), (0.45, (14, 12, 12))):
             canvas.fill(frame(shape.iris_outline(p, side, share)), colour)
         canvas.fill(frame(shape.brow_outline(p, side)), tuple(brow_colour(p)))
@@ -133,15 +130,8 @@ def _fine_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 
 def _hair(canvas: Canvas, frame: Frame, p: Person) -> None:
     colour = hair_colour(p)
-    for outline in hair_outlines(p):
-        canvas.fill(frame(outline), tuple(0.82 * colour))
 
     def tint(brightness: float):
         return tuple(np.clip(colour * brightness + 30 * max(0.0, brightness - 1), 0, 255))
 
-    lay_strands(canvas, frame.flows(hair_flow(p, 27)), (0.66, 0.9, 1.1), 0.24, tint)
-    fringe = fringe_flow(p, 36)
-    if fringe is not None:
-        placed = frame.flows(fringe)
-        canvas.fill(np.concatenate([placed[:, 0], placed[::-1, -1]]), tuple(0.82 * colour))
-        lay_strands(canvas, placed, (0.66, 0.9, 1.1), 0.24, tint)
+    paint_hair(canvas, frame, p, (27, 36), (0.66, 0.9, 1.1), 0.24, tuple(0.82 * colour), tint)

@@ -1,4 +1,4 @@
-"""Where the lines of a face run: outlines in face coordinates (see ``drawn_canvas.py``)."""
+"""Where the lines of a face run: outlines in face coordinates (see ``canvas.py``)."""
 
 from functools import lru_cache
 
@@ -11,19 +11,10 @@ from iacyclegan_tf.data.drawn.person import Person
 @lru_cache(maxsize=4)
 def head_outline(p: Person) -> np.ndarray:
     w, chin, top, jaw = p["face_width"], p["chin_drop"], -p["skull"], p["face_width"] * p["jaw"]
-    cheek = 1.4 * p["cheek"]
-    half = [
-        (0.30 * w, top),
-        (0.78 * w, top + 12),
-        (w, top + 45),
-        (w + 1, -8),
-        (w, 18),
-        (0.97 * w + cheek, 38),
-        (jaw, chin - 42 + 1.5 * p["cheek"]),
-        (0.5 * (jaw + p["chin_width"]), chin - 17),
-        (p["chin_width"], chin - 2),
-        (0.4 * p["chin_width"], chin),
-    ]
+    cheek, width = 1.4 * p["cheek"], p["chin_width"]
+    x = (0.30 * w, 0.78 * w, w, w + 1, w, 0.97 * w + cheek, jaw, 0.5 * (jaw + width), width, 0.4 * width)
+    y = (top, top + 12, top + 45, -8, 18, 38, chin - 42 + 1.5 * p["cheek"], chin - 17, chin - 2, chin)
+    half = list(zip(x, y))
     return rounded(mirrored(half), closed=True)
 
 
@@ -42,6 +33,11 @@ def _eye_frame(p: Person, curve: np.ndarray, side: int) -> np.ndarray:
     return turned * [side, 1] + [25 * side, 0]
 
 
+def between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The closed outline of what lies between two curves that run the same way."""
+    return np.concatenate([one, other[::-1]])
+
+
 def iris_outline(p: Person, side: int, share: float) -> np.ndarray:
     """A circle of ``share`` of the iris, cut off by the lids."""
     upper, lower = eye_outline(p, side)
@@ -54,7 +50,7 @@ def iris_outline(p: Person, side: int, share: float) -> np.ndarray:
 
 def lid_crease(p: Person, side: int) -> np.ndarray:
     upper, _ = eye_outline(p, side)
-    return upper[2:] + [0, -max(p["lid_crease"], 1.0)]
+    return upper[2:] + np.array([0, -max(p["lid_crease"], 1.0)])
 
 
 def brow_outline(p: Person, side: int) -> np.ndarray:
@@ -80,27 +76,18 @@ def nose_curves(p: Person) -> dict[str, np.ndarray]:
 
 
 def mouth_curves(p: Person, open_mouth: float) -> dict[str, np.ndarray]:
-    """Outlines of the lips and the line or gap between them."""
+    """The line between the lips, the lower edge of the mouth, and outlines of both lips and of the gap between them."""
     w, y, curve = p["mouth_width"], p["mouth_drop"], 1.6 * p["mouth_curve"]
     up, low, gap = max(p["lip_upper"], 1.2), max(p["lip_lower"], 2.0), 5.0 * open_mouth
     left, right = (-w, y - curve), (w, y - curve)
     line = rounded([left, (-0.5 * w, y + 0.6), (0, y - 0.6), (0.5 * w, y + 0.6), right])
     under = rounded([left, (-0.5 * w, y + 0.6 + gap), (0, y + gap), (0.5 * w, y + 0.6 + gap), right])
-    top = rounded(
-        [
-            left,
-            (-0.5 * w, y - 0.75 * up),
-            (-0.2 * w, y - 1.25 * up),
-            (0, y - 0.8 * up),
-            (0.2 * w, y - 1.25 * up),
-            (0.5 * w, y - 0.75 * up),
-            right,
-        ]
-    )
-    bottom = rounded(
-        [left, (-0.55 * w, y + gap + 0.85 * low), (0, y + gap + 1.2 * low), (0.55 * w, y + gap + 0.85 * low), right]
-    )
-    return {"line": line, "under": under, "top": top, "bottom": bottom}
+    upper = (y - curve, y - 0.75 * up, y - 1.25 * up, y - 0.8 * up, y - 1.25 * up, y - 0.75 * up, y - curve)
+    top = rounded(list(zip((-w, -0.5 * w, -0.2 * w, 0, 0.2 * w, 0.5 * w, w), upper)))
+    lower = (y - curve, y + gap + 0.85 * low, y + gap + 1.2 * low, y + gap + 0.85 * low, y - curve)
+    bottom = rounded(list(zip((-w, -0.55 * w, 0, 0.55 * w, w), lower)))
+    outlines = {"upper lip": between(top, line), "lower lip": between(under, bottom), "gap": between(line, under)}
+    return {"line": line, "bottom": bottom, **outlines}
 
 
 def neck_outline(p: Person) -> np.ndarray:
@@ -110,17 +97,9 @@ def neck_outline(p: Person) -> np.ndarray:
 
 def ear_outline(p: Person) -> np.ndarray:
     w, tall = p["face_width"], p["ear"]
-    return rounded(
-        [
-            (w - 4, -tall * 0.5),
-            (w + 4, -tall * 0.8),
-            (w + 8, -tall * 0.25),
-            (w + 5, tall * 0.55),
-            (w + 1, tall * 1.15),
-            (w - 5, tall),
-        ],
-        closed=True,
-    )
+    x = (w - 4, w + 4, w + 8, w + 5, w + 1, w - 5)
+    y = (-tall * 0.5, -tall * 0.8, -tall * 0.25, tall * 0.55, tall * 1.15, tall)
+    return rounded(list(zip(x, y)), closed=True)
 
 
 def clothes_curves(p: Person, collar: str) -> list[np.ndarray]:
@@ -140,16 +119,11 @@ def glasses_curves(p: Person) -> list[np.ndarray]:
     wide, tall = (17, 13.5) if p.glasses == "round" else (19, 11)
     power = 1.0 if p.glasses == "round" else 0.45
     angle = np.linspace(0, 2 * np.pi, 40)
-    ring = np.stack(
-        [
-            wide * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power,
-            1.5 + tall * np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power,
-        ],
-        1,
-    )
+    x, y = (np.sign(side) * np.abs(side) ** power for side in (np.cos(angle), np.sin(angle)))
+    ring = np.stack([wide * x, 1.5 + tall * y], 1)
     bridge = rounded([(-26 + wide, -1), (0, -5), (26 - wide, -1)])
     temples = [np.array([(s * (26 + wide), -3.0), (s * (p["face_width"] - 1), -5.0)]) for s in (-1, 1)]
-    return [ring + [-26, 0], ring + [26, 0], bridge, *temples]
+    return [ring - np.array([26, 0]), ring + np.array([26, 0]), bridge, *temples]
 
 
 def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:
@@ -171,32 +145,14 @@ def age_curves(p: Person, smile: float) -> list[tuple[np.ndarray, float]]:
 def beard_outlines(p: Person) -> list[np.ndarray]:
     """The beard on jaw and chin, except for a moustache alone, then the moustache."""
     w, mouth, wide = p["face_width"], p["mouth_drop"], p["mouth_width"]
-    moustache = mirrored(
-        rounded(
-            [
-                (0, p["nose_length"] + 9),
-                (0.7 * wide, mouth - 8),
-                (wide + 5, mouth + 2),
-                (0.5 * wide, mouth - 3),
-                (0, mouth - 3),
-            ]
-        )
-    )
+    x = (0, 0.7 * wide, wide + 5, 0.5 * wide, 0)
+    y = (p["nose_length"] + 9, mouth - 8, mouth + 2, mouth - 3, mouth - 3)
+    moustache = mirrored(rounded(list(zip(x, y))))
     if p.beard == "moustache":
         return [moustache]
     head = head_outline(p)
     lower = head[(head[:, 1] > 18)]
     lower = lower[np.argsort(-np.arctan2(lower[:, 0], lower[:, 1]))]
-    inner = rounded(
-        [
-            (-w + 9, 20),
-            (-w + 17, mouth - 12),
-            (-wide - 3, mouth - 3),
-            (-0.6 * wide, mouth + 13),
-            (0.6 * wide, mouth + 13),
-            (wide + 3, mouth - 3),
-            (w - 17, mouth - 12),
-            (w - 9, 20),
-        ]
-    )
+    half = [(w - 9, 20), (w - 17, mouth - 12), (wide + 3, mouth - 3), (0.6 * wide, mouth + 13)]
+    inner = rounded([*((-x, y) for x, y in half), *half[::-1]])
     return [np.vstack([lower, inner]), moustache]

@@ -7,7 +7,7 @@ import numpy as np
 
 from iacyclegan_tf.data.drawn import shape
 from iacyclegan_tf.data.drawn.canvas import Canvas, Frame, circle
-from iacyclegan_tf.data.drawn.hair import fringe_flow, hair_flow, hair_outlines, lay_strands
+from iacyclegan_tf.data.drawn.hair import paint_hair
 from iacyclegan_tf.data.drawn.light import COLUMNS, ROWS, beard_cover, covered, face_cover, light_map
 from iacyclegan_tf.data.drawn.person import Person, View
 from iacyclegan_tf.data.drawn.photo import brow_colour, hair_colour, lip_colour, skin_colour
@@ -85,7 +85,7 @@ def _backdrop(view: View) -> np.ndarray:
 def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:
     for offset, strength in LINES[::-1]:
         faded = 255 - (255 - grey) * strength
-        canvas.stroke(curve + [offset, 0.5 * offset], width * (0.5 + 0.5 * strength), faded, taper)
+        canvas.stroke(curve + np.array([offset, 0.5 * offset]), width * (0.5 + 0.5 * strength), faded, taper)
 
 
 def _body_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
@@ -110,10 +110,10 @@ def _mouth_and_nose(canvas: Canvas, frame: Frame, p: Person, view: View) -> None
     lips = 30 + 0.95 * float(lip_colour(p) @ LUMA)
     if p.beard in ("moustache", "full"):
         canvas.fill(frame(shape.beard_outlines(p)[-1]), 50 + 0.7 * float(hair_colour(p) @ LUMA))
-    canvas.fill(frame(np.concatenate([mouth["top"], mouth["line"][::-1]])), 0.82 * lips)
-    canvas.fill(frame(np.concatenate([mouth["under"], mouth["bottom"][::-1]])), lips)
+    canvas.fill(frame(mouth["upper lip"]), 0.82 * lips)
+    canvas.fill(frame(mouth["lower lip"]), lips)
     if view.mouth_open > 0.05:
-        canvas.fill(frame(np.concatenate([mouth["line"], mouth["under"][::-1]])), 240)
+        canvas.fill(frame(mouth["gap"]), 240)
     canvas.stroke(frame(mouth["bottom"]), 1.2, 0.6 * lips)
     canvas.stroke(frame(mouth["line"]), 2.0, 50)
     canvas.stroke(frame(nose["base"]), 1.5, 90)
@@ -127,7 +127,7 @@ def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
     iris = 60 + 90 * float(np.clip(p["eye_colour"], 0, 1))
     for side in (-1, 1):
         upper, lower = shape.eye_outline(p, side)
-        canvas.fill(frame(np.concatenate([upper, lower[::-1]])), 243)
+        canvas.fill(frame(shape.between(upper, lower)), 243)
         for share, grey in ((1.12, 45), (0.95, iris), (0.45, 18)):
             canvas.fill(frame(shape.iris_outline(p, side, share)), grey)
         canvas.fill(frame(circle([25.0 * side + 1.8, -2.4], 1.2, 8)), 250)
@@ -139,16 +139,8 @@ def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
 
 def _hair(canvas: Canvas, frame: Frame, p: Person) -> None:
     luma = float(hair_colour(p) @ LUMA)
-    ground = 105 + 0.62 * luma
 
     def pencil(brightness: float) -> float:
         return min(235.0, (30 + 0.75 * luma) * brightness + 150 * max(0.0, brightness - 1))
 
-    for outline in hair_outlines(p):
-        canvas.fill(frame(outline), ground)
-    lay_strands(canvas, frame.flows(hair_flow(p, 28)), (0.7, 1.0, 1.3), 0.26, pencil)
-    fringe = fringe_flow(p, 34)
-    if fringe is not None:
-        placed = frame.flows(fringe)
-        canvas.fill(np.concatenate([placed[:, 0], placed[::-1, -1]]), ground)
-        lay_strands(canvas, placed, (0.7, 1.0, 1.3), 0.26, pencil)
+    paint_hair(canvas, frame, p, (28, 34), (0.7, 1.0, 1.3), 0.26, 105 + 0.62 * luma, pencil)

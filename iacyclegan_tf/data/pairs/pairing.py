@@ -6,16 +6,25 @@ is left out and listed; nothing is guessed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import image_stem, list_images, list_passed_over
+from iacyclegan_tf.data.images.files import image_stem
+from iacyclegan_tf.data.images.folder import ImageFolder, is_left_out, walk_images
 from iacyclegan_tf.data.pairs.manifest import read_manifest
-from iacyclegan_tf.data.pairs.naming import identity_of, photo_key, sketch_key, student_split
+from iacyclegan_tf.data.pairs.naming import (
+    SPLITS,
+    identity_of,
+    normal_name,
+    photo_key,
+    sketch_key,
+    split_named,
+    student_split,
+)
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined, split_hash
-from iacyclegan_tf.data.pairs.splits import SPLITS, assign_splits, check_all_known, read_split_file
+from iacyclegan_tf.data.pairs.splits import assign_splits, check_all_known, read_split_file
 
 __all__ = ["Pair", "Pairing", "find_pairs", "pair_files", "pair_folders", "read_manifest", "split_hash"]
 
@@ -27,36 +36,36 @@ def pair_folders(photos_dir: str | Path, sketches_dir: str | Path) -> Pairing:
         UserError: a folder is missing or holds no image, or not a single name fits.
     """
     photos, sketches = _images_of(photos_dir, "photos"), _images_of(sketches_dir, "sketches")
-    pairing = pair_files(photos, sketches)
+    pairing = pair_files(photos.paths, sketches.paths)
     if not pairing.pairs:
         raise UserError(
             f"No photo of '{photos_dir}' fits a sketch of '{sketches_dir}' (for instance "
-            f"'{photos[0].name}' and '{sketches[0].name}'); expected are equal names or those of CUFS."
+            f"'{photos.paths[0].name}' and '{sketches.paths[0].name}'); expected are equal names or those of CUFS."
         )
-    return replace(pairing, passed_over=(*list_passed_over(photos_dir), *list_passed_over(sketches_dir)))
+    notes = [f"{photos_dir}: {note}" for note in photos.notes()] + [
+        f"{sketches_dir}: {note}" for note in sketches.notes()
+    ]
+    return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=tuple(notes))
 
 
-def _images_of(folder: str | Path, what: str) -> list[Path]:
-    images = list_images(folder)
-    if not images:
+def _images_of(folder: str | Path, what: str) -> ImageFolder:
+    found = walk_images(folder, recursive=False)
+    if found.unreadable:
+        raise UserError("\n".join(replace(found, others=()).complaints()))
+    if not found.paths:
         raise UserError(f"Folder '{folder}' holds no image; {what} were expected there.")
-    return images
+    return found
 
 
-def pair_files(
-    photos: Iterable[Path],
-    sketches: Iterable[Path],
-    photo_name: Callable[[str], str] = photo_key,
-    sketch_name: Callable[[str], str] = sketch_key,
-) -> Pairing:
+def pair_files(photos: Iterable[Path], sketches: Iterable[Path]) -> Pairing:
     """Pair given files by keys made from their stems; a key used twice on a side is a duplicate."""
     photos_by_key, sketches_by_key = defaultdict(list), defaultdict(list)
     for photo in photos:
-        photos_by_key[photo_name(image_stem(photo))].append(photo)
+        photos_by_key[photo_key(image_stem(photo))].append(photo)
     for sketch in sketches:
-        stem = image_stem(sketch)
+        stem = normal_name(image_stem(sketch))
         # Equal stems win over the official rule, so that a user's own "x_sz1" pairs with "x_sz1".
-        key = stem.lower() if stem.lower() in photos_by_key else sketch_name(stem)
+        key = stem if stem in photos_by_key else sketch_key(stem)
         sketches_by_key[key].append(sketch)
     pairs, orphan_photos, orphan_sketches, duplicates = [], [], [], []
     for key in sorted(photos_by_key.keys() | sketches_by_key.keys()):
@@ -77,11 +86,11 @@ def find_pairs(root: str | Path, *, split: str = "auto", split_file: str | Path 
     """Find all pairs below a folder.
 
     Args:
-        root: holds ``manifest.csv``; or ``photos/`` and ``sketches/``; or ``train/``, ``dev/``, ``test/``
-            with both in each.
-        split: ``auto``, or one of ``train``, ``dev``, ``test`` to be given to every pair. ``auto`` takes
-            the manifest's column, or the sub-folder's name, or, for CUHK student names, the F2-/M2-
-            prefix; pairs without any of these all become ``train``.
+        root: holds ``manifest.csv``; or ``photos/`` and ``sketches/``; or sub-folders named after splits
+            (``splits.split_named``) with both in each.
+        split: ``auto``, or one of ``SPLITS`` to be given to every pair. ``auto`` takes the manifest's column, or the
+            sub-folder's name, or, for CUHK student names, the F2-/M2- prefix; pairs without any of these all
+            become ``train``.
         split_file: a file of names (see ``splits``) that overrules the above.
 
     Raises:
@@ -106,22 +115,31 @@ def _gather(root: Path) -> Pairing:
     if (root / "manifest.csv").is_file():
         return read_manifest(root / "manifest.csv")
     flat = _holds_pairs(root)
-    splits = [split for split in SPLITS if _holds_pairs(root / split)]
-    if flat == bool(splits):
+    folders = (
+        [path for path in sorted(root.iterdir()) if not is_left_out(path.name) and _holds_pairs(path)]
+        if root.is_dir()
+        else []
+    )
+    splits = {folder: split_named(folder.name) for folder in folders}
+    if flat == any(splits.values()):
         found = "both kinds of them" if flat else "nothing of the kind"
         raise UserError(
             f"Folder '{root}' must hold manifest.csv, or photos/ and sketches/, or these two "
-            f"in sub-folders train/, dev/, test/; it holds {found}."
+            f"in sub-folders train/, val/, dev/, test/; it holds {found}."
         )
+    others = Pairing((), passed_over=tuple(folder for folder, split in splits.items() if not split))
     if flat:
-        return pair_folders(root / "photos", root / "sketches")
-    return joined(
-        _in_split(pair_folders(root / split / "photos", root / split / "sketches"), split) for split in splits
-    )
+        return joined([pair_folders(root / "photos", root / "sketches"), others])
+    named = sorted((SPLITS.index(split), folder) for folder, split in splits.items() if split)
+    parts = (_in_split(pair_folders(folder / "photos", folder / "sketches"), SPLITS[at]) for at, folder in named)
+    return joined([*parts, others])
 
 
 def _holds_pairs(folder: Path) -> bool:
-    return (folder / "photos").is_dir() and (folder / "sketches").is_dir()
+    try:
+        return (folder / "photos").is_dir() and (folder / "sketches").is_dir()
+    except OSError as error:
+        raise UserError(f"'{folder}' cannot be read: {error.strerror}.") from None
 
 
 def _in_split(pairing: Pairing, split: str) -> Pairing:

@@ -1,4 +1,4 @@
-"""Which pair is for training and which for testing: a file of names.
+"""Which pair is for training, validation and testing: a file of names.
 
 For AR, XM2VTS and CUFSF several public member lists of the same sizes exist and disagree. A split is
 therefore a file of names, never only a seed, and ``split_hash`` is printed beside every result.
@@ -10,7 +10,8 @@ The file of names is YAML, split by split::
       - m-003
       - w-002
 
-A name is an identity or the name of a photo or sketch, with or without suffix, in any letter case.
+A name is an identity or the name of a photo or sketch, with or without suffix, in any letter case. Splits are
+``train``, ``val`` (also called ``valid`` or ``validation``), ``dev`` and ``test``, in any letter case.
 All scalars are read as text: plain YAML would turn ``000_1_1`` into the number 9.
 """
 
@@ -21,33 +22,32 @@ from pathlib import Path
 from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.config.strict_yaml import parse_yaml
 from iacyclegan_tf.data.images.files import image_stem
-from iacyclegan_tf.data.pairs.naming import identity_of
+from iacyclegan_tf.data.pairs.naming import SPLITS, identity_of, normal_name, split_named
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 
-SPLITS = ("train", "dev", "test")
 MAX_SPLIT_FILE_BYTES = 2 * 1024 * 1024  # 40,000 long names; parsing takes 7 seconds a megabyte
 
 
 def read_split_file(path: str | Path) -> dict[str, str]:
-    """Read a file of names: stem in lower case -> split.
+    """Read a file of names: stem in normal form -> split.
 
     Raises:
-        UserError: unreadable, not a mapping of ``train``/``dev``/``test`` to lists of names, or a name
-            listed in two splits.
+        UserError: unreadable, not a mapping of splits to lists of names, or a name listed in two splits.
     """
     content = _load_text_yaml(Path(path))
     if not isinstance(content, dict) or not content:
-        raise UserError(f"Split file '{path}' must map train, dev or test to lists of names.")
+        raise UserError(f"Split file '{path}' must map train, val, dev or test to lists of names.")
     splits: dict[str, str] = {}
-    for split, names in content.items():
-        if split not in SPLITS:
+    for key, names in content.items():
+        split = split_named(str(key))
+        if split is None:
             raise UserError(
-                f"Split file '{path}' names the split '{shortened(str(split), 200)}'; allowed are {', '.join(SPLITS)}."
+                f"Split file '{path}' names the split '{shortened(str(key), 200)}'; allowed are {', '.join(SPLITS)}."
             )
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise UserError(f"Split file '{path}' must give a list of names for '{split}'.")
+            raise UserError(f"Split file '{path}' must give a list of names for '{key}'.")
         for name in names:
-            stem = image_stem(name).lower()
+            stem = normal_name(image_stem(name))
             if splits.setdefault(stem, split) != split:
                 raise UserError(
                     f"Split file '{path}' lists '{shortened(name, 200)}' in '{splits[stem]}' and in '{split}'."
@@ -94,10 +94,10 @@ def check_all_known(pairing: Pairing, wanted: Mapping[str, str], split_file: str
 
 
 def pair_names(pair: Pair) -> set[str]:
-    """Every name under which a split file may list a pair, in lower case."""
-    return _names(pair.photo, pair.sketch) | {pair.identity.lower()}
+    """Every name under which a split file may list a pair, in normal form."""
+    return _names(pair.photo, pair.sketch) | {normal_name(pair.identity)}
 
 
 def _names(*files: Path) -> set[str]:
-    stems = [image_stem(file).lower() for file in files]
+    stems = [normal_name(image_stem(file)) for file in files]
     return {*stems, *(identity_of(stem) for stem in stems)}

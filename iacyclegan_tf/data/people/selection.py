@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError, shortened
+from iacyclegan_tf.data.pairs.naming import normal_name
 
 MAX_BYTES = 1_000_000
 
@@ -17,31 +18,29 @@ def select_people(names: Iterable[str], selection: str, where: str | Path) -> li
     """Those of ``names`` that ``selection`` means, each once, in natural order; all where it is empty.
 
     A part ``A-B`` whose ends differ in their last number only means all names between them (``p001-p020`` too); a
-    name that itself reads so comes first. ``UserError`` for a part that means nobody.
+    name that itself reads so comes first. Names are compared in their normal form (``naming.normal_name``).
+    ``UserError`` for a part that means nobody.
 
     >>> select_people(["s10", "s2", "s1", "anna"], "s1-s5,anna", "faces")
     ['anna', 's1', 's2']
     """
-    names = sorted(names, key=natural)
+    known = {normal_name(name): name for name in sorted(names, key=natural)}
     parts = _parts(selection)
-    if not parts:
-        return names
     found: set[str] = set()
     for part in parts:
-        some = {part} & set(names) or _range(part, names)
+        wanted = normal_name(part)
+        some = {wanted} & set(known) or _range(wanted, known)
         if not some:
-            close = difflib.get_close_matches(part, names, n=1)
+            close = difflib.get_close_matches(wanted, known, n=1)
             hint = (
-                f"; did you mean {close[0]}?"
+                f"; did you mean {known[close[0]]}?"
                 if close
-                else (
-                    f", which holds {len(names)} people, e.g. {', '.join(names[:3])}. Write names or ranges such as s1-s20, separated "
-                    "by commas, or give a file of them."
-                )
+                else f", which holds {len(known)} people, e.g. {', '.join(list(known.values())[:3])}. Write names or "
+                "ranges such as s1-s20, separated by commas, or give a file of them."
             )
             raise UserError(f"{shortened(repr(part), 200)} names nobody in {where}{hint}")
         found |= some
-    return [name for name in names if name in found]
+    return [name for key, name in known.items() if key in found or not parts]
 
 
 def natural(name: str) -> tuple:
@@ -67,7 +66,7 @@ def _parts(selection: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def _range(part: str, names: list[str]) -> set[str]:
+def _range(part: str, names: Iterable[str]) -> set[str]:
     match = re.fullmatch(r"(.*?)(\d+)-\1(\d+)", part)
     if not match:
         return set()

@@ -5,7 +5,6 @@ unpacked to, links are refused, and the number and total size of the files are b
 """
 
 import lzma
-import os
 import shutil
 import stat
 import struct
@@ -14,24 +13,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import named_in_utf8
+from iacyclegan_tf.data.images.folder import is_left_out, walk_images
 
 # What zipfile and its decompressors raise on damaged bytes, found by editing small archives at random.
-DAMAGE = (
-    zipfile.BadZipFile,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-)
+DAMAGE = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, struct.error, zlib.error, lzma.LZMAError)
 MAX_FILES = 200_000
 MAX_TOTAL_BYTES = 64 * 1024**3
 
@@ -44,11 +33,13 @@ class Tree:
         root: the folder that holds them (for a single archive, where it was unpacked).
         files: every visible file, sorted; links to folders are not followed.
         places: (folder, name shown to the user) for ``shown``.
+        notes: lines about what was left out because it is hidden, made by a system, or a link to a folder.
     """
 
     root: Path
     files: tuple[Path, ...]
     places: tuple[tuple[Path, str], ...]
+    notes: tuple[str, ...] = ()
 
     def shown(self, path: Path) -> str:
         """The path as the user knows it: relative to the source, ``archive.zip/...`` if unpacked."""
@@ -69,35 +60,41 @@ def open_source(source: Path, workspace: Path) -> Iterator[Tree]:
         if zipfile.is_zipfile(source):
             extract(source, Path(unpacked))
             root = _single_folder(Path(unpacked))
-            yield Tree(root, list_tree(root), ((root, source.name),))
+            files, notes = list_tree(root)
+            yield Tree(root, files, ((root, source.name),), notes)
         elif source.is_dir():
-            files, places = list(list_tree(source)), [(source, "")]
+            files, notes = list_tree(source)
+            places = [(source, "")]
             for archive in (path for path in files if path.suffix.lower() == ".zip"):
                 folder = Path(unpacked) / f"{len(places)}" / archive.stem
                 folder.mkdir(parents=True)
                 extract(archive, folder)
                 places.append((folder, archive.relative_to(source).as_posix()))
-                files += list_tree(folder)
-            yield Tree(source, tuple(files), tuple(places))
+                more, left_out = list_tree(folder)
+                files, notes = files + more, notes + left_out
+            yield Tree(source, files, tuple(places), notes)
         else:
             raise UserError(f"Source '{source}' is neither a folder nor a zip file.")
 
 
-def list_tree(folder: Path) -> tuple[Path, ...]:
-    """Visible files below a folder, sorted; links to folders (hence loops) are not followed."""
-    found = []
-    for where, folders, names in os.walk(folder):
-        # Archives packed on macOS carry a shadow "._name" of each file here.
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(where) / name for name in names if not name.startswith(".")]
-        if len(found) > MAX_FILES:
-            raise UserError(f"Folder '{folder}' holds more than {MAX_FILES} files.")
-    return tuple(sorted(named_in_utf8(path) for path in found if path.is_file()))
+def list_tree(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Visible files below a folder, sorted, and lines about what was left out; links to folders are not followed.
+
+    Raises:
+        UserError: something below cannot be read (all is named), or there are more than ``MAX_FILES`` files.
+    """
+    found = walk_images(folder)
+    if found.unreadable:
+        raise UserError("\n".join(replace(found, others=()).complaints()))
+    files = tuple(sorted(found.paths + found.others))
+    if len(files) > MAX_FILES:
+        raise UserError(f"Folder '{folder}' holds more than {MAX_FILES} files.")
+    return files, tuple(found.notes())
 
 
 def _single_folder(folder: Path) -> Path:
     """Step into the one folder in which most archives wrap their content."""
-    entries = [path for path in folder.iterdir() if path.name != "__MACOSX"]
+    entries = [path for path in folder.iterdir() if not is_left_out(path.name)]
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else folder
 
 

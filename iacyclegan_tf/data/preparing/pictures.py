@@ -12,16 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.alignment.crop import (
-    HEIGHT,
-    PHOTO_BORDER,
-    SKETCH_BORDER,
-    TARGETS,
-    WIDTH,
-    align,
-    similarity,
-    suspicions,
-)
+from iacyclegan_tf.data.alignment import crop
 from iacyclegan_tf.data.alignment.fiducials import PointFiles, read_eyes, read_points
 from iacyclegan_tf.data.images.files import image_stem, read_image, read_raw_rgb
 from iacyclegan_tf.data.pairs.naming import student_split
@@ -29,6 +20,8 @@ from iacyclegan_tf.data.pairs.pair import Pair
 from iacyclegan_tf.data.preparing.archives import Tree
 from iacyclegan_tf.data.preparing.layouts import Layout, is_raw
 from iacyclegan_tf.data.preparing.report import Findings
+from iacyclegan_tf.data.same_pictures import Picture as NamedPicture
+from iacyclegan_tf.data.same_pictures import pixels_sha256
 
 SIDES = ("photo", "sketch")
 AR_RAW_SIZE = (768, 576)  # width, height
@@ -36,10 +29,11 @@ AR_RAW_SIZE = (768, 576)  # width, height
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it will be written, and the reasons why a person should look at it."""
+    """A picture as it will be written, the SHA-256 of the pixels read, and why a person should look at it."""
 
     image: np.ndarray
     way: str
+    sha256: str
     reasons: tuple[str, ...] = ()
 
 
@@ -59,8 +53,8 @@ class PictureReader:
     def read_pair(self, pair: Pair, findings: Findings) -> list[Picture] | None:
         """Photo and sketch, or None where one cannot be used; adds to the findings."""
         pictures = []
-        for side, file in zip(SIDES, (pair.photo, pair.sketch)):
-            name = self._tree.shown(file)
+        names = [self._tree.shown(file) for file in (pair.photo, pair.sketch)]
+        for side, file, name in zip(SIDES, (pair.photo, pair.sketch), names):
             try:
                 pictures.append(self._read(file, side, student_split(image_stem(pair.sketch)) is not None))
             except UserError as error:
@@ -71,27 +65,30 @@ class PictureReader:
         if len(pictures) < 2:
             return None
         findings.ways.update(f"{side} {picture.way}" for side, picture in zip(SIDES, pictures))
+        findings.pictures += [
+            NamedPicture(name, pair.identity, picture.sha256) for name, picture in zip(names, pictures)
+        ]
         return pictures
 
     def _read(self, file: Path, side: str, third_point: bool) -> Picture:
         image = read_raw_rgb(file, *AR_RAW_SIZE) if is_raw(file) else read_image(file)
         if self._layout.side_by_side:
             image = _half(image, side)
-        points = self._eyes.get(file)
-        if points is None and self._aligns and image.shape[:2] != (HEIGHT, WIDTH):
+        points, digest = self._eyes.get(file), pixels_sha256(image)
+        if points is None and self._aligns and image.shape[:2] != (crop.HEIGHT, crop.WIDTH):
             points = self._points_of(file, side, image)
         if points is None:
-            return Picture(image, "as it is")
+            return Picture(image, "as it is", digest)
         points = points if third_point else points[:2]
-        matrix = similarity(points, TARGETS[: len(points)])
-        border = PHOTO_BORDER if side == "photo" else SKETCH_BORDER
-        return Picture(align(image, matrix, border), "aligned", tuple(suspicions(matrix, points, image.shape[:2])))
+        matrix = crop.similarity(points, crop.TARGETS[: len(points)])
+        aligned = crop.align(image, matrix, crop.PHOTO_BORDER if side == "photo" else crop.SKETCH_BORDER)
+        return Picture(aligned, "aligned", digest, tuple(crop.suspicions(matrix, points, image.shape[:2])))
 
     def _points_of(self, file: Path, side: str, image: np.ndarray) -> np.ndarray:
         found = self._points.find(file, side)
         if found is None:
             raise UserError(
-                f"'{file}' is {image.shape[1]}x{image.shape[0]} and no {WIDTH}x{HEIGHT} crop, so "
+                f"'{file}' is {image.shape[1]}x{image.shape[0]} and no {crop.WIDTH}x{crop.HEIGHT} crop, so "
                 f"its eyes must be known, but there is no {image_stem(file)}.dat, .3pts or .pos, "
                 "and no line for it in a table of eyes (--eyes)."
             )

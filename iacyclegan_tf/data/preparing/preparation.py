@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +16,20 @@ from pathlib import Path
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import image_stem, read_bytes, write_png
 from iacyclegan_tf.data.pairs.manifest import SPLIT_SHA256, manifest_text
-from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined
+from iacyclegan_tf.data.pairs.naming import file_name, normal_name
+from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined, listed
 from iacyclegan_tf.data.pairs.pairing import find_pairs
 from iacyclegan_tf.data.pairs.splits import assign_splits, check_all_known, pair_names, read_split_file
 from iacyclegan_tf.data.preparing.archives import Tree, open_source
 from iacyclegan_tf.data.preparing.contact_sheet import contact_sheet
 from iacyclegan_tf.data.preparing.layouts import LAYOUTS, misnamed
-from iacyclegan_tf.data.preparing.pictures import Picture, PictureReader
-from iacyclegan_tf.data.preparing.report import Findings, make_report, report_lines, unpaired_lines
+from iacyclegan_tf.data.preparing.pictures import SIDES, PictureReader
+from iacyclegan_tf.data.preparing.report import UNPAIRED, Findings, make_report, report_lines
+from iacyclegan_tf.data.same_pictures import refuse_same_pictures
 
 REPORT_NAME = "prepare.json"
 SHEET_PAIRS = 48
-Progress = Callable[[Sequence[Pair]], Iterable[Pair]]
+Progress = Callable[[Sequence[Pair], str, int], Iterable[Pair]]
 
 
 @dataclass(frozen=True)
@@ -44,36 +45,15 @@ class Request:
     skip_bad: bool = False
     force: bool = False
 
-    def asked(self) -> dict[str, str]:
-        """What decides the result, for ``prepare.json``; paths as absolute ones."""
-        values = {
-            name: os.path.abspath(value) if isinstance(value, Path) else value for name, value in vars(self).items()
-        }
-        return {name: str(value or "") for name, value in values.items() if name not in ("out", "force")}
 
-
-class BadFiles(UserError):
-    """Some files cannot be used and the user did not ask to go on without them.
-
-    ``bad``: their names and reasons; ``unpaired``: lines that name what has no partner, or several.
-    """
-
-    def __init__(self, bad: list[dict[str, str]], unpaired: list[str]) -> None:
-        super().__init__(
-            f"{len(bad)} file(s) cannot be used, for instance '{bad[0]['file']}': "
-            f"{bad[0]['reason']} Nothing was written; --skip-bad goes on without them."
-        )
-        self.bad, self.unpaired = bad, unpaired
-
-
-def prepare(request: Request, progress: Progress = iter) -> dict:
+def prepare(request: Request, progress: Progress = lambda pairs, words, total: pairs) -> dict:
     """Prepare a set and return its report (the content of ``prepare.json``).
 
     Writes ``photos/``, ``sketches/`` (PNG), ``manifest.csv``, ``prepare.json``, ``report.txt`` and
     ``contact_sheet.png`` below ``request.out``.
 
     Raises:
-        UserError: see the modules used; ``BadFiles`` where single files cannot be used.
+        UserError: see the modules used; files that cannot be used are all named.
     """
     out = Path(os.path.abspath(request.out))
     _check_target(request, out)
@@ -118,33 +98,33 @@ def find(request: Request, tree: Tree) -> Pairing:
     """Pair the files of a source and settle every pair's split."""
     if request.layout == "pairs":
         return find_pairs(tree.root, split=request.split, split_file=request.split_file)
-    parts = [part(tree) for part in LAYOUTS[request.layout].parts]
+    layout = LAYOUTS[request.layout]
+    parts = [part(tree) for part in layout.parts]
+    if len(parts) > 1:
+        parts = [_in_subset(part, find.__name__) for part, find in zip(parts, layout.parts)]
     if request.split_file:
         wanted = read_split_file(request.split_file)
         check_all_known(joined(parts), wanted, request.split_file)
         # A part that the file does not mention keeps its official split.
-        parts = [assign_splits(part, wanted) if _mentioned(part, wanted) else part for part in parts]
-    pairing = joined(parts)
-    if LAYOUTS[request.layout].named:
-        pairing = replace(pairing, misnamed=misnamed(tree))
+        mentioned = [any(name in wanted for pair in part.pairs for name in pair_names(pair)) for part in parts]
+        parts = [assign_splits(part, wanted) if named else part for part, named in zip(parts, mentioned)]
+    pairing = replace(joined(parts), misnamed=misnamed(tree) if layout.named else ())
     if request.split != "auto":
         pairing = replace(pairing, pairs=tuple(replace(pair, split=request.split) for pair in pairing.pairs))
     _check_pairing(request, pairing)
     return disjoint(pairing, str(request.source))
 
 
-def _mentioned(part: Pairing, wanted: dict[str, str]) -> bool:
-    return any(name in wanted for pair in part.pairs for name in pair_names(pair))
+def _in_subset(part: Pairing, subset: str) -> Pairing:
+    return replace(part, pairs=tuple(replace(pair, subset=subset) for pair in part.pairs))
 
 
 def _check_pairing(request: Request, pairing: Pairing) -> None:
     if not pairing.pairs:
-        clashes = (
-            f"; {len(pairing.duplicates)} groups of files claim one partner, for instance "
-            + ", ".join(f"'{path}'" for path in pairing.duplicates[0])
-            if pairing.duplicates
-            else ""
-        )
+        clashes = ""
+        if pairing.duplicates:
+            files = ", ".join(f"'{path}'" for path in pairing.duplicates[0])
+            clashes = f"; {len(pairing.duplicates)} groups of files claim one partner, for instance {files}"
         raise UserError(
             f"'{request.source}' holds no pair of layout {request.layout} "
             f"({LAYOUTS[request.layout].summary}): {len(pairing.orphan_photos)} photos and "
@@ -160,65 +140,64 @@ def _check_pairing(request: Request, pairing: Pairing) -> None:
 
 
 def _write_pairs(request: Request, tree: Tree, pairing: Pairing, out: Path, progress: Progress) -> dict:
-    layout, findings = LAYOUTS[request.layout], Findings()
-    reader, written = PictureReader(layout, tree, pairing.pairs, request.eyes), Written(out)
+    """Write all files of a prepared set below ``out``; returns its report."""
+    findings, reader = Findings(), PictureReader(LAYOUTS[request.layout], tree, pairing.pairs, request.eyes)
     names = _output_names(request.layout, pairing.pairs)
     every = math.ceil(len(pairing.pairs) / SHEET_PAIRS)  # the sheet spans the whole set
-    for at, pair in enumerate(progress(pairing.pairs)):
+    written: dict[Pair, Pair] = {}
+    sheets: dict[bool, list] = {True: [], False: []}  # suspicious pairs, which come first, and others
+    for at, pair in enumerate(progress(pairing.pairs, "preparing pairs", len(pairing.pairs))):
         pictures = reader.read_pair(pair, findings)
-        if pictures is not None:
-            written.add(pair, names[pair], pictures, on_sheet=at % every == 0)
-            for source in (pair.photo, pair.sketch):
-                findings.content[_sha256(source)].add(tree.shown(source))
-    pairing = replace(pairing, pairs=tuple(written.pairs))
-    report = make_report(request.layout, request.source, tree, pairing, findings) | {"request": request.asked()}
-    if findings.bad and (not request.skip_bad or not written.pairs):
-        raise BadFiles(findings.bad, unpaired_lines(report))
-    written.finish(report)
+        if pictures is None:
+            continue
+        photo, sketch = (out / f"{side}/{name}.png" for side, name in zip(("photos", "sketches"), names[pair]))
+        for path, picture in zip((photo, sketch), pictures):
+            write_png(path, picture.image)
+        written[pair] = replace(pair, photo=photo, sketch=sketch)
+        suspicious = any(picture.reasons for picture in pictures)
+        if (suspicious or at % every == 0) and len(sheets[suspicious]) < SHEET_PAIRS:
+            sheets[suspicious].append((pair.identity, *(picture.image for picture in pictures), suspicious))
+    report = make_report(
+        request.layout, request.source, tree, replace(pairing, pairs=tuple(written.values())), findings
+    )
+    if findings.bad and (not request.skip_bad or not written):
+        raise UserError(
+            f"{len(findings.bad)} file(s) cannot be used; nothing was written, and --skip-bad goes on without them:\n  "
+            + "\n  ".join([f"{entry['file']}: {entry['reason']}" for entry in findings.bad] + listed(report, UNPAIRED))
+        )
+    trained = {pair.identity for pair in written if pair.split == "train"}
+    tested = [picture for picture in findings.pictures if picture.person not in trained]
+    refuse_same_pictures(tested, findings.pictures)
+    texts = {
+        "manifest.csv": _manifest(out, list(written.values()), report[SPLIT_SHA256]),
+        REPORT_NAME: json.dumps(report, indent=2, ensure_ascii=False) + "\n",
+        "report.txt": "\n".join(report_lines(report)) + "\n",
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    write_png(out / "contact_sheet.png", contact_sheet(sheets[True] + sheets[False]))
     return report
 
 
-class Written:
-    """The files of a prepared set, as they come into being below ``out``."""
-
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        self.pairs: list[Pair] = []
-        self._rows: list[dict[str, str]] = []
-        self._sheets: dict[bool, list] = {True: [], False: []}  # suspicious pairs and others
-
-    def add(self, pair: Pair, names: tuple[str, str], pictures: Sequence[Picture], on_sheet: bool) -> None:
-        """Write a pair's two pictures and keep its line of the manifest."""
-        photo, sketch = (f"{folder}/{name}.png" for folder, name in zip(("photos", "sketches"), names))
-        for path, picture in zip((photo, sketch), pictures):
-            write_png(self._out / path, picture.image)
-        self.pairs.append(replace(pair, photo=self._out / photo, sketch=self._out / sketch))
-        self._rows.append(
-            {
-                "identity": pair.identity,
-                "photo": photo,
-                "sketch": sketch,
-                "split": pair.split,
-                "photo_sha256": _sha256(self._out / photo),
-                "sketch_sha256": _sha256(self._out / sketch),
-            }
-        )
-        suspicious = any(picture.reasons for picture in pictures)
-        if (suspicious or on_sheet) and len(self._sheets[suspicious]) < SHEET_PAIRS:
-            images = [picture.image for picture in pictures]
-            self._sheets[suspicious].append((pair.identity, *images, suspicious))
-
-    def finish(self, report: dict) -> None:
-        """Write manifest, report and contact sheet (the suspicious pairs first)."""
-        rows = [row | {SPLIT_SHA256: report[SPLIT_SHA256]} for row in self._rows]
-        texts = {
-            "manifest.csv": manifest_text(rows, ("photo_sha256", "sketch_sha256", SPLIT_SHA256)),
-            REPORT_NAME: json.dumps(report, indent=2, ensure_ascii=False) + "\n",
-            "report.txt": "\n".join(report_lines(report)) + "\n",
+def _manifest(out: Path, pairs: Sequence[Pair], digest: str) -> str:
+    columns = [
+        "photo_sha256",
+        "sketch_sha256",
+        SPLIT_SHA256,
+        *(["subset"] if any(pair.subset for pair in pairs) else []),
+    ]
+    rows = [
+        {
+            "identity": pair.identity,
+            "split": pair.split,
+            "subset": pair.subset,
+            SPLIT_SHA256: digest,
+            **{side: getattr(pair, side).relative_to(out).as_posix() for side in SIDES},
+            **{f"{side}_sha256": hashlib.sha256(read_bytes(getattr(pair, side))).hexdigest() for side in SIDES},
         }
-        for name, text in texts.items():
-            (self._out / name).write_text(text, encoding="utf-8")
-        write_png(self._out / "contact_sheet.png", contact_sheet(self._sheets[True] + self._sheets[False]))
+        for pair in pairs
+    ]
+    return manifest_text(rows, columns)
 
 
 def _output_names(layout: str, pairs: Sequence[Pair]) -> dict[Pair, tuple[str, str]]:
@@ -231,11 +210,7 @@ def _output_names(layout: str, pairs: Sequence[Pair]) -> dict[Pair, tuple[str, s
     if layout != "fs2k":  # its stems repeat in the three folders
         ways.insert(0, [(image_stem(pair.photo), image_stem(pair.sketch)) for pair in pairs])
     for way in ways:
-        names = [tuple(re.sub(r"[^\w.-]", "_", name) for name in both) for both in way]
-        if all(len({name.lower() for name in side}) == len(pairs) for side in zip(*names)):
+        names = [(file_name(photo), file_name(sketch)) for photo, sketch in way]
+        if all(len({normal_name(name) for name in side}) == len(pairs) for side in zip(*names)):
             return dict(zip(pairs, names))
     raise UserError("Neither the stems nor the identities of the pairs are unique; two files would get one name.")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()

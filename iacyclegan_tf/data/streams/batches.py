@@ -15,14 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.streams.image_sources import FROM_MEMORY, ImageSource, joined, paired, plain, source_of
+from iacyclegan_tf.data.streams.image_sources import FROM_MEMORY, ImageSource, joined, plain, source_of
 
 _SECOND = 500_000_003  # added to a seed for the second image of a pair that is augmented apart
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Resize to ``enlarge`` times the size, random crop back, horizontal flip with probability ½ (CycleGAN: 286 → 256)."""
+    """Resize to ``enlarge`` times the size, random crop back, flip with probability ½ (CycleGAN: 286 → 256)."""
 
     enlarge: float = 1.0
     flip: bool = False
@@ -69,6 +69,9 @@ class Worker:
         return batch // self.count
 
 
+ALONE = Worker()
+
+
 def shuffled(place: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
     """Where ``place`` goes in the permutation of 0..count−1 that belongs to ``seed`` (int64 ``[2]``)."""
     if count == 1:
@@ -100,22 +103,23 @@ def paired_stream(
     augmentation: Augmentation,
     together: bool = True,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(photos, sketches)`` float32 ``[batch, H, W, 3]`` in [−1, 1], from step ``start_step`` on.
 
     ``photos`` and ``sketches``: uint8 ``[N, H, W, 3]``, paired by index. ``together`` gives both images of a pair
     the same crop and flip. ``batch`` is that of all workers together.
     """
-    count, take = len(photos), paired(photos, sketches)
+    photos, sketches = source_of(photos), source_of(sketches)
 
     def sample(g):
-        photo, sketch = take(place_in_data(g, count, seed))
+        place = place_in_data(g, len(photos), seed)
+        photo, sketch = photos(place), sketches(place)
         key = tf.stack([tf.constant(seed, tf.int64), g])
-        other = key if together else key + [_SECOND, 0]
+        other = key if together else key + tf.constant([_SECOND, 0], tf.int64)
         return augmentation(photo, key), augmentation(sketch, other)
 
-    return endless(sample, start_step, batch, _parallel(photos, sketches), worker)
+    return endless(sample, start_step, batch, max(photos.parallel, sketches.parallel), worker)
 
 
 def labelled_stream(
@@ -126,7 +130,7 @@ def labelled_stream(
     seed: int,
     augmentation: Augmentation,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` for identity classification; ``labels`` int ``[N]``."""
     count = len(images)
@@ -189,7 +193,7 @@ def identity_stream(
     augmentation: Augmentation,
     one_view: bool = False,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` of P people × K images, chosen by ``IdentityChoice``.
 
@@ -205,10 +209,6 @@ def identity_stream(
         return augmentation(pictures(index), tf.stack([tf.constant(seed, tf.int64), view])), tf.cast(person, tf.int32)
 
     return endless(sample, start_step, choice.batch, pictures.parallel, worker)
-
-
-def _parallel(*images: np.ndarray | ImageSource) -> int:
-    return max(getattr(some, "parallel", FROM_MEMORY) for some in images)
 
 
 def endless(sample, start_step: int, batch: int, parallel: int, worker: Worker) -> tf.data.Dataset:

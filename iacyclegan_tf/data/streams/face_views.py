@@ -29,7 +29,7 @@ class FaceViews:
     flip: bool = False
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """uint8 ``[H, W, 3]``, int64 seed ``[2]`` -> float32 of the same shape; in [−1, 1], but for what ``light`` adds."""
+        """uint8 ``[H, W, 3]``, int64 seed ``[2]`` -> float32 of that shape; in [−1, 1], but for what ``light`` adds."""
         draws = tf.unstack(tf.random.stateless_uniform([8], seed, -1.0, 1.0))
         size = 1.0 - (1.0 - self.crop) * (draws[0] + 1.0) / 2.0
         width = size * (1.0 + _ASPECT * draws[1]) if self.crop < 1.0 else size

@@ -1,13 +1,19 @@
-"""Where a stream takes its images from, one by one by number: memory, or records on a disk."""
+"""Where a stream takes its images from, one by one by number: memory, or image files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.images.files import read_image
 
 # Fixed, not tf.data's AUTOTUNE: its optimisation thread sleeps in doubling intervals, and closing a stream at the
 # end of ``fit`` waits for it, up to ten seconds each time.
@@ -48,6 +54,51 @@ class InMemory:
         return self._images[index]
 
 
+class ImageFiles:
+    """N image files as ``ImageSource``: each is read and brought to size when its turn comes.
+
+    Args:
+        paths: of the N files. size: (height, width) for the network. fit: brings them to it; None where all have it.
+        numbers: those that are there; None: all.
+    """
+
+    parallel = FROM_DISK
+
+    def __init__(
+        self, paths: Sequence[Path], size: tuple[int, int], fit: Fit | None, numbers: np.ndarray | None = None
+    ):
+        self.paths, self.shape, self._fit = tuple(paths), (len(paths), *size, 3), fit
+        self.numbers = np.arange(len(paths)) if numbers is None else numbers
+        self._fault: UserError | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __call__(self, index: tf.Tensor) -> tf.Tensor:
+        # not stateful: with deterministic operations those that are would run one after the other
+        image = tf.ensure_shape(tf.numpy_function(self._read, [index], tf.uint8, stateful=False), [None, None, 3])
+        if self._fit is not None:
+            image = tf.cast(self._fit.apply_graph(tf.cast(image, tf.float32)), tf.uint8)
+        return tf.ensure_shape(image, self.shape[1:])
+
+    def _read(self, number: int) -> np.ndarray:
+        try:
+            return read_image(self.paths[number])
+        except UserError as error:
+            self._fault = error
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around whatever reads: TensorFlow's error about a file becomes the ``UserError`` that names it."""
+        try:
+            yield
+        except tf.errors.OpError:
+            if self._fault is None:
+                raise
+            raise self._fault from None
+
+
 class Joined:
     """Several sources one after the other as one."""
 
@@ -65,8 +116,8 @@ class Joined:
         return tf.switch_case(
             which,
             [
-                lambda source=source, first=end - len(source): source(index - first)
-                for source, end in zip(self.sources, self.ends)
+                lambda source=source, first=first: source(index - first)
+                for source, first in zip(self.sources, (0, *self.ends))
             ],
         )
 
@@ -82,13 +133,14 @@ def joined(images: Sequence[np.ndarray | ImageSource]) -> np.ndarray | ImageSour
     return Joined([source_of(some) for some in images])
 
 
-def paired(photos: np.ndarray | ImageSource, sketches: np.ndarray | ImageSource) -> Callable:
-    """A function from an index to (photo, sketch); one read where both lie in one record."""
-    pairs = getattr(photos, "pairs", None)
-    if pairs is not None and pairs is getattr(sketches, "pairs", None):
-        return pairs.images
-    photos, sketches = source_of(photos), source_of(sketches)
-    return lambda index: (photos(index), sketches(index))
+def total(images: np.ndarray | ImageSource) -> np.ndarray:
+    """The sum of all images, int64 ``[H, W, 3]``."""
+    if isinstance(images, np.ndarray):
+        return images.sum(0, dtype=np.int64)
+    result = np.zeros(images.shape[1:], np.int64)
+    for image in each(len(images), images).as_numpy_iterator():
+        result += image
+    return result
 
 
 def each(count: int, take: Callable, parallel: int = FROM_DISK) -> tf.data.Dataset:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.data.streams.batches import Worker, endless, shuffled
+from iacyclegan_tf.data.streams.batches import ALONE, Worker, endless, shuffled
 from iacyclegan_tf.data.streams.image_sources import source_of
 
 _GRID = 4  # random displacements across the image in each direction, smoothly joined
@@ -62,14 +62,16 @@ class Portrait:
         if self.warp > 0:
             field = symmetric_field(person, height, width) * self.warp * [float(height), float(width)]
             moved += tf.where(warped, field, tf.zeros_like(field))
-        image = sampled(tf.cast(image, tf.float32), moved + [(height - 1) / 2, (width - 1) / 2])
+        image = sampled(
+            tf.cast(image, tf.float32), moved + tf.constant([(height - 1) / 2, (width - 1) / 2], tf.float32)
+        )
         if self.flip:
             image = tf.cond(mirror < 0.0, lambda: tf.reverse(image, [1]), lambda: image)
         return tf.ensure_shape(image, [height, width, 3]) / 127.5 - 1.0
 
 
 def symmetric_field(seed: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Smooth displacements (down, right), float32 ``[H, W, 2]`` of deviation about 1, alike in both halves of the face."""
+    """Smooth displacements (down, right), float32 ``[H, W, 2]`` of deviation about 1, alike in both halves."""
     down, right = tf.unstack(tf.random.stateless_normal([2, _GRID, _GRID], seed) / np.sqrt(2.0))
     grid = tf.stack([down + down[:, ::-1], right - right[:, ::-1]], -1)
     return tf.image.resize(grid, [height, width], "bicubic")
@@ -102,7 +104,7 @@ def virtual_people_stream(
     seed: int,
     portrait: Portrait,
     start_step: int = 0,
-    worker: Worker = Worker(),
+    worker: Worker = ALONE,
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` of P people × V variants × K photos, from step ``start_step`` on.
 

@@ -1,1 +1,0 @@
-"""Pairs as TFRecord shards, for sets larger than memory."""
