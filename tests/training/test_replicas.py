@@ -34,7 +34,7 @@ def pairs_of_two():
 def gradients(strategy):
     """Of the first step, read off plain SGD with rate 1."""
     with strategy.scope():
-        model = tiny.gan(pool=0, replicas=2, optimizer=lambda: tf.keras.optimizers.SGD(1.0, jit_compile=False))
+        model = tiny.gan(pool=0, optimizer=lambda: tf.keras.optimizers.SGD(1.0, jit_compile=False), eager=True)
         before = [v.numpy() for v in model.generator_variables + model.discriminator_variables]
     model.fit(pairs_of_two(), steps_per_epoch=1, verbose=0)
     return [b - v.numpy() for b, v in zip(before, model.generator_variables + model.discriminator_variables)]
@@ -44,7 +44,7 @@ def recognizer_gradients(strategy, make, labels):
     images = tf.constant(np.random.default_rng(3).uniform(-1, 1, (8, 32, 24, 3)).astype(np.float32))
     with strategy.scope():
         trainer = make(Recognizer(0.0625, 32, "pool2", seed=4))
-        trainer.compile(tf.keras.optimizers.SGD(1.0, jit_compile=False))
+        trainer.compile(tf.keras.optimizers.SGD(1.0, jit_compile=False), run_eagerly=True)
         before = [v.numpy() for v in trainer.trained_variables]
     batches = tf.data.Dataset.from_tensors((images, tf.constant(labels))).repeat()
     loss = trainer.fit(batches, steps_per_epoch=1, verbose=0).history["loss"][0]
@@ -54,7 +54,7 @@ def recognizer_gradients(strategy, make, labels):
 def pools(strategy, folder):
     made = [ImagePool(3, tiny.SHAPE, 2, seed=s) for s in (5, 6)]
     with strategy.scope():
-        model = tiny.gan(pool=3, perception=False)
+        model = tiny.gan(pool=3, perception=False, eager=True)
         model.photo_pool, model.sketch_pool = made
     model.fit(pairs_of_two(), steps_per_epoch=5, verbose=0)
     photos, sketches = (images.numpy() for images in tiny.batch(2))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
-from iacyclegan_tf.config.reading import dump_config, load_config
+from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config
 
 SYNTHESIS, TRIPLETS = "synthesis", "triplets"
-_PROCESS = "import sys; from iacyclegan_tf.training.cost.prediction import main; sys.exit(main(sys.argv[1]))"
+_PROCESS = "import sys; from iacyclegan_tf.training.cost.rehearsal import main; sys.exit(main(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
@@ -65,22 +63,3 @@ def measured(config: Config) -> RunCost:
             raise UserError(f"The timing did not come to its end: {why}. --no-timing leaves it out.")
         found = read_object(Path(folder) / "found.json")
     return RunCost(tuple(PhaseCost(**phase) for phase in found["phases"]), found["memory_gb"])
-
-
-def main(folder: str) -> int:
-    """The process: writes ``found.json`` beside the settings that ``measured`` left in ``folder``."""
-    return run_command(lambda: _measure(Path(folder)))
-
-
-def _measure(place: Path) -> None:
-    from iacyclegan_tf.data.faces import load_faces
-    from iacyclegan_tf.training.cost.rehearsal import rehearse
-    from iacyclegan_tf.training.engine.progress import peak_memory_gb
-    from iacyclegan_tf.training.start import alone
-
-    config = load_config(place / "config.yaml")
-    config = replace(config, runs_dir=str(place / "runs"), savedmodels_dir=str(place / "savedmodels"))
-    workers = alone(config)
-    phases = rehearse(config, load_faces(config.data, config.seed), workers)
-    found = {"phases": [asdict(phase) for phase in phases], "memory_gb": peak_memory_gb()}
-    (place / "found.json").write_text(json.dumps(found), encoding="utf-8")

@@ -1,17 +1,22 @@
-"""A few steps of each phase of a run, through the very objects that the run trains with."""
+"""A few steps of each phase of a run, through the very objects that the run trains with: the process of a dry run."""
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
+from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
+from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round import evaluate_round
 from iacyclegan_tf.training.context import RunContext
@@ -19,9 +24,11 @@ from iacyclegan_tf.training.cost.prediction import SYNTHESIS, TRIPLETS, PhaseCos
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.engine.phase import Phase
+from iacyclegan_tf.training.engine.progress import peak_memory_gb
 from iacyclegan_tf.training.recognizer_phases import pretrain_on_pairs
 from iacyclegan_tf.training.rounds import Rounds
 from iacyclegan_tf.training.run_folder import RunFolder
+from iacyclegan_tf.training.start import alone
 
 SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
@@ -90,3 +97,17 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
 def _first(pairs: FacePairs, count: int) -> FacePairs:
     parts = pairs.photos, pairs.sketches, pairs.identities, pairs.original_photos, pairs.original_sketches
     return FacePairs(*(part[:count] for part in parts))
+
+
+def main(folder: str) -> int:
+    """Writes ``found.json`` beside the ``config.yaml`` that ``prediction.measured`` left in ``folder``."""
+    return run_command(lambda: _measure(Path(folder)))
+
+
+def _measure(place: Path) -> None:
+    config = load_config(place / "config.yaml")
+    config = replace(config, runs_dir=str(place / "runs"), savedmodels_dir=str(place / "savedmodels"))
+    workers = alone(config)
+    phases = rehearse(config, load_faces(config.data, config.seed), workers)
+    found = {"phases": [asdict(phase) for phase in phases], "memory_gb": peak_memory_gb()}
+    (place / "found.json").write_text(json.dumps(found), encoding="utf-8")

@@ -174,6 +174,6 @@ class KeepCheckpoints(PhaseCallback):
 
     def _stop(self, stop: int) -> None:
         if stop:
-            raise (KeyboardInterrupt if stop == signal.SIGINT else Terminated)(
-                f"{self.phase.name} saved at step {self.step} of {self.phase.steps}; the same command goes on there"
-            )
+            done = f"{self.phase.name} saved at step {self.step} of {self.phase.steps}"
+            kind = KeyboardInterrupt if stop == signal.SIGINT else Terminated
+            raise kind(f"{done}; the same command goes on from there")
