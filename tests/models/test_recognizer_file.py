@@ -143,7 +143,7 @@ def test_damage_is_one_sentence(path, tmp_path):
 
 @pytest.mark.parametrize("target", ["mine.h5", "nowhere/mine.npz"])
 def test_a_target_that_cannot_be_written(tmp_path, target):
-    with pytest.raises(UserError, match="must end in .npz, in a folder that exists"):
+    with pytest.raises(UserError, match=r"must end in \.npz, in a folder that exists"):
         write_recognizer(made(), tmp_path / target, {})
 
 
@@ -164,7 +164,7 @@ def test_it_is_told_from_other_files_and_found_at_home(path, tmp_path, monkeypat
 
 def test_bounds_are_checked_before_anything_is_read(path, monkeypatch):
     monkeypatch.setattr(npz_archive, "MAX_BYTES", 10_000)
-    with pytest.raises(UserError, match="holds more than .* GiB"):
+    with pytest.raises(UserError, match=r"holds more than .* GiB"):
         read_recognizer(path)
 
 
