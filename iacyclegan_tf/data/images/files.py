@@ -35,7 +35,11 @@ from iacyclegan_tf.data.images.headers import Header, HeaderError, read_header
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 256 * 1024 * 1024
 PACKED_SUFFIXES = (".gz", ".bz2")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".tif", ".tiff")
+# Of HEIC and AVIF only what holds another kind is read; the reader says so of the rest.
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm", ".tif", ".tiff"),
+    *(".webp", ".heic", ".heif", ".avif"),
+)
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -130,6 +134,22 @@ def unpack(data: bytes) -> bytes:
     if not unpacker.eof:
         raise HeaderError("its compressed stream is truncated")
     return unpacked
+
+
+_BEGINNINGS = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{12}[\x0c-\x7c]\0\0\0|P[1-6](?:\s+[#\d]|#)|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP",
+    re.DOTALL,
+)
+
+
+def begins_as_image(start: bytes) -> bool:
+    """Whether a file begins like one of the formats that are read, packed or not, by its first bytes: some hundred, of
+    a bzip2 file its first block."""
+    unpacker = {b"\x1f\x8b": zlib.decompressobj(wbits=31), b"BZ": bz2.BZ2Decompressor()}.get(start[:2])
+    try:
+        return bool(_BEGINNINGS.match(unpacker.decompress(start, 64) if unpacker else start))
+    except (OSError, zlib.error):
+        return False
 
 
 def _check_size(header: Header) -> None:
