@@ -7,28 +7,33 @@ probe sketch is embedded by the sketch recognizer, and its synthesised photo by 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import decode_image, read_bytes
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.images.files import read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.trained import Image, Trained, as_pixels, bounded, load
-from iacyclegan_tf.search.names import Entry
-from iacyclegan_tf.search.photo_files import find_photos, read_ahead
+from iacyclegan_tf.search.photo_files import Found, decode_in_time, find_photos, named_file
 from iacyclegan_tf.search.ranking import best, cosines, fused
-from iacyclegan_tf.search.store import FILE, GalleryStore
+from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
 
+_T = TypeVar("_T")
 WAYS = ("fusion", "photo", "sketch")
 LEAD = (
     "A ranked list is a lead, not an identification: the best match of a person who is not in the gallery is always "
     "somebody else. A person must decide, with other evidence."
 )
 _BATCH = 16  # photos that are embedded and committed together
+_READERS = 4
 _BATCH_PIXELS = 2**23  # at most, unless one photo has more
 
 
@@ -41,7 +46,7 @@ class Candidate:
         sketch: cosine of the probe and this photo's synthesised sketch, by the sketch recognizer.
         fusion: both, z-normalised over the gallery and added.
         calibrated: both on the scale of the validation people, added; None where the models are not calibrated.
-        far: by way, the lowest false accept rate whose threshold the score is above, or None. Fusion: of ``calibrated``.
+        far: by way, the lowest false accept rate whose threshold the score (fusion: ``calibrated``) is above, or None.
     """
 
     rank: int
@@ -73,11 +78,17 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Added:
-    """What ``add`` did, in photos. ``bad``: files that could not be used, with the reason."""
+    """What ``add`` did, in photos.
+
+    Attributes:
+        bad: a sentence about each file or folder that could not be used.
+        notes: what was left out on purpose: hidden files, what systems make, links to folders.
+    """
 
     added: int
     unchanged: int
-    bad: tuple[tuple[str, str], ...]
+    bad: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class Gallery:
@@ -199,46 +210,47 @@ class Gallery:
         yield LEAD
         if self.calibration is None:
             yield (
-                f"The recognizers of {self.model.name} {self.model.number} carry no calibration of one round (exports of "
-                "older versions have none), so the scores only rank: nothing says how alike is alike enough."
+                f"The recognizers of {self.model.name} {self.model.number} carry no calibration of one round (exports "
+                "of older versions have none), so the scores only rank: nothing says how alike is alike enough."
             )
             return
         yield from self.calibration.refusals(by)
         for far in self.calibration.known(by):
             yield (
-                f"Above the threshold at FAR {100 * far:g} % chance alone puts about {far * searched:.3g} of these {searched} "
-                f"photos, by {by}, if they are like the {self.calibration.values['people']} validation people."
+                f"Above the threshold at FAR {100 * far:g} % chance alone puts about {far * searched:.3g} of these "
+                f"{searched} photos, by {by}, if they are like the {self.calibration.values['people']} validation people."
             )
 
-    def _add(self, found: dict[str, Path], progress: Callable[[int, int], None]) -> Added:
-        known = {entry.name: entry for entry in self.store.snapshot().entries}
-        taken = [name for name, path in found.items() if name in known and not _is_same(known[name], path)]
+    def _add(self, found: Found, progress: Callable[[int, int], None]) -> Added:
+        known, photos = {entry.name: entry for entry in self.store.entries()}, found.photos
+        taken = [name for name, path in photos.items() if name in known and not _is_same(known[name], path)]
         if taken:
             raise UserError(
                 f"{len(taken)} names are taken by other photos of the gallery {self.store.folder}, so nothing was "
                 f"added; the first is {taken[0]!r}, from {known[taken[0]].source}. Rename the file, or remove that "
                 "photo first."
             )
-        added = unchanged = 0
-        bad, moved, waiting = [], [], []
-        for name, path, photo in read_ahead(found, lambda name, path: _read(name, path, known.get(name))):
+        added = unchanged = refused = 0
+        bad, moved, waiting = list(found.complaints), [], []
+        for photo in _in_order(photos, lambda name: _read(name, photos[name], known.get(name))):
             if isinstance(photo, UserError):
-                bad.append((str(path).encode("utf-8", "replace").decode(), str(photo)))
+                bad.append(str(photo))
+                refused += 1
             elif isinstance(photo, Entry):
                 unchanged += 1
-                moved += [photo] if photo != known[name] else []
+                moved += [photo] if photo != known[photo.name] else []
             else:
                 waiting.append(photo)
             if len(waiting) == _BATCH or sum(pixels[..., 0].size for _, pixels in waiting) > _BATCH_PIXELS:
                 self._embed_and_store(waiting)
                 added += len(waiting)
                 waiting.clear()
-            progress(added + unchanged + len(bad), len(found))
+            progress(added + unchanged + refused, len(photos))
         self._embed_and_store(waiting)
         if moved:
             self.store.move(moved)
-        progress(len(found), len(found))
-        return Added(added + len(waiting), unchanged, tuple(bad))
+        progress(len(photos), len(photos))
+        return Added(added + len(waiting), unchanged, tuple(bad), tuple(found.notes))
 
     def _embed_and_store(self, photos: Sequence[tuple[Entry, np.ndarray]]) -> None:
         if photos:
@@ -276,6 +288,21 @@ def _calibration(model: Trained) -> Calibration | None:
     return found[0] if found[0] == found[1] else None
 
 
+def _in_order(names: Iterable[str], read: Callable[[str], _T]) -> Iterator[_T | UserError]:
+    """``read(name)`` or its ``UserError``, a few names at a time in threads."""
+
+    def one(name: str) -> _T | UserError:
+        try:
+            return read(name)
+        except UserError as error:
+            return error
+
+    waiting = iter(names)
+    with ThreadPoolExecutor(_READERS) as pool:
+        while some := list(islice(waiting, _READERS)):
+            yield from pool.map(one, some)
+
+
 def _is_same(entry: Entry, path: Path) -> bool:
     """From the same file, whatever is in it now, or the same content."""
     if entry.source == str(path.resolve()):
@@ -289,12 +316,12 @@ def _is_same(entry: Entry, path: Path) -> bool:
 def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry:
     """The entry alone where its content is ``known``."""
     if not name.isprintable():
-        raise UserError(f"{name!r} cannot be the name of a photo: it has characters that cannot be shown.")
+        raise UserError(f"'{printable(name)}' cannot be the name of a photo: it has characters that cannot be shown.")
     data = read_bytes(path)
     entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
     if known is not None and known.sha256 == entry.sha256:
         return entry
-    return entry, bounded(decode_image(data, str(path)), f"'{path}'")
+    return entry, bounded(decode_in_time(data, str(path)), f"'{path}'")
 
 
 def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:
@@ -302,8 +329,8 @@ def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray
 
     Raises ``UserError`` where it is gone, or is not the photo that was added.
     """
-    path = Path(candidate.source) if photos is None else photos / candidate.name
+    path = Path(candidate.source) if photos is None else named_file(photos, candidate.name)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != candidate.sha256:
         raise UserError(f"'{path}' is not the photo that was added: its checksum is another.")
-    return decode_image(data, str(path))
+    return decode_in_time(data, str(path))

@@ -1,8 +1,8 @@
 """A gallery on the disk: one SQLite file with the name, SHA-256, source and embeddings of each photo.
 
-SQLite commits a transaction whole or not at all, keeps the writers of several processes apart, overwrites what is removed
-(``secure_delete``: embeddings are biometric data) and gives its place back to the disk (``auto_vacuum``). Each row has a
-checksum of the name, the SHA-256 and the embeddings, which is compared when the row is read.
+SQLite commits a transaction whole or not at all, keeps the writers of several processes apart, overwrites what is
+removed (``secure_delete``: embeddings are biometric data) and gives its place back to the disk (``auto_vacuum``). Each row
+has a checksum of the name, the SHA-256 and the embeddings, which is compared when the row is read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import threading
+import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ _SETTINGS = (
 )
 _TABLES = (
     "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE photos (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, source TEXT NOT NULL, "
-    "checksum INTEGER NOT NULL, vectors BLOB NOT NULL)",
+    "CREATE TABLE photos (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, "
+    "source TEXT NOT NULL, checksum INTEGER NOT NULL, vectors BLOB NOT NULL)",
 )
 
 
@@ -69,8 +70,8 @@ class GalleryStore:
 
     Args:
         lengths: the length of the embeddings, by way, e.g. ``{"photo": 1024, "sketch": 1024}``.
-        models: what they are made with: ``name``, ``number`` and ``fingerprints``, by servable. An existing gallery keeps
-            its own: compare ``self.models``.
+        models: what they are made with: ``name``, ``number`` and ``fingerprints``, by servable. An existing gallery
+            keeps its own: compare ``self.models``.
 
     Raises ``UserError`` for a folder that is no gallery, is damaged, or cannot be used. Threads may share an object.
     """
@@ -111,7 +112,7 @@ class GalleryStore:
             ]
 
     def snapshot(self) -> Snapshot:
-        """The newest state, also of what other processes have committed: read as a whole after a change, else at no cost.
+        """The newest state, also of what other processes have committed; read as a whole after each change.
 
         Raises ``UserError`` where a row is not as it was written.
         """
@@ -124,8 +125,7 @@ class GalleryStore:
                 if damaged:
                     raise UserError(
                         f"The gallery {self.folder} is damaged: {len(damaged)} photos are not as they were written; the "
-                        f"first is {damaged[0]!r}. Remove them, and add them again; python -m iacyclegan_tf.gallery check "
-                        f"{self.folder} names them all."
+                        f"first is {damaged[0]!r}. python -m iacyclegan_tf.gallery check {self.folder} names them all."
                     )
                 self._cached = (state, snapshot)
             return self._cached[1]
@@ -176,7 +176,7 @@ class GalleryStore:
         with self._using(), self._transaction():
             missing = [
                 name
-                for name in dict.fromkeys(names)
+                for name in dict.fromkeys(map(one_form, names))
                 if not self._base.execute("DELETE FROM photos WHERE name = ?", (name,)).rowcount
             ]
             if missing:
@@ -211,25 +211,23 @@ class GalleryStore:
 
     def _about(self) -> dict:
         """What ``_make_tables`` wrote; ``UserError`` for another format or damaged values."""
+        found = {}
+        if self._has_tables():
+            found.update(self._base.execute("SELECT key, value FROM about"))
+        if found.get("format") != str(FORMAT):
+            raise UserError(
+                f"{self.folder / FILE} is no gallery that this version reads: its format is {found.get('format')}, not "
+                f"{FORMAT}. Build it anew, in a new folder."
+            )
         try:
-            found = {key: json.loads(value) for key, value in self._base.execute("SELECT key, value FROM about")}
-            written = found["format"]
-            if written == FORMAT:
-                lengths, models = found["lengths"], found["models"]
-                whole = all(type(number) is int and number > 0 for number in (found["photos"] + 1, *lengths.values()))
-                if not whole or not models.keys() >= {"name", "number"} or not isinstance(models["fingerprints"], dict):
-                    raise ValueError
-                return found
+            about = {key: json.loads(value) for key, value in found.items()}
+            counts = [about["photos"] + 1, *about["lengths"].values()]
+            words = f"{about['models']['name']} {about['models']['number']}{''.join(about['models']['fingerprints'])}"
+            if not words.isprintable() or not all(type(number) is int and number > 0 for number in counts):
+                raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-            raise UserError(f"The gallery {self.folder} is damaged: what {FILE} says about it cannot be read.") from None
-        except sqlite3.OperationalError:
-            if self._has_tables():
-                raise
-            written = "none"
-        raise UserError(
-            f"{self.folder / FILE} is no gallery that this version reads: its format is {written!r}, not {FORMAT}. Build it "
-            "anew, in a new folder."
-        )
+            raise UserError(f"The gallery {self.folder} is damaged: what {FILE} says of itself is no sense.") from None
+        return about
 
     def _count(self) -> None:
         """So that a row which a damaged file has lost is missed."""
@@ -283,6 +281,11 @@ class GalleryStore:
                 ) from error
             except OSError as error:
                 raise UserError(f"The gallery {self.folder} cannot be used: {error}.") from error
+
+
+def one_form(name: str) -> str:
+    """``name`` in Unicode's normal form C: macOS writes ``é`` as two characters, others as one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _checksum(entry: Entry, vectors: bytes) -> int:

@@ -9,8 +9,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.search.gallery import LEAD, Candidate, Gallery, stored_photo
-from iacyclegan_tf.search.names import Entry
-from iacyclegan_tf.search.store import GalleryStore
+from iacyclegan_tf.search.store import Entry, GalleryStore
 from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.web.pictures import png
@@ -100,7 +99,7 @@ class RemoteGallery(Gallery):
 
     def _check_models(self) -> None:
         snapshot, tried = self.store.snapshot(), 0
-        for entry, row in zip(snapshot.entries, snapshot.rows):
+        for row, entry in enumerate(snapshot.entries):
             try:
                 photo = stored_photo(_bare(entry))
             except UserError:
@@ -108,7 +107,8 @@ class RemoteGallery(Gallery):
             sketch = self.model.to_sketch(photo)
             for of, image in (("photo", photo), ("sketch", sketch)):
                 again = self.model.embed(image, of=of)
-                if again.shape != (self.store.lengths[of],) or float(again @ snapshot.vectors[of][row]) < _ALIKE:
+                same_shape = again.shape == (self.store.lengths[of],)
+                if not same_shape or not (float(again @ snapshot.vectors[of][row]) >= _ALIKE):  # also NaN
                     raise UserError(
                         f"The gallery {self.store.folder} was built with {self.store.models['name']} "
                         f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: "

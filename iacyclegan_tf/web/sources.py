@@ -49,6 +49,6 @@ def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery
             added: Added = gallery.add([place], progress)
         else:
             gallery, added = Gallery.build(place, scratch / "index", models, progress)
-    for path, reason in added.bad:
-        console.print(f"passed over: {path}: {reason}", soft_wrap=True, markup=False)
+    for line in (*added.notes, *(f"passed over: {reason}" for reason in added.bad)):
+        console.print(line, soft_wrap=True, markup=False)
     return gallery
