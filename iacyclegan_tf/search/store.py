@@ -1,8 +1,8 @@
 """A gallery on the disk: one SQLite file with the name, SHA-256, source and embeddings of each photo.
 
 SQLite commits a transaction whole or not at all, keeps the writers of several processes apart, overwrites what is
-removed (``secure_delete``: embeddings are biometric data) and gives its place back to the disk (``auto_vacuum``). Each row
-has a checksum of the name, the SHA-256 and the embeddings, which is compared when the row is read.
+removed (``secure_delete``: embeddings are biometric data) and gives its place back to the disk (``auto_vacuum``). Each
+row has a checksum of the name, the SHA-256 and the embeddings, which is compared when the row is read.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ class GalleryStore:
                 snapshot, damaged = self._read()
                 if damaged:
                     raise UserError(
-                        f"The gallery {self.folder} is damaged: {len(damaged)} photos are not as they were written; the "
-                        f"first is {damaged[0]!r}. python -m iacyclegan_tf.gallery check {self.folder} names them all."
+                        f"The gallery {self.folder} is damaged: {len(damaged)} photos are not as they were written; "
+                        f"the first is {damaged[0]!r}. python -m iacyclegan_tf.gallery check {self.folder} names them all."
                     )
                 self._cached = (state, snapshot)
             return self._cached[1]
@@ -235,17 +235,20 @@ class GalleryStore:
 
     def _read(self) -> tuple[Snapshot, list[str]]:
         """The photos that are as they were written, and the names of the others."""
-        width = sum(self.lengths.values())
+        ends = np.cumsum([0, *self.lengths.values()])
         with self._transaction("DEFERRED"):
             count, promised = len(self), self._about()["photos"]
-            numbers, entries, damaged = np.empty((count, width), NUMBER), [], []
+            parts = {way: np.empty((count, length), NUMBER) for way, length in self.lengths.items()}
+            entries, damaged = [], []
             for name, sha256, source, checksum, vectors in self._base.execute(
                 "SELECT name, sha256, source, checksum, vectors FROM photos ORDER BY id LIMIT ?", (count,)
             ):
                 entry = Entry(str(name), str(sha256), str(source))
-                whole = isinstance(vectors, bytes) and len(vectors) == width * NUMBER.itemsize
+                whole = isinstance(vectors, bytes) and len(vectors) == ends[-1] * NUMBER.itemsize
                 if whole and _checksum(entry, vectors) == checksum:
-                    numbers[len(entries)] = np.frombuffer(vectors, NUMBER)
+                    numbers = np.frombuffer(vectors, NUMBER)
+                    for part, start, end in zip(parts.values(), ends, ends[1:]):
+                        part[len(entries)] = numbers[start:end]
                     entries.append(entry)
                 else:
                     damaged.append(entry.name)
@@ -253,9 +256,7 @@ class GalleryStore:
             raise UserError(
                 f"The gallery {self.folder} is damaged: it holds {len(entries) + len(damaged)} of {promised} photos."
             )
-        ends = np.cumsum([0, *self.lengths.values()])
-        parts = {way: numbers[: len(entries), a:b] for way, a, b in zip(self.lengths, ends, ends[1:])}
-        return Snapshot(tuple(entries), parts), damaged
+        return Snapshot(tuple(entries), {way: part[: len(entries)] for way, part in parts.items()}), damaged
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
