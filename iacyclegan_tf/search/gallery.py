@@ -7,12 +7,10 @@ probe sketch is embedded by the sketch recognizer, and its synthesised photo by 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -26,15 +24,13 @@ from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
 
-_T = TypeVar("_T")
 WAYS = ("fusion", "photo", "sketch")
 LEAD = (
     "A ranked list is a lead, not an identification: the best match of a person who is not in the gallery is always "
     "somebody else. A person must decide, with other evidence."
 )
-_BATCH = 16  # photos that are embedded and committed together
+_BATCH = 8  # photos that are read, embedded and committed together
 _READERS = 4
-_BATCH_PIXELS = 2**23  # at most, unless one photo has more
 
 
 @dataclass(frozen=True)
@@ -132,9 +128,8 @@ class Gallery:
         model = model if isinstance(model, Trained) else load(model)
         if not (Path(index) / FILE).exists():
             blank = np.full((64, 64, 3), 128, np.uint8)
-            GalleryStore(
-                index, {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}, _about(model)
-            ).close()
+            lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
+            GalleryStore(index, lengths, _about(model)).close()
         gallery = cls.open(index, model)
         return gallery, gallery._add(found, progress)
 
@@ -159,7 +154,7 @@ class Gallery:
             sketch: a path, an encoded image, or pixels uint8 ``[h, w, 3]``.
             by: ``fusion``, ``photo`` or ``sketch``.
         """
-        if top < 1 or by not in WAYS:
+        if not top >= 1 or by not in WAYS:
             raise UserError(
                 f"A search needs a top of at least 1 and one of {', '.join(WAYS)}; they are {top} and {by!r}."
             )
@@ -168,25 +163,16 @@ class Gallery:
         if not len(snapshot):
             raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
         synthesised = self.model.to_photo(probe)
-        scores = cosines(
-            snapshot,
-            {"photo": self.model.embed(synthesised, of="photo"), "sketch": self.model.embed(probe, of="sketch")},
-        )
+        pair = {"photo": synthesised, "sketch": probe}
+        scores = cosines(snapshot, {of: self.model.embed(image, of=of) for of, image in pair.items()})
         scores["fusion"] = fused([scores["photo"], scores["sketch"]])
         places = best(scores[by], snapshot.names, top)
         candidates = tuple(
             self._candidate(rank, snapshot.entries[place], {way: float(scores[way][place]) for way in WAYS})
             for rank, place in enumerate(places, 1)
         )
-        return SearchResult(
-            candidates,
-            by,
-            len(snapshot),
-            probe,
-            synthesised,
-            self.calibration,
-            tuple(self._sentences(by, len(snapshot))),
-        )
+        sentences = tuple(self._sentences(by, len(snapshot)))
+        return SearchResult(candidates, by, len(snapshot), probe, synthesised, self.calibration, sentences)
 
     def __len__(self) -> int:
         return len(self.store)
@@ -199,11 +185,8 @@ class Gallery:
         if self.calibration is not None:
             fusion = self.calibration.fusion(scores)
             calibrated = None if fusion is None else float(fusion)
-            far |= {
-                way: self.calibration.far(way, value)
-                for way, value in (scores | {"fusion": calibrated}).items()
-                if value is not None
-            }
+            compared = scores | {"fusion": calibrated}
+            far |= {way: self.calibration.far(way, value) for way, value in compared.items() if value is not None}
         return Candidate(rank, entry.name, entry.sha256, entry.source, **scores, calibrated=calibrated, far=far)
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
@@ -216,9 +199,10 @@ class Gallery:
             return
         yield from self.calibration.refusals(by)
         for far in self.calibration.known(by):
+            people = self.calibration.values["people"]
             yield (
                 f"Above the threshold at FAR {100 * far:g} % chance alone puts about {far * searched:.3g} of these "
-                f"{searched} photos, by {by}, if they are like the {self.calibration.values['people']} validation people."
+                f"{searched} photos, by {by}, if they are like the {people} validation people."
             )
 
     def _add(self, found: Found, progress: Callable[[int, int], None]) -> Added:
@@ -230,36 +214,33 @@ class Gallery:
                 f"added; the first is {taken[0]!r}, from {known[taken[0]].source}. Rename the file, or remove that "
                 "photo first."
             )
-        added = unchanged = refused = 0
-        bad, moved, waiting = list(found.complaints), [], []
-        for photo in _in_order(photos, lambda name: _read(name, photos[name], known.get(name))):
-            if isinstance(photo, UserError):
-                bad.append(str(photo))
-                refused += 1
-            elif isinstance(photo, Entry):
-                unchanged += 1
-                moved += [photo] if photo != known[photo.name] else []
-            else:
-                waiting.append(photo)
-            if len(waiting) == _BATCH or sum(pixels[..., 0].size for _, pixels in waiting) > _BATCH_PIXELS:
-                self._embed_and_store(waiting)
-                added += len(waiting)
-                waiting.clear()
-            progress(added + unchanged + refused, len(photos))
-        self._embed_and_store(waiting)
+        added, unchanged, moved, bad, names = 0, 0, [], list(found.complaints), list(photos)
+        with ThreadPoolExecutor(_READERS) as pool:
+            for start in range(0, len(names), _BATCH):
+                some = names[start : start + _BATCH]
+                new = []
+                for photo in pool.map(lambda name: _read(name, photos[name], known.get(name)), some):
+                    if isinstance(photo, UserError):
+                        bad.append(str(photo))
+                    elif isinstance(photo, Entry):
+                        unchanged += 1
+                        moved += [photo] if photo != known[photo.name] else []
+                    else:
+                        new.append(photo)
+                if new:
+                    self._embed_and_store(new)
+                added += len(new)
+                progress(start + len(some), len(names))
         if moved:
             self.store.move(moved)
-        progress(len(photos), len(photos))
-        return Added(added + len(waiting), unchanged, tuple(bad), tuple(found.notes))
+        return Added(added, unchanged, tuple(bad), tuple(found.notes))
 
     def _embed_and_store(self, photos: Sequence[tuple[Entry, np.ndarray]]) -> None:
-        if photos:
-            pixels = [image for _, image in photos]
-            sketches = self.model.to_sketch(pixels)
-            self.store.add(
-                [entry for entry, _ in photos],
-                {"photo": self.model.embed(pixels, of="photo"), "sketch": self.model.embed(sketches, of="sketch")},
-            )
+        entries, pixels = map(list, zip(*photos))
+        sketches = self.model.to_sketch(pixels)
+        self.store.add(
+            entries, {"photo": self.model.embed(pixels, of="photo"), "sketch": self.model.embed(sketches, of="sketch")}
+        )
 
     def _check_models(self) -> None:
         theirs, ours = self.store.models, _about(self.model)
@@ -288,21 +269,6 @@ def _calibration(model: Trained) -> Calibration | None:
     return found[0] if found[0] == found[1] else None
 
 
-def _in_order(names: Iterable[str], read: Callable[[str], _T]) -> Iterator[_T | UserError]:
-    """``read(name)`` or its ``UserError``, a few names at a time in threads."""
-
-    def one(name: str) -> _T | UserError:
-        try:
-            return read(name)
-        except UserError as error:
-            return error
-
-    waiting = iter(names)
-    with ThreadPoolExecutor(_READERS) as pool:
-        while some := list(islice(waiting, _READERS)):
-            yield from pool.map(one, some)
-
-
 def _is_same(entry: Entry, path: Path) -> bool:
     """From the same file, whatever is in it now, or the same content."""
     if entry.source == str(path.resolve()):
@@ -313,15 +279,18 @@ def _is_same(entry: Entry, path: Path) -> bool:
         return True
 
 
-def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry:
-    """The entry alone where its content is ``known``."""
+def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry | UserError:
+    """The entry alone where its content is ``known``; why the file cannot be used."""
     if not name.isprintable():
-        raise UserError(f"'{printable(name)}' cannot be the name of a photo: it has characters that cannot be shown.")
-    data = read_bytes(path)
-    entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
-    if known is not None and known.sha256 == entry.sha256:
-        return entry
-    return entry, bounded(decode_in_time(data, str(path)), f"'{path}'")
+        return UserError(f"'{printable(name)}' cannot be the name of a photo: it has characters that cannot be shown.")
+    try:
+        data = read_bytes(path)
+        entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
+        if known is not None and known.sha256 == entry.sha256:
+            return entry
+        return entry, bounded(decode_in_time(data, str(path)), f"'{path}'")
+    except UserError as error:
+        return error
 
 
 def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:

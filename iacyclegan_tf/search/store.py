@@ -125,7 +125,7 @@ class GalleryStore:
                 if damaged:
                     raise UserError(
                         f"The gallery {self.folder} is damaged: {len(damaged)} photos are not as they were written; "
-                        f"the first is {damaged[0]!r}. python -m iacyclegan_tf.gallery check {self.folder} names them all."
+                        f"the first is {damaged[0]!r}. python -m iacyclegan_tf.gallery check names them all."
                     )
                 self._cached = (state, snapshot)
             return self._cached[1]

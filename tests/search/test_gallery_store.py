@@ -1,4 +1,4 @@
-"""The gallery on the disk: kept through kills, two processes at once, removal for good, damage noticed, exact search."""
+"""The gallery on the disk: kept through kills, shared by processes, removed for good, damage noticed, exact search."""
 
 import shutil
 import signal
@@ -94,7 +94,7 @@ def test_removal_is_for_good(store):
     for path in store.folder.iterdir():
         assert row not in path.read_bytes() and b"4.png" not in path.read_bytes(), path
     with pytest.raises(
-        UserError, match="2 of 3 names are not in the gallery .* nothing was removed; the first is '4.png'"
+        UserError, match=r"2 of 3 names are not in the gallery .* nothing was removed; the first is '4.png'"
     ):
         store.remove(["4.png", "5.png", "x"])
     check(store, set(range(10)) - {4, 7})
@@ -165,7 +165,7 @@ def test_an_addition_that_fails_leaves_nothing(store, monkeypatch):
         patch.setattr(
             GalleryStore, "_count", lambda self: (_ for _ in ()).throw(OSError(28, "No space left on device"))
         )
-        with pytest.raises(UserError, match="cannot be used: .*No space left on device"):
+        with pytest.raises(UserError, match=r"cannot be used: .*No space left on device"):
             store.add(*some(*range(10, 20)))
     check(store, range(10))
     store.add(*some(50, 51))
@@ -232,7 +232,7 @@ def test_what_a_gallery_says_of_itself_is_read_as_input(store, key, value):
     store.close()
     with sqlite3.connect(store.folder / FILE) as base:
         base.execute("UPDATE about SET value = ? WHERE key = ?", (value, key))
-    with pytest.raises(UserError, match="is damaged: what gallery.sqlite says of itself is no sense"):
+    with pytest.raises(UserError, match=r"is damaged: what gallery.sqlite says of itself is no sense"):
         GalleryStore(store.folder)
 
 
@@ -243,7 +243,7 @@ def test_a_row_that_is_lost_is_missed(store):
 
 
 def test_what_is_no_gallery_is_refused(tmp_path):
-    with pytest.raises(UserError, match="There is no gallery in .*gallery build PHOTOS"):
+    with pytest.raises(UserError, match=r"There is no gallery in .*gallery build PHOTOS"):
         GalleryStore(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
     (tmp_path / "photo.png").write_bytes(b"")
@@ -263,7 +263,7 @@ def test_what_is_no_gallery_is_refused(tmp_path):
 def test_a_gallery_of_an_earlier_version_is_to_be_built_anew(store):
     store._base.execute("UPDATE about SET value = '1' WHERE key = 'format'")
     for lengths in (None, LENGTHS):
-        with pytest.raises(UserError, match="its format is 1, not 2. Build it anew, in a new folder."):
+        with pytest.raises(UserError, match=r"its format is 1, not 2. Build it anew, in a new folder."):
             GalleryStore(store.folder, lengths, MODELS)
 
 
@@ -311,7 +311,7 @@ def test_what_is_no_cosine_is_never_ranked(value):
     vectors = np.eye(3, dtype=np.float32)
     vectors[1, 1] = value
     snapshot = Snapshot(tuple(map(Entry, "abc", "abc")), {"photo": vectors})
-    with pytest.raises(UserError, match="The photo recognizer's embedding .* is damaged: their cosine is"):
+    with pytest.raises(UserError, match=r"The photo recognizer's embedding .* is damaged: their cosine is"):
         cosines(snapshot, {"photo": np.float32([0, 1, 0])})
     with pytest.raises(UserError, match="is damaged"):
         cosines(Snapshot(snapshot.entries, {"photo": np.eye(3)}), {"photo": np.array([0, value, 0])})
