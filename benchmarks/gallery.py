@@ -2,10 +2,10 @@
 
 Run from the repository root: python -m benchmarks.gallery FOLDER [--photos 100000]
 
-Two galleries are written to FOLDER (1 GB and 4 GB of disk for 100,000 photos): embeddings of 1,024 numbers (pool4, the
-quickstart) and 4,096 (fc7, VGG-Face), both ways each. They are removed, unless --keep says that the next call finds them.
-``open`` reads all embeddings into the memory and compares their checksums, from what the system's page cache holds. faiss
-is measured where it is installed (pip install faiss-cpu==1.15.1).
+Two galleries are written to FOLDER (1 GB and 4 GB of disk for 100,000 photos): embeddings of 1,024 numbers (pool4,
+the quickstart) and 4,096 (fc7, VGG-Face), both ways each. They are removed, unless --keep says that the next call finds
+them. ``open`` reads all embeddings into the memory and compares their checksums, from what the system's page cache
+holds. faiss is measured where it is installed (pip install faiss-cpu==1.15.1).
 """
 
 import argparse

@@ -17,8 +17,8 @@ _LONGEST_NAME = 4096  # characters: as long as paths are
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.gallery",
-        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command "
-        "goes on.",
+        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same "
+        "command goes on.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 

@@ -55,8 +55,8 @@ def card_html(cards: list[dict]) -> str:
         f"<li>{escape(str(key).replace('_', ' '))}: {_value(value)}</li>" for key, value in first["protocol"].items()
     )
     return (
-        f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {first['round']}. {escape(first['method'])}. For "
-        f"{escape(first['purpose'].partition(';')[0])}.</p><div class=wide><table>{rows}</table></div>"
+        f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {first['round']}. {escape(first['method'])}. "
+        f"For {escape(first['purpose'].partition(';')[0])}.</p><div class=wide><table>{rows}</table></div>"
         f"<h2>False matches</h2><p>{escape(first['danger_of_false_matches'])}</p>"
         f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in first['limits'])}</ul>"
         f"<h2>Measured on people that were not trained on</h2><div class=wide><table>{measures}</table></div>"
@@ -74,8 +74,8 @@ def server_html(name: str, versions: dict[str, str]) -> str:
     return (
         f"<h2>The models</h2><p>{escape(name[0].upper() + name[1:])}. Its versions:</p>"
         f"<div class=wide><table>{rows}</table></div>"
-        "<p>What they were trained on and how good they are stands in <code>assets.extra/model_card.json</code> of each "
-        f"version.</p><h2>False matches</h2><p>{escape(DANGER)}</p>"
+        "<p>What they were trained on and how good they are stands in <code>assets.extra/model_card.json</code> of "
+        f"each version.</p><h2>False matches</h2><p>{escape(DANGER)}</p>"
         f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in LIMITS)}</ul>"
         f"<h2>Privacy</h2><p>{PRIVACY}{PRIVACY_SERVER}</p>"
     )
@@ -105,8 +105,9 @@ def result_html(result: SearchResult) -> str:
     """
     cards = "".join(map(_card, result.candidates))
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences if sentence != LEAD)
+    made = _image(thumbnail(result.synthesised), "The photo that the network made of the sketch")
     return (
-        f"<div class=probe><figure>{_image(thumbnail(result.synthesised), 'The photo that the network made of the sketch')}"
+        f"<div class=probe><figure>{made}"
         f"<figcaption>the sketch as a photo</figcaption></figure><ul>{sentences}</ul></div>"
         f"<ol class=candidates>{cards}</ol>"
     )
