@@ -16,7 +16,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.web.folder import PageFolder
 
 T = TypeVar("T")
-_GOODBYE_S = 1  # for answers that are under way when the page is stopped
+_GOODBYE_S = 0.5  # for answers that are under way when the page is stopped
 _SESSIONS = 32  # whose state Gradio keeps; 0.2 MB each
 
 
