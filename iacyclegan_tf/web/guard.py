@@ -16,12 +16,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
 from iacyclegan_tf.web import messages
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
 from iacyclegan_tf.web.messages import CANCEL, FILE, UPLOAD
 from iacyclegan_tf.web.pictures import MAX_BYTES
 
+_NOT_UNDERSTOOD = "The request is not understood."
 _DECODED = 4  # times that somebody below could decode a path
 # Whatever the page holds, it can only talk to where it came from. Gradio's page has inline scripts and styles.
 _ANSWER_HEADERS = {
@@ -48,14 +50,6 @@ class Limits:
     per_minute: int = 60
     upload_s: float = 120.0
     message_s: float = 10.0
-
-
-class Refusal(Exception):
-    """An answer other than the page's: a status and a sentence."""
-
-    def __init__(self, status: int, reason: str):
-        super().__init__(reason)
-        self.status, self.reason = status, reason
 
 
 class Guard:
@@ -92,28 +86,24 @@ class Guard:
             with ExitStack() as held:
                 await self._admit(scope, body, held)
                 await self.app(scope, body, answer.send)
-        except Refusal as refusal:
+        except HTTPException as refusal:
             body.refusal = refusal
         except Exception as error:
-            # the framework's own refusals, and forms that it cannot read; all else is a fault of ours
-            refused = isinstance(error, HTTPException) or isinstance(error.__cause__, HTTPException)
-            if body.refusal is None and not refused and scope["path"] != UPLOAD:
-                if not answer.begun:
-                    await answer.say(Refusal(500, "That did not work."))
+            # what the framework refuses, and forms that it cannot read; all else is a fault of ours
+            if body.refusal is None and not isinstance(error.__cause__, HTTPException) and scope["path"] != UPLOAD:
+                await answer.say(HTTPException(500, "That did not work."))
                 raise
-        if body.refusal is not None or not answer.begun:
-            await answer.say(body.refusal or _not_understood())
-        await answer.finish()
+        await answer.say(body.refusal or HTTPException(400, _NOT_UNDERSTOOD))
 
     async def _admit(self, scope: dict, body: _Body, held: ExitStack) -> None:
-        """Raises ``Refusal``; sets the bounds of ``body``, and holds room for an upload."""
+        """Raises ``HTTPException``; sets the bounds of ``body``, and holds room for an upload."""
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         scope["headers"] = [(key, value) for key, value in scope["headers"] if key.lower() in messages.HEADERS]
         path, reads = scope["path"], scope["method"] in ("GET", "HEAD")
         if not (messages.READ.fullmatch(path) if reads else scope["method"] == "POST" and path in messages.WRITE):
-            raise Refusal(404, "There is nothing here.")
+            raise HTTPException(404, "There is nothing here.")
         if "transfer-encoding" in headers or not (reads or "content-length" in headers):
-            raise Refusal(411, "The request must say how long it is, and not come in chunks.")
+            raise HTTPException(411, "The request must say how long it is, and not come in chunks.")
         try:
             messages.check_host(headers.get("host", ""))
             messages.check_query(scope["query_string"])
@@ -131,31 +121,33 @@ class Guard:
             else:
                 messages.check_message(path, await body.whole(), self.choices, self._own_file)
         except FolderFull as full:
-            raise Refusal(507, str(full)) from None
-        except ValueError:  # also NotUnderstood
-            raise _not_understood() from None
+            raise HTTPException(507, str(full)) from None
+        except ValueError:
+            raise HTTPException(400, _NOT_UNDERSTOOD) from None
 
     def _admit_body(self, scope: dict, headers: dict[str, str], length: int, body: _Body) -> None:
         """From this page, not too large, not too often."""
         if headers.get("origin") not in (None, *(f"{scheme}://{headers['host']}" for scheme in ("http", "https"))):
-            raise Refusal(403, "That request comes from another page.")  # browsers say from which, others need not
+            raise HTTPException(
+                403, "That request comes from another page."
+            )  # browsers say from which, others need not
         upload = scope["path"] == UPLOAD
         limit = self.limits.upload_bytes if upload else self.limits.message_bytes
         if not length <= limit:
-            raise Refusal(413, f"That is too large; at most {max(1, limit // 2**20)} MB are taken.")
+            raise HTTPException(413, f"That is too large; at most {max(1, limit // 2**20)} MB are taken.")
         body.bound(length, self.limits.upload_s if upload else self.limits.message_s)
         if scope["path"] != CANCEL:
             self._slow_down(scope)
 
     def _own_file(self, name: str) -> None:
-        """Raises ``Refusal`` unless ``name`` is the path of a file in the folder, however often it is decoded."""
+        """Raises ``HTTPException`` unless ``name`` is the path of a file in the folder, however often it is decoded."""
         path = Path(name)
         for _ in range(_DECODED):
             if not self._inside(Path(name)):
-                raise Refusal(403, "That file is not given out.")
+                raise HTTPException(403, "That file is not given out.")
             name = unquote(name)
         if not path.is_file():
-            raise Refusal(404, "That picture is no longer here; choose it again.")
+            raise HTTPException(404, "That picture is no longer here; choose it again.")
 
     def _inside(self, path: Path) -> bool:
         try:
@@ -171,7 +163,7 @@ class Guard:
         while times and times[0] < now - 60:
             times.popleft()
         if len(times) >= self.limits.per_minute:
-            raise Refusal(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
+            raise HTTPException(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
         times.append(now)
 
 
@@ -207,14 +199,14 @@ class _Body:
             async with asyncio.timeout_at(self._end):
                 message = await self._receive()
         except TimeoutError:
-            return self._refuse(Refusal(408, "The request took too long to arrive."))
+            return self._refuse(HTTPException(408, "The request took too long to arrive."))
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            return self._refuse(Refusal(413, "The request is longer than it said."))
+            return self._refuse(HTTPException(413, "The request is longer than it said."))
         self._here = not message.get("more_body")
         return message
 
-    def _refuse(self, refusal: Refusal) -> dict:
+    def _refuse(self, refusal: HTTPException) -> dict:
         self.refusal, self._here = refusal, True
         return {"type": "http.disconnect"}
 
@@ -224,7 +216,7 @@ class _Answer:
 
     def __init__(self, send: Callable, no_store: bool):
         self._send, self._no_store = send, no_store
-        self.begun = self._ended = self._dropped = False
+        self._begun = self._ended = self._dropped = False
 
     async def send(self, message: dict) -> None:
         if message["type"] == "http.response.start":
@@ -232,19 +224,14 @@ class _Answer:
         if not self._dropped:
             await self._pass_on(message)
 
-    async def say(self, refusal: Refusal) -> None:
-        if self.begun:
-            return
-        data = refusal.reason.encode()
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(data))]
-        if refusal.status in (408, 411, 413):  # what may still be on its way is not read
-            headers.append((b"connection", b"close"))
-        await self._pass_on({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await self._pass_on({"type": "http.response.body", "body": data})
-
-    async def finish(self) -> None:
-        """Of an answer that its maker has broken off."""
-        if not self._ended:
+    async def say(self, refusal: HTTPException) -> None:
+        """Where nothing was answered; what its maker has broken off ends here."""
+        if not self._begun:
+            # what may still be on its way is not read
+            headers = {"connection": "close"} if refusal.status_code in (408, 411, 413) else None
+            answer = PlainTextResponse(refusal.detail, refusal.status_code, headers)
+            await answer({"type": "http"}, None, self._pass_on)
+        elif not self._ended:
             await self._pass_on({"type": "http.response.body", "body": b""})
 
     async def _pass_on(self, message: dict) -> None:
@@ -252,11 +239,7 @@ class _Answer:
             ours = [(key.encode(), value.encode()) for key, value in _ANSWER_HEADERS.items()]
             no_store = [(b"cache-control", b"no-store")] if self._no_store else []  # faces stay in no cache
             message["headers"] = [*message.get("headers", ()), *ours, *no_store]
-            self.begun = True
+            self._begun = True
         else:
             self._ended = not message.get("more_body")
         await self._send(message)
-
-
-def _not_understood() -> Refusal:
-    return Refusal(400, "The request is not understood.")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 API = "/gradio_api"
 UPLOAD, JOIN, CANCEL = f"{API}/upload", f"{API}/queue/join", f"{API}/cancel"
@@ -64,24 +64,17 @@ class _Cancel(_Message):
     event_id: _Hash | None = None
 
 
-class NotUnderstood(ValueError):
-    """A message or query that the page does not send."""
-
-
 def check_host(name: str) -> None:
-    """Raises ``NotUnderstood`` for what is no name or address, with or without a port."""
+    """Raises ``ValueError`` for what is no name or address, with or without a port."""
     if not _HOST.fullmatch(name):
-        raise NotUnderstood
+        raise ValueError
 
 
 def check_query(query: bytes) -> None:
-    """Raises ``NotUnderstood`` for parameters that the page does not send, or strange values of them."""
-    try:
-        found = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=9)
-    except ValueError:
-        raise NotUnderstood from None
+    """Raises ``ValueError`` for parameters that the page does not send, or strange values of them."""
+    found = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=9)
     if any(name not in _QUERIES or not _WORD.fullmatch(value) for name, value in found):
-        raise NotUnderstood
+        raise ValueError
 
 
 def check_message(
@@ -93,17 +86,14 @@ def check_message(
         choices: of the setting beside the picture, by the number of the page's function.
         is_own_file: raises where a path is none of the page's files.
 
-    Raises ``NotUnderstood`` for what the page does not send.
+    Raises ``ValueError`` for what the page does not send.
     """
-    try:
-        message = (_Join if path == JOIN else _Cancel).model_validate_json(body)
-    except ValidationError:
-        raise NotUnderstood from None
+    message = (_Join if path == JOIN else _Cancel).model_validate_json(body)
     if message.fn_index not in choices:
-        raise NotUnderstood
+        raise ValueError
     if path == JOIN:
         picture, choice = message.data
         if choice not in choices[message.fn_index]:
-            raise NotUnderstood
+            raise ValueError
         if picture is not None:
             is_own_file(picture.path)

@@ -60,10 +60,10 @@ def plain_name(name: str, ending: str = "") -> str:
     last = re.split(r"[/\\]", name)[-1]
     kept = "".join(one for one in last if one.isprintable() and one not in _DIRECTIONS)
     stem, dot, suffix = kept.rpartition(".")
-    if not stem.strip(". ") or len(suffix) > _LONGEST_SUFFIX:
-        stem, dot, suffix = kept, "", ""
-    stem, ending = stem if stem.strip(". ") else "picture", ending or dot + suffix
-    return stem[: _LONGEST_NAME - len(ending)] + ending
+    if not dot or len(suffix) > _LONGEST_SUFFIX:
+        stem, suffix = kept, ""
+    ending = ending or (f".{suffix}" if suffix.strip() else "")
+    return (stem if stem.strip(". ") else "picture")[: _LONGEST_NAME - len(ending)] + ending
 
 
 def png(image: np.ndarray) -> bytes:

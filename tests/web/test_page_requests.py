@@ -1,5 +1,6 @@
 """The page over real sockets, asked as by a browser or by somebody hostile, on models that are known."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -85,7 +86,7 @@ def test_wrong_pictures_get_a_sentence(page):
 def test_a_fault_of_ours_goes_to_the_terminal_and_no_further(page, capfd):
     page.models.fault = ZeroDivisionError("/secret/place")
     said = page.said(page.picture())
-    assert "it is not the picture&#x27;s fault" in said and "secret" not in said
+    assert "it is not the picture's fault" in said and "secret" not in said
     assert "/secret/place" in capfd.readouterr().err
 
 
@@ -257,9 +258,9 @@ def test_a_client_that_keeps_its_connection_gets_no_longer_time(page, monkeypatc
         assert one.recv(2**16).startswith(b"HTTP/1.1 200")
         one.sendall(b"GET / HTTP/1.1\r\nHost")
         begun = time.monotonic()
-        with pytest.raises(ConnectionResetError):
-            if one.recv(10) == b"":
-                raise ConnectionResetError
+        with contextlib.suppress(ConnectionResetError):
+            while one.recv(2**16):
+                pass
         assert time.monotonic() - begun < 3
 
 
@@ -283,12 +284,19 @@ SERVING = """
 import sys, threading
 sys.path.insert(0, "tests/web")
 import made_up_page
+from iacyclegan_tf import app
 from iacyclegan_tf.web.folder import page_folder
 from iacyclegan_tf.web.server import listening, serve
+
+def start(options):
+    app.signal.signal(app.signal.SIGTERM, app._end)
+    with listening("127.0.0.1", 0) as taken, page_folder() as folder:
+        page, _ = made_up_page.build(folder)
+        serve(page, folder, taken, lambda address: print(address, folder.path, flush=True))
+
 made_up_page.Models.wait = threading.Event()
-with listening("127.0.0.1", 0) as taken, page_folder() as folder:
-    page, _ = made_up_page.build(folder)
-    serve(page, folder, taken, lambda address: print(address, folder.path, flush=True))
+app.start, app.parse = start, lambda: None
+app.main()
 """
 
 
