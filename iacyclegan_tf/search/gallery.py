@@ -211,8 +211,8 @@ class Gallery:
         if taken:
             raise UserError(
                 f"{len(taken)} names are taken by other photos of the gallery {self.store.folder}, so nothing was "
-                f"added; the first is {taken[0]!r}, from {known[taken[0]].source}. Rename the file, or remove that "
-                "photo first."
+                f"added; the first is {taken[0]!r}, from {printable(known[taken[0]].source)}. Rename the file, or "
+                "remove that photo first."
             )
         added, unchanged, moved, bad, names = 0, 0, [], list(found.complaints), list(photos)
         with ThreadPoolExecutor(_READERS) as pool:
@@ -301,5 +301,5 @@ def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray
     path = Path(candidate.source) if photos is None else named_file(photos, candidate.name)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != candidate.sha256:
-        raise UserError(f"'{path}' is not the photo that was added: its checksum is another.")
+        raise UserError(f"'{printable(path)}' is not the photo that was added: its checksum is another.")
     return decode_in_time(data, str(path))
