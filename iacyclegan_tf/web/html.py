@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
@@ -16,8 +17,7 @@ TITLE = "Photos and sketches of faces"
 WHAT = "Turns a face photo into a sketch and back, and looks for a sketched face in a gallery of photos."
 HOW_TO_SEARCH = (
     "{count} photos are in the gallery. <b>photo</b>: the sketch is turned into a photo and compared with the "
-    "photos. "
-    "<b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together; the list is "
+    "photos. <b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together; the list is "
     "sorted by it. Only values of one list can be compared."
 )
 NO_GALLERY = (
@@ -27,58 +27,53 @@ NO_GALLERY = (
 PRIVACY = "What is uploaded or made is deleted within half an hour, and when the page is stopped. "
 PRIVACY_HERE = "Pictures stay on the machine that serves this page: no other is asked."
 PRIVACY_SERVER = "Pictures are sent to the server of the models, which is named above, and to no other machine."
-_WORDS = {
-    "ssim": "SSIM",
-    "rank1": "rank-1",
-    "rank5": "rank-5",
-    "mrr": "mean reciprocal rank",
-    "input": "of the input itself",
-}
+_WORDS = {"ssim": "SSIM", "rank1": "rank-1", "rank5": "rank-5", "mrr": "mean reciprocal rank"}
+_WORDS |= {"input": "of the input itself"}
 
 
 def card_html(cards: list[dict]) -> str:
     """The model cards of a round's servables, which share everything but their measures and purpose."""
     first = cards[0]
-    rows = "".join(
-        f"<tr><th>{escape(card['servable'])}</th><td>{escape(card['purpose'].rpartition('; ')[2])}</td></tr>"
-        for card in cards
-    )
     measures = "".join(
         f"<tr><td>{escape(name)}</td><td class=number>{value:.3f}</td></tr>"
         for card in cards
         for name, value in _numbers(card["measures"], card["servable"])
     )
-    data = "".join(
-        f"<li>{escape(str(key).replace('_', ' '))}: {_value(value)}</li>" for key, value in first["data"].items()
-    )
-    protocol = "".join(
-        f"<li>{escape(str(key).replace('_', ' '))}: {_value(value)}</li>" for key, value in first["protocol"].items()
-    )
     return (
-        f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {first['round']}. {escape(first['method'])}. "
-        f"For {escape(first['purpose'].partition(';')[0])}.</p><div class=wide><table>{rows}</table></div>"
-        f"<h2>False matches</h2><p>{escape(first['danger_of_false_matches'])}</p>"
-        f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in first['limits'])}</ul>"
+        f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {escape(str(first['round']))}. "
+        f"{escape(first['method'])}. For {escape(first['purpose'].partition(';')[0])}.</p>"
+        + _table({card["servable"]: card["purpose"].rpartition("; ")[2] for card in cards})
+        + f"<h2>False matches</h2><p>{escape(first['danger_of_false_matches'])}</p>{_limits(first['limits'])}"
         f"<h2>Measured on people that were not trained on</h2><div class=wide><table>{measures}</table></div>"
-        f"<details><summary>How it was measured</summary><ul>{protocol}</ul></details>"
-        f"<h2>Data</h2><ul>{data}</ul><h2>Licence of the weights</h2><p>{escape(first['licence_of_weights'])}</p>"
+        f"<details><summary>How it was measured</summary>{_facts(first['protocol'])}</details>"
+        f"<h2>Data</h2>{_facts(first['data'])}<h2>Licence of the weights</h2>"
+        f"<p>{escape(first['licence_of_weights'])}</p>"
         f"<h2>Privacy</h2><p>{PRIVACY}{PRIVACY_HERE}</p>"
     )
 
 
 def server_html(name: str, versions: dict[str, str]) -> str:
     """A server tells its versions; what they were trained on stands in the card beside each export."""
-    rows = "".join(
-        f"<tr><th>{escape(servable)}</th><td>{escape(state)}</td></tr>" for servable, state in versions.items()
-    )
     return (
-        f"<h2>The models</h2><p>{escape(name[0].upper() + name[1:])}. Its versions:</p>"
-        f"<div class=wide><table>{rows}</table></div>"
+        f"<h2>The models</h2><p>{escape(name[0].upper() + name[1:])}. Its versions:</p>{_table(versions)}"
         "<p>What they were trained on and how good they are stands in <code>assets.extra/model_card.json</code> of "
-        f"each version.</p><h2>False matches</h2><p>{escape(DANGER)}</p>"
-        f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in LIMITS)}</ul>"
+        f"each version.</p><h2>False matches</h2><p>{escape(DANGER)}</p>{_limits(LIMITS)}"
         f"<h2>Privacy</h2><p>{PRIVACY}{PRIVACY_SERVER}</p>"
     )
+
+
+def _table(values: dict[str, str]) -> str:
+    rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in values.items())
+    return f"<div class=wide><table>{rows}</table></div>"
+
+
+def _limits(limits: Sequence[str]) -> str:
+    return f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in limits)}</ul>"
+
+
+def _facts(values: dict) -> str:
+    items = (f"<li>{escape(str(key).replace('_', ' '))}: {_value(value)}</li>" for key, value in values.items())
+    return f"<ul>{''.join(items)}</ul>"
 
 
 def _numbers(measures: dict, name: str):
@@ -91,11 +86,8 @@ def _numbers(measures: dict, name: str):
 
 
 def _value(value) -> str:
-    if isinstance(value, (list, tuple)):
-        return escape("; ".join(map(str, value)))
-    return (
-        f"<code>{escape(str(value))}</code>" if len(str(value)) > 40 and " " not in str(value) else escape(str(value))
-    )
+    text = "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return f"<code>{escape(text)}</code>" if len(text) > 40 and " " not in text else escape(text)
 
 
 def result_html(result: SearchResult) -> str:

@@ -145,9 +145,10 @@ def test_a_damaged_card_is_a_sentence(damage, tmp_path):
 
 
 def test_the_card_is_told_and_not_obeyed():
-    said = card_html([CARD])
+    said = card_html([CARD | {"round": "<i>2</i>"}])
     assert (
         "<script>" not in said
+        and "<i>" not in said
         and "&lt;script&gt;" in said
         and "&lt;b&gt;mine&lt;/b&gt;" in said
         and "A &amp; B" in said
