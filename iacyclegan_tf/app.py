@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 from iacyclegan_tf.common.command_line import Terminated, run_command
@@ -15,9 +15,9 @@ from iacyclegan_tf.common.errors import UserError
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.app",
-        description="Serves a page to translate face photos and sketches and to search a gallery with a sketch. It needs the "
-        "extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it and deletes what was "
-        "uploaded. SavedModels are programs: use only those that you or people you trust have written.",
+        description="Serves a page to translate face photos and sketches and to search a gallery with a sketch. It "
+        "needs the extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it "
+        "and deletes what was uploaded. SavedModels are programs: use only those that you or people you trust have written.",
     )
     models = parser.add_mutually_exclusive_group()
     models.add_argument(
@@ -62,27 +62,24 @@ def start(options: argparse.Namespace) -> None:
         raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
     signal.signal(signal.SIGTERM, _end)
     from iacyclegan_tf.common.terminal import open_console
-    from iacyclegan_tf.web.server import listening, page_folder, serve
+    from iacyclegan_tf.web.folder import page_folder
+    from iacyclegan_tf.web.server import interruptible, listening, serve
     from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 
     console = open_console()
     models = open_models(options)
-    with (
-        listening(options.host, options.port) as taken,
-        page_folder() as folder,
-        tempfile.TemporaryDirectory(prefix="iacyclegan-gallery-") as scratch,
-    ):
+    with listening(options.host, options.port) as taken, page_folder() as folder:
         from iacyclegan_tf.web.page import build
 
-        try_models(models)
-        gallery = options.gallery and open_gallery(options.gallery, models, Path(scratch), console)
-        page = build(models, gallery, about_html(models), folder)
-        serve(
-            page,
-            folder,
-            taken,
-            lambda address: console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True),
-        )
+        def prepared():
+            try_models(models)
+            gallery = options.gallery and open_gallery(options.gallery, models, folder.path.parent, console)
+            return build(models, gallery, about_html(models), folder)
+
+        def say(address: str) -> None:
+            console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True)
+
+        serve(interruptible(prepared), folder, taken, say)
 
 
 def _end(*_) -> None:
@@ -90,7 +87,12 @@ def _end(*_) -> None:
 
 
 def main() -> None:
-    sys.exit(run_command(lambda: start(parse())))
+    code = run_command(lambda: start(parse()))
+    if code > 128:  # stopped by a signal: threads may still compute, and nobody waits for them
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

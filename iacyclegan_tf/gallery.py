@@ -8,15 +8,17 @@ from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
 
 _WAYS = ("fusion", "photo", "sketch")
+_LONGEST_NAME = 4096  # characters: as long as paths are
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.gallery",
-        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same command "
-        "goes on.",
+        description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same "
+        "command goes on.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -94,10 +96,12 @@ def _tell(gallery, added, console) -> None:
         soft_wrap=True,
         markup=False,
     )
+    for note in added.notes:
+        console.print(note, soft_wrap=True, markup=False)
     if added.bad:
         raise UserError(
-            f"{len(added.bad)} files were passed over; the others are in the gallery:\n"
-            + "\n".join(f"  {reason}" for _, reason in added.bad)
+            f"{len(added.bad)} files or folders were passed over; the others are in the gallery:\n  "
+            + "\n  ".join(added.bad)
         )
 
 
@@ -149,8 +153,8 @@ def _check(options: argparse.Namespace, console) -> None:
     store = GalleryStore(options.index)
     damaged = store.damaged()
     if options.list:
-        for entry in store.snapshot().entries:
-            console.print(entry.name, soft_wrap=True, markup=False)
+        for entry in store.entries():
+            console.print(printable(entry.name, _LONGEST_NAME), soft_wrap=True, markup=False)
     lengths = ", ".join(f"{way} {length}" for way, length in store.lengths.items())
     console.print(
         f"{options.index}: {len(store)} photos, embeddings of {lengths} numbers, by {store.models['name']} "
@@ -161,7 +165,7 @@ def _check(options: argparse.Namespace, console) -> None:
     if damaged:
         raise UserError(
             f"The embeddings of {len(damaged)} photos are damaged. Remove them, and add them again:\n  "
-            + "\n  ".join(damaged)
+            + "\n  ".join(printable(name, _LONGEST_NAME) for name in damaged)
         )
 
 

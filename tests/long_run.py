@@ -1,9 +1,10 @@
-"""Training, a server with a client, and evaluations side by side for MINUTES: memory, files and threads must stay flat.
+"""Training, a server with a client, the page with visitors, and evaluations side by side for MINUTES: memory, open files and
+threads must stay flat.
 
     python long_run.py FOLDER MINUTES [--unbroken FOLDER]
 
-Every two seconds the training's and the server-and-client's resident memory, file descriptors and threads are read from
-/proc. The first quarter is warm-up; the last must not exceed the second by more than ALLOWED; ``samples.csv`` has all.
+Every two seconds the processes' resident memory, file descriptors and threads are read from /proc.
+The first quarter is warm-up; the last quarter must not exceed the second by more than ALLOWED. ``samples.csv`` holds all.
 """
 
 from __future__ import annotations
@@ -69,10 +70,33 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
     print(asked, file=sys.__stdout__, flush=True)
 
 
+def page_and_visitors() -> None:
+    """The page on models that are known, and one session after the other, until SIGTERM; each second visitor leaves before the
+    answer. One line with the number of sessions at the end."""
+    sys.path.insert(0, str(Path(__file__).parent / "web"))
+    import made_up_page
+
+    from iacyclegan_tf.web.folder import page_folder
+
+    going = [True]
+    signal.signal(signal.SIGTERM, lambda *_: going.clear())
+    with page_folder() as folder:
+        _, app = made_up_page.build(folder)
+        with made_up_page.served(app) as port:
+            asking = made_up_page.Asking(port)
+            picture = asking.picture()
+            while going:
+                app.app._recent.clear()  # no visitor is too frequent
+                if asking.join(picture, 10, function=1).status_code == 200 and asking.number % 2:
+                    asking.answer()
+                os.utime(picture["path"])  # not swept
+    print(asking.number, flush=True)
+
+
 def judge(rows: list[dict]) -> dict[str, str]:
     """For each process and measure its maximum in the second and in the last quarter; raises where it grew."""
     found = {}
-    for who in ("training", "serving"):
+    for who in ("training", "serving", "page"):
         own = [row for row in rows if row["process"] == who]
         quarter = len(own) // 4
         assert quarter >= 3, f"too few samples of {who}"
@@ -111,13 +135,15 @@ def main() -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
+    page = subprocess.Popen([sys.executable, __file__, "--page"], stdout=subprocess.PIPE, text=True)
+    processes = {"training": training, "serving": serving, "page": page}
     began = base / "long/runs/tiny/checkpoints/round_1/synthesis"
     while not began.exists():  # the long phase has begun
-        assert training.poll() is None and serving.poll() is None, "a process ended early"
+        assert all(process.poll() is None for process in processes.values()), "a process ended early"
         time.sleep(1)
     rows, evaluations, evaluating, end = [], 0, None, time.monotonic() + 60 * options.minutes
     while time.monotonic() < end:
-        for who, process in (("training", training), ("serving", serving)):
+        for who, process in processes.items():
             assert process.poll() is None, f"{who} ended: {process.stderr.read() if process.stderr else ''}"
             rows.append({"time": round(time.time()), "process": who, **usage(process.pid)})
         if evaluating is None or evaluating.poll() is not None:
@@ -135,21 +161,22 @@ def main() -> None:
                 stdout=subprocess.DEVNULL,
             )
         time.sleep(SAMPLE_SECONDS)
-    for process in (training, serving, evaluating):
+    for process in (training, serving, evaluating, page):
         process.send_signal(signal.SIGTERM)
-    codes = [process.wait(300) for process in (training, serving, evaluating)]
+    codes = [process.wait(300) for process in (training, serving, evaluating, page)]
     with open(base / "samples.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
     steps = json.loads(max(began.glob("0*/extra.json")).read_text())["step"]
-    assert codes[0] == 143 and codes[1] == 0 and codes[2] in (0, 143), codes
+    assert codes[0] == 143 and codes[1] == 0 and codes[2] in (0, 143) and codes[3] == 0, codes
     print(
         json.dumps(
             {
                 "minutes": options.minutes,
                 "training steps": steps,
                 "requests": int(serving.stdout.read()),
+                "sessions of the page": int(page.stdout.read()),
                 "evaluations": evaluations,
                 **judge(rows),
             }
@@ -160,5 +187,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve_and_ask(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["--page"]:
+        page_and_visitors()
     else:
         main()

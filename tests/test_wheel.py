@@ -41,4 +41,5 @@ def test_the_wheel_works_from_an_empty_folder(tmp_path):
         check=True,
     )
     assert where.stdout.startswith(str(site))
+    assert (site / "iacyclegan_tf/web/page.css").is_file()
     assert list(empty.iterdir()) == []

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import decode_image, read_bytes
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.images.files import read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.trained import Image, Trained, as_pixels, bounded, load
-from iacyclegan_tf.search.names import Entry
-from iacyclegan_tf.search.photo_files import find_photos, read_ahead
+from iacyclegan_tf.search.photo_files import Found, decode_in_time, find_photos, named_file
 from iacyclegan_tf.search.ranking import best, cosines, fused
-from iacyclegan_tf.search.store import FILE, GalleryStore
+from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
 
 WAYS = ("fusion", "photo", "sketch")
@@ -28,8 +29,8 @@ LEAD = (
     "A ranked list is a lead, not an identification: the best match of a person who is not in the gallery is always "
     "somebody else. A person must decide, with other evidence."
 )
-_BATCH = 16  # photos that are embedded and committed together
-_BATCH_PIXELS = 2**23  # at most, unless one photo has more
+_BATCH = 8  # photos that are read, embedded and committed together
+_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Candidate:
         sketch: cosine of the probe and this photo's synthesised sketch, by the sketch recognizer.
         fusion: both, z-normalised over the gallery and added.
         calibrated: both on the scale of the validation people, added; None where the models are not calibrated.
-        far: by way, the lowest false accept rate whose threshold the score is above, or None. Fusion: of ``calibrated``.
+        far: by way, the lowest false accept rate whose threshold the score (fusion: ``calibrated``) is above, or None.
     """
 
     rank: int
@@ -73,11 +74,17 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Added:
-    """What ``add`` did, in photos. ``bad``: files that could not be used, with the reason."""
+    """What ``add`` did, in photos.
+
+    Attributes:
+        bad: a sentence about each file or folder that could not be used.
+        notes: what was left out on purpose: hidden files, what systems make, links to folders.
+    """
 
     added: int
     unchanged: int
-    bad: tuple[tuple[str, str], ...]
+    bad: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class Gallery:
@@ -121,9 +128,8 @@ class Gallery:
         model = model if isinstance(model, Trained) else load(model)
         if not (Path(index) / FILE).exists():
             blank = np.full((64, 64, 3), 128, np.uint8)
-            GalleryStore(
-                index, {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}, _about(model)
-            ).close()
+            lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
+            GalleryStore(index, lengths, _about(model)).close()
         gallery = cls.open(index, model)
         return gallery, gallery._add(found, progress)
 
@@ -148,7 +154,7 @@ class Gallery:
             sketch: a path, an encoded image, or pixels uint8 ``[h, w, 3]``.
             by: ``fusion``, ``photo`` or ``sketch``.
         """
-        if top < 1 or by not in WAYS:
+        if not top >= 1 or by not in WAYS:
             raise UserError(
                 f"A search needs a top of at least 1 and one of {', '.join(WAYS)}; they are {top} and {by!r}."
             )
@@ -157,25 +163,16 @@ class Gallery:
         if not len(snapshot):
             raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
         synthesised = self.model.to_photo(probe)
-        scores = cosines(
-            snapshot,
-            {"photo": self.model.embed(synthesised, of="photo"), "sketch": self.model.embed(probe, of="sketch")},
-        )
+        pair = {"photo": synthesised, "sketch": probe}
+        scores = cosines(snapshot, {of: self.model.embed(image, of=of) for of, image in pair.items()})
         scores["fusion"] = fused([scores["photo"], scores["sketch"]])
         places = best(scores[by], snapshot.names, top)
         candidates = tuple(
             self._candidate(rank, snapshot.entries[place], {way: float(scores[way][place]) for way in WAYS})
             for rank, place in enumerate(places, 1)
         )
-        return SearchResult(
-            candidates,
-            by,
-            len(snapshot),
-            probe,
-            synthesised,
-            self.calibration,
-            tuple(self._sentences(by, len(snapshot))),
-        )
+        sentences = tuple(self._sentences(by, len(snapshot)))
+        return SearchResult(candidates, by, len(snapshot), probe, synthesised, self.calibration, sentences)
 
     def __len__(self) -> int:
         return len(self.store)
@@ -188,66 +185,62 @@ class Gallery:
         if self.calibration is not None:
             fusion = self.calibration.fusion(scores)
             calibrated = None if fusion is None else float(fusion)
-            far |= {
-                way: self.calibration.far(way, value)
-                for way, value in (scores | {"fusion": calibrated}).items()
-                if value is not None
-            }
+            compared = scores | {"fusion": calibrated}
+            far |= {way: self.calibration.far(way, value) for way, value in compared.items() if value is not None}
         return Candidate(rank, entry.name, entry.sha256, entry.source, **scores, calibrated=calibrated, far=far)
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD
         if self.calibration is None:
             yield (
-                f"The recognizers of {self.model.name} {self.model.number} carry no calibration of one round (exports of "
-                "older versions have none), so the scores only rank: nothing says how alike is alike enough."
+                f"The recognizers of {self.model.name} {self.model.number} carry no calibration of one round (exports "
+                "of older versions have none), so the scores only rank: nothing says how alike is alike enough."
             )
             return
         yield from self.calibration.refusals(by)
         for far in self.calibration.known(by):
+            people = self.calibration.values["people"]
             yield (
-                f"Above the threshold at FAR {100 * far:g} % chance alone puts about {far * searched:.3g} of these {searched} "
-                f"photos, by {by}, if they are like the {self.calibration.values['people']} validation people."
+                f"Above the threshold at FAR {100 * far:g} % chance alone puts about {far * searched:.3g} of these "
+                f"{searched} photos, by {by}, if they are like the {people} validation people."
             )
 
-    def _add(self, found: dict[str, Path], progress: Callable[[int, int], None]) -> Added:
-        known = {entry.name: entry for entry in self.store.snapshot().entries}
-        taken = [name for name, path in found.items() if name in known and not _is_same(known[name], path)]
+    def _add(self, found: Found, progress: Callable[[int, int], None]) -> Added:
+        known, photos = {entry.name: entry for entry in self.store.entries()}, found.photos
+        taken = [name for name, path in photos.items() if name in known and not _is_same(known[name], path)]
         if taken:
             raise UserError(
                 f"{len(taken)} names are taken by other photos of the gallery {self.store.folder}, so nothing was "
-                f"added; the first is {taken[0]!r}, from {known[taken[0]].source}. Rename the file, or remove that "
-                "photo first."
+                f"added; the first is {taken[0]!r}, from {printable(known[taken[0]].source)}. Rename the file, or "
+                "remove that photo first."
             )
-        added = unchanged = 0
-        bad, moved, waiting = [], [], []
-        for name, path, photo in read_ahead(found, lambda name, path: _read(name, path, known.get(name))):
-            if isinstance(photo, UserError):
-                bad.append((str(path).encode("utf-8", "replace").decode(), str(photo)))
-            elif isinstance(photo, Entry):
-                unchanged += 1
-                moved += [photo] if photo != known[name] else []
-            else:
-                waiting.append(photo)
-            if len(waiting) == _BATCH or sum(pixels[..., 0].size for _, pixels in waiting) > _BATCH_PIXELS:
-                self._embed_and_store(waiting)
-                added += len(waiting)
-                waiting.clear()
-            progress(added + unchanged + len(bad), len(found))
-        self._embed_and_store(waiting)
+        added, unchanged, moved, bad, names = 0, 0, [], list(found.complaints), list(photos)
+        with ThreadPoolExecutor(_READERS) as pool:
+            for start in range(0, len(names), _BATCH):
+                some = names[start : start + _BATCH]
+                new = []
+                for photo in pool.map(lambda name: _read(name, photos[name], known.get(name)), some):
+                    if isinstance(photo, UserError):
+                        bad.append(str(photo))
+                    elif isinstance(photo, Entry):
+                        unchanged += 1
+                        moved += [photo] if photo != known[photo.name] else []
+                    else:
+                        new.append(photo)
+                if new:
+                    self._embed_and_store(new)
+                added += len(new)
+                progress(start + len(some), len(names))
         if moved:
             self.store.move(moved)
-        progress(len(found), len(found))
-        return Added(added + len(waiting), unchanged, tuple(bad))
+        return Added(added, unchanged, tuple(bad), tuple(found.notes))
 
     def _embed_and_store(self, photos: Sequence[tuple[Entry, np.ndarray]]) -> None:
-        if photos:
-            pixels = [image for _, image in photos]
-            sketches = self.model.to_sketch(pixels)
-            self.store.add(
-                [entry for entry, _ in photos],
-                {"photo": self.model.embed(pixels, of="photo"), "sketch": self.model.embed(sketches, of="sketch")},
-            )
+        entries, pixels = map(list, zip(*photos))
+        sketches = self.model.to_sketch(pixels)
+        self.store.add(
+            entries, {"photo": self.model.embed(pixels, of="photo"), "sketch": self.model.embed(sketches, of="sketch")}
+        )
 
     def _check_models(self) -> None:
         theirs, ours = self.store.models, _about(self.model)
@@ -286,15 +279,18 @@ def _is_same(entry: Entry, path: Path) -> bool:
         return True
 
 
-def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry:
-    """The entry alone where its content is ``known``."""
+def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry | UserError:
+    """The entry alone where its content is ``known``; why the file cannot be used."""
     if not name.isprintable():
-        raise UserError(f"{name!r} cannot be the name of a photo: it has characters that cannot be shown.")
-    data = read_bytes(path)
-    entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
-    if known is not None and known.sha256 == entry.sha256:
-        return entry
-    return entry, bounded(decode_image(data, str(path)), f"'{path}'")
+        return UserError(f"'{printable(name)}' cannot be the name of a photo: it has characters that cannot be shown.")
+    try:
+        data = read_bytes(path)
+        entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
+        if known is not None and known.sha256 == entry.sha256:
+            return entry
+        return entry, bounded(decode_in_time(data, str(path)), f"'{path}'")
+    except UserError as error:
+        return error
 
 
 def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:
@@ -302,8 +298,8 @@ def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray
 
     Raises ``UserError`` where it is gone, or is not the photo that was added.
     """
-    path = Path(candidate.source) if photos is None else photos / candidate.name
+    path = Path(candidate.source) if photos is None else named_file(photos, candidate.name)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != candidate.sha256:
-        raise UserError(f"'{path}' is not the photo that was added: its checksum is another.")
-    return decode_image(data, str(path))
+        raise UserError(f"'{printable(path)}' is not the photo that was added: its checksum is another.")
+    return decode_in_time(data, str(path))

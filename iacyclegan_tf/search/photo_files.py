@@ -1,74 +1,95 @@
-"""The photos that a gallery is to hold: found by name, and read ahead of whoever uses them."""
+"""The photos that a gallery is to hold: found by name, and decoded in bounded time."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import unicodedata
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+
+import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import has_image_name
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.images.files import decode_image
+from iacyclegan_tf.data.images.folder import walk_images
+from iacyclegan_tf.search.store import one_form
 
-T = TypeVar("T")
-_AHEAD = 8  # photos that are read before they are asked for
-_READERS = 2
+DECODING_S = 20.0  # 16 megapixels take about one
+_decoders = threading.BoundedSemaphore(4)
 
 
-def find_photos(places: Iterable[str | Path]) -> dict[str, Path]:
-    """By name, sorted: files by their file name, all images below a folder by their path in it, with ``/``.
+@dataclass
+class Found:
+    """What lies in the places that were named: photos by name, sorted; sentences about files that cannot be used; notes
+    about what was left out."""
+
+    photos: dict[str, Path] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_photos(places: Iterable[str | Path]) -> Found:
+    """Files by their file name, all images below a folder by their path in it, with ``/``, whatever their suffix.
 
     Raises ``UserError`` for what does not exist, a folder without an image, and two files of one name.
     """
-    found: dict[str, Path] = {}
+    found, photos = Found(), {}
     for place in map(Path, places):
         if place.is_dir():
-            inside = {
-                path.relative_to(place).as_posix(): path
-                for path in sorted(place.rglob("*"))
-                if has_image_name(path) and path.is_file() and not _is_hidden(path.relative_to(place))
-            }
+            folder = walk_images(place)
+            found.complaints += folder.complaints()
+            found.notes += folder.notes()
+            inside = [(path.relative_to(place).as_posix(), path) for path in folder.paths]
             if not inside:
-                raise UserError(f"The folder {place} holds no image; it must hold the photos of the gallery.")
+                words = f"The folder {place} holds no image; it must hold the photos of the gallery."
+                raise UserError(" ".join([words, *folder.complaints()[:3]]))
         elif place.is_file():
-            inside = {place.name: place}
+            inside = [(place.name, place)]
         else:
             raise UserError(f"There is no photo or folder {place}.")
-        for name, path in inside.items():
-            if name in found and found[name].resolve() != path.resolve():
+        for name, path in inside:
+            name = one_form(name)
+            if name in photos and photos[name].resolve() != path.resolve():
                 raise UserError(
-                    f"Two photos would have the name {name!r} in the gallery: {found[name]} and {path}. Rename "
+                    f"Two photos would have the name {name!r} in the gallery: {photos[name]} and {path}. Rename "
                     "one, or add the folder above both."
                 )
-            found[name] = path
-    return dict(sorted(found.items()))
+            photos[name] = path
+    found.photos.update(sorted(photos.items()))
+    return found
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def named_file(folder: Path, name: str) -> Path:
+    """The file below ``folder`` that a gallery calls ``name``, whichever normal form the disk has."""
+    forms = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    return next((path for path in forms if path.exists()), forms[0])
 
 
-def read_ahead(photos: Mapping[str, Path], read: Callable[[str, Path], T]) -> Iterator[tuple[str, Path, T | UserError]]:
-    """``read(name, path)`` of each, in order, in threads of which at most a few photos are ahead; a ``UserError`` is
-    handed on as the result."""
+def decode_in_time(data: bytes, name: str) -> np.ndarray:
+    """``decode_image``, waited for at most ``DECODING_S`` seconds; ``UserError`` then.
 
-    def one(name: str, path: Path) -> T | UserError:
+    No decoder can be stopped from outside: its thread goes on to its end. So only a few may run at a time; others are
+    refused after the same time.
+    """
+    outcome: Future = Future()
+
+    def decode() -> None:
         try:
-            return read(name, path)
-        except UserError as error:
-            return error
+            outcome.set_result(decode_image(data, name))
+        except BaseException as error:
+            outcome.set_exception(error)
+        finally:
+            _decoders.release()
 
-    waiting: deque[tuple[str, Path, Future]] = deque()
-    pool = ThreadPoolExecutor(_READERS)
+    if not _decoders.acquire(timeout=DECODING_S):
+        raise UserError(f"'{printable(name)}' was not decoded: other images keep all decoders busy; try again later.")
+    threading.Thread(target=decode, daemon=True).start()
     try:
-        for name, path in photos.items():
-            waiting.append((name, path, pool.submit(one, name, path)))
-            if len(waiting) > _AHEAD:
-                first, place, future = waiting.popleft()
-                yield first, place, future.result()
-        while waiting:
-            first, place, future = waiting.popleft()
-            yield first, place, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return outcome.result(DECODING_S)
+    except TimeoutError:
+        raise UserError(
+            f"'{printable(name)}' was not decoded within {DECODING_S:g} seconds. Save it anew as PNG."
+        ) from None

@@ -9,28 +9,19 @@ import json
 from iacyclegan_tf.common.tables import Table, no_formula
 from iacyclegan_tf.search.gallery import WAYS, Candidate, SearchResult
 
-_COLUMNS = (
-    "rank",
-    "name",
-    "sha256",
-    "fusion",
-    "photo",
-    "sketch",
-    "calibrated",
-    "far_fusion",
-    "far_photo",
-    "far_sketch",
-)
+_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS))
 
 
 def table(result: SearchResult) -> Table:
     """Scores to three places, and for the way that ranks the threshold that each candidate is above."""
+    from rich.markup import escape
+
     known = result.calibration.known(result.by) if result.calibration else {}
     header = ("", "photo", *WAYS, *(("above the threshold at",) if known else ()))
     rows = tuple(
         (
             str(one.rank),
-            _escaped(one.name),
+            escape(one.name),  # square brackets are no colors
             *(f"{getattr(one, way):.3f}" for way in WAYS),
             *((far_words(one, result.by),) if known else ()),
         )
@@ -51,44 +42,27 @@ def as_csv(result: SearchResult) -> str:
     A name that a spreadsheet would take for a formula has an apostrophe before it; ``as_json`` has names as they are.
     """
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for one in result.candidates:
-        values = _values(one)
-        values["name"] = no_formula(values["name"])
-        writer.writerow([values[column] for column in _COLUMNS])
+    writer = csv.DictWriter(text, _COLUMNS)
+    writer.writeheader()
+    writer.writerows(_values(one) | {"name": no_formula(one.name)} for one in result.candidates)
     return text.getvalue()
 
 
 def as_json(result: SearchResult, probe: str, gallery: str, models: dict) -> str:
     """Everything, with the models, the thresholds and the sentences."""
-    calibration = result.calibration.values if result.calibration else None
-    return (
-        json.dumps(
-            {
-                "probe": probe,
-                "gallery": gallery,
-                "models": models,
-                "by": result.by,
-                "searched": result.searched,
-                "sentences": result.sentences,
-                "candidates": [_values(one) for one in result.candidates],
-                "calibration": calibration,
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
+    values = {
+        "probe": probe,
+        "gallery": gallery,
+        "models": models,
+        "by": result.by,
+        "searched": result.searched,
+        "sentences": result.sentences,
+        "candidates": [_values(one) for one in result.candidates],
+        "calibration": result.calibration.values if result.calibration else None,
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def _values(one: Candidate) -> dict:
     values = {name: getattr(one, name) for name in ("rank", "name", "sha256", *WAYS, "calibrated")}
     return values | {f"far_{way}": one.far.get(way) for way in WAYS}
-
-
-def _escaped(name: str) -> str:
-    """As the terminal's table shows it: square brackets are no colours."""
-    from rich.markup import escape
-
-    return escape(name)

@@ -1,7 +1,7 @@
 """Exact search: every photo of the gallery is scored, by one float32 matrix product for each way.
 
 Measured against faiss-cpu's flat index on the same vectors the product was faster (docs/gallery.md,
-``benchmarks/gallery.py``), and it reads the memory-mapped files as they are.
+``benchmarks/gallery.py``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics import fuse
-from iacyclegan_tf.search.store import Snapshot
+from iacyclegan_tf.search.store import LONGEST, Snapshot
 
 
 def cosines(snapshot: Snapshot, probes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -19,10 +20,18 @@ def cosines(snapshot: Snapshot, probes: Mapping[str, np.ndarray]) -> dict[str, n
 
     Args:
         probes: by way, float32 ``[D]`` of length 1, as the vectors are.
+
+    Raises ``UserError`` where one is no cosine: not finite, or beyond 1.
     """
     found = {way: snapshot.vectors[way] @ probe for way, probe in probes.items()}
-    whole = len(snapshot) == len(next(iter(snapshot.vectors.values())))  # nothing was removed
-    return found if whole else {way: scores[snapshot.rows] for way, scores in found.items()}
+    for way, scores in found.items():
+        wrong = ~(np.abs(scores) <= LONGEST)  # also NaN
+        if wrong.any():
+            raise UserError(
+                f"The {way} recognizer's embedding of the sketch, or one of the gallery's, is damaged: their cosine is "
+                f"{scores[wrong.argmax()]:g}, and a cosine is between -1 and 1."
+            )
+    return found
 
 
 def fused(ways: Sequence[np.ndarray]) -> np.ndarray:

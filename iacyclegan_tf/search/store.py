@@ -1,18 +1,17 @@
-"""A gallery on the disk: names, checksums and embeddings, in a folder that survives a kill at any moment.
+"""A gallery on the disk: one SQLite file with the name, SHA-256, source and embeddings of each photo.
 
-    INDEX/gallery.sqlite                     what the embeddings were made with; name, SHA-256, source and row of each photo
-    INDEX/vectors-<generation>.<way>.f32     the rows, one file for each way
-
-Rows are written and fsynced first, then SQLite commits the names that point to them: when ``add`` returns, the photos are
-on the disk, and what was cut off before has left bytes that nothing points to. Committed rows never change while a name
-points to them, so that other processes search undisturbed; SQLite's lock keeps writers apart. Removed embeddings are
-overwritten with zeros: they are biometric data.
+SQLite commits a transaction whole or not at all, keeps the writers of several processes apart, overwrites what is
+removed (``secure_delete``: embeddings are biometric data) and gives its place back to the disk (``auto_vacuum``). Each
+row has a checksum of the name, the SHA-256 and the embeddings, which is compared when the row is read.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
 import threading
+import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,25 +22,39 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.search.names import Entry, Names
-from iacyclegan_tf.search.vectors import NUMBER, VectorFile
 
 FILE = "gallery.sqlite"
-_COPIED = 1 << 24  # numbers at a time while compacting: 64 MB, however long an embedding is
+FORMAT = 2
+NUMBER = np.dtype("<f4")
+LONGEST = 1 + 1e-3  # of an embedding, and so of a cosine: 1, and what rounding adds
+_WAIT = 60.0  # seconds for another process's transaction
+_SETTINGS = (
+    "PRAGMA secure_delete = ON",
+    "PRAGMA synchronous = EXTRA",  # a commit is on the disk, journal and all, when it returns
+    "PRAGMA page_size = 16384",  # an embedding takes few pages
+    "PRAGMA auto_vacuum = FULL",
+)
+_TABLES = (
+    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE photos (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, "
+    "source TEXT NOT NULL, checksum INTEGER NOT NULL, vectors BLOB NOT NULL)",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A photo of the gallery. ``sha256`` is that of the file ``source``, from which it is shown again."""
+
+    name: str
+    sha256: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The gallery at one moment.
-
-    Attributes:
-        entries: N photos, by row.
-        rows: int64 ``[N]``, ascending: the rows of ``vectors`` that are theirs.
-        vectors: by way, float32 ``[R, D]``, R ≥ N, read from the disk as they are used.
-    """
+    """The gallery at one moment: N photos, and by way their embeddings, float32 ``[N, D]``."""
 
     entries: tuple[Entry, ...]
-    rows: np.ndarray
     vectors: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -57,7 +70,8 @@ class GalleryStore:
 
     Args:
         lengths: the length of the embeddings, by way, e.g. ``{"photo": 1024, "sketch": 1024}``.
-        models: what they are made with, any JSON. An existing gallery keeps its own: compare ``self.models``.
+        models: what they are made with: ``name``, ``number`` and ``fingerprints``, by servable. An existing gallery
+            keeps its own: compare ``self.models``.
 
     Raises ``UserError`` for a folder that is no gallery, is damaged, or cannot be used. Threads may share an object.
     """
@@ -72,151 +86,189 @@ class GalleryStore:
                 f"python -m iacyclegan_tf.gallery build PHOTOS {self.folder}."
             )
         with self._using():
-            if lengths is None:
-                self._names = Names(file)
-            else:
-                if not file.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
-                    raise UserError(f"{self.folder} holds other files and no gallery; name a new folder for the index.")
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._names = Names(file, {"lengths": dict(lengths), "models": models or {}})
-            about = self._names.about()
+            if lengths is not None:
+                self._make_file(file)
+            self._base = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+            for setting in _SETTINGS:
+                self._base.execute(setting)
+            if lengths is not None:
+                with self._transaction():
+                    if not self._has_tables():  # another process may have been quicker
+                        self._make_tables({"format": FORMAT, "lengths": lengths, "models": models, "photos": 0})
+            about = self._about()
         self.lengths: dict[str, int] = about["lengths"]
         self.models: dict = about["models"]
 
     def __len__(self) -> int:
         with self._using():
-            return self._names.count()
+            return self._base.execute("SELECT count(*) FROM photos").fetchone()[0]
 
-    def __contains__(self, entry: Entry) -> bool:
-        """Whether a photo of this name and content is there."""
+    def entries(self) -> list[Entry]:
+        """The photos without their embeddings, in the order in which they were added."""
         with self._using():
-            return self._names.has(entry.name, entry.sha256)
+            return [
+                Entry(*map(str, row))
+                for row in self._base.execute("SELECT name, sha256, source FROM photos ORDER BY id")
+            ]
 
     def snapshot(self) -> Snapshot:
-        """The newest state, also of what other processes have committed; cheap where nothing has changed."""
+        """The newest state, also of what other processes have committed; read as a whole after each change.
+
+        Raises ``UserError`` where a row is not as it was written.
+        """
         with self._using():
-            state = self._names.state()
+            # another pair after every commit, of other connections and of this one
+            state = self._base.execute("PRAGMA data_version").fetchone()[0], self._base.total_changes
             if self._cached is None or self._cached[0] != state:
-                self._cached = (state, self._read()[0])
+                self._cached = None  # before the new one takes its memory
+                snapshot, damaged = self._read()
+                if damaged:
+                    raise UserError(
+                        f"The gallery {self.folder} is damaged: {len(damaged)} photos are not as they were written; "
+                        f"the first is {damaged[0]!r}. python -m iacyclegan_tf.gallery check names them all."
+                    )
+                self._cached = (state, snapshot)
             return self._cached[1]
 
     def damaged(self) -> list[str]:
-        """Names of photos whose vectors are not those that were written; ``UserError`` where the names are damaged."""
+        """Names of photos that are not as they were written; ``UserError`` where the file itself is damaged."""
         with self._using():
-            if not self._names.is_sound():
+            if self._base.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 raise UserError(f"The gallery {self.folder} is damaged: {FILE} fails SQLite's integrity check.")
-            snapshot, checks = self._read()
-        return [
-            entry.name
-            for entry, row, check in zip(snapshot.entries, snapshot.rows, checks)
-            if _crc(snapshot.vectors, row) != check
-        ]
+            return self._read()[1]
 
     def add(self, entries: Sequence[Entry], vectors: Mapping[str, np.ndarray]) -> None:
         """Durable when it returns: all of them, or none where the process is killed before.
 
-        A name that is there already gets the new checksum and vectors. Within one call every name must be its own.
+        A name that is there already gets the new checksum and embeddings. Within one call every name must be its own.
 
         Args:
-            vectors: by way, ``[N, D]``, finite.
+            vectors: by way, ``[N, D]``; ``UserError`` where they are not finite and of length 1 at most.
         """
-        rows = {way: np.ascontiguousarray(vectors[way], NUMBER) for way in self.lengths}
         for way, length in self.lengths.items():
-            if rows[way].shape != (len(entries), length) or not np.isfinite(rows[way]).all():
-                raise ValueError(
-                    f"{way}: {len(entries)} finite embeddings of {length} numbers were expected, not {rows[way].shape}"
+            found = np.asarray(vectors[way])
+            if found.shape != (len(entries), length) or not (np.linalg.norm(found, axis=1) <= LONGEST).all():
+                raise UserError(
+                    f"The {way} recognizer gave no {len(entries)} embeddings of {length} numbers and length 1, but "
+                    f"{found.shape} numbers, of which {np.isfinite(found).sum()} are finite; nothing of them was added."
                 )
-        if not entries:
-            return
-        with self._using():
-            with self._names.transaction():
-                about = self._names.about()
-                first = about["next_row"]
-                for way, file in self._files(about["generation"]).items():
-                    file.write(first, rows[way])
-                    file.sync()
-                self._names.forget([entry.name for entry in entries])
-                self._names.insert(first, entries, [_crc(rows, i) for i in range(len(entries))])
-                self._names.set(next_row=first + len(entries))
-            self._erase()
+        rows = np.concatenate([np.asarray(vectors[way], NUMBER) for way in self.lengths], axis=1)
+        with self._using(), self._transaction():
+            self._base.executemany(
+                "INSERT OR REPLACE INTO photos (name, sha256, source, checksum, vectors) VALUES (?, ?, ?, ?, ?)",
+                (
+                    (entry.name, entry.sha256, entry.source, _checksum(entry, row.tobytes()), row.tobytes())
+                    for entry, row in zip(entries, rows, strict=True)
+                ),
+            )
+            self._count()
 
     def move(self, entries: Sequence[Entry]) -> None:
         """Photos that are there have another ``source`` now; durable when it returns."""
-        with self._using(), self._names.transaction():
-            self._names.move(entries)
+        with self._using(), self._transaction():
+            self._base.executemany(
+                "UPDATE photos SET source = ? WHERE name = ? AND sha256 = ?",
+                [(entry.source, entry.name, entry.sha256) for entry in entries],
+            )
 
     def remove(self, names: Sequence[str]) -> None:
         """Durable when it returns, all or none; ``UserError`` where one is not there."""
-        with self._using():
-            with self._names.transaction():
-                missing = [name for name in names if not self._names.has(name)]
-                if missing:
-                    raise UserError(
-                        f"{len(missing)} of {len(names)} names are not in the gallery {self.folder}, so nothing "
-                        f"was removed; the first is {missing[0]!r}."
-                    )
-                self._names.forget(names)
-            self._erase()
-            if self._names.about()["next_row"] > 2 * self._names.count():
-                self.compact()
-
-    def compact(self) -> None:
-        """Rewrites the vectors without the rows of removed photos. Searches of other processes go on."""
-        with self._using():
-            with self._names.transaction():
-                about = self._names.about()
-                rows = np.array([row for row, _, _ in self._names.photos()], np.int64)
-                old, new = self._files(about["generation"]), self._files(about["generation"] + 1)
-                for way, file in new.items():
-                    file.path.unlink(missing_ok=True)  # of a compaction that was killed
-                    source = old[way].mapped(about["next_row"])
-                    step = max(1, _COPIED // file.length)
-                    for start in range(0, len(rows), step):
-                        file.write(start, source[rows[start : start + step]])
-                    file.sync()
-                self._names.renumber(rows.tolist())
-                self._names.erased()
-                self._names.set(generation=about["generation"] + 1, next_row=len(rows))
-            for path in set(self.folder.glob("vectors-*.f32")) - {file.path for file in new.values()}:
-                path.unlink(missing_ok=True)
+        with self._using(), self._transaction():
+            missing = [
+                name
+                for name in dict.fromkeys(map(one_form, names))
+                if not self._base.execute("DELETE FROM photos WHERE name = ?", (name,)).rowcount
+            ]
+            if missing:
+                raise UserError(
+                    f"{len(missing)} of {len(names)} names are not in the gallery {self.folder}, so nothing "
+                    f"was removed; the first is {missing[0]!r}."
+                )
+            self._count()
 
     def close(self) -> None:
         with self._lock:
-            self._names.close()
+            self._base.close()
             self._cached = None
 
-    def _read(self) -> tuple[Snapshot, list[int]]:
-        """And the checksums of the vectors."""
-        for _ in range(5):
-            with self._names.transaction("DEFERRED"):
-                about, photos = self._names.about(), self._names.photos()
-            try:
-                vectors = {
-                    way: file.mapped(about["next_row"]) for way, file in self._files(about["generation"]).items()
-                }
-            except FileNotFoundError:  # another process compacted in between
-                continue
-            rows, checks, entries = zip(*photos) if photos else ((), (), ())
-            return Snapshot(entries, np.array(rows, np.int64), vectors), list(checks)
-        raise UserError(f"The gallery {self.folder} is damaged: its files of vectors are missing.")
+    def _make_file(self, file: Path) -> None:
+        """Empty, and for this user alone."""
+        if not file.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise UserError(f"{self.folder} holds other files and no gallery; name a new folder for the index.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            self.folder.chmod(0o700)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
-    def _files(self, generation: int) -> dict[str, VectorFile]:
-        return {
-            way: VectorFile(self.folder / f"vectors-{generation}.{way}.f32", length)
-            for way, length in self.lengths.items()
-        }
+    def _make_tables(self, about: dict) -> None:
+        for statement in _TABLES:
+            self._base.execute(statement)
+        values = [(key, json.dumps(value)) for key, value in about.items()]
+        self._base.executemany("INSERT INTO about VALUES (?, ?)", values)
 
-    def _erase(self) -> None:
-        """Zeros over the rows of removed photos, also over those that a killed process has left."""
-        if not self._names.erasing():
-            return
-        with self._names.transaction():
-            rows = self._names.erasing()
-            for file in self._files(self._names.about()["generation"]).values():
-                for row in rows:
-                    file.write(row, np.zeros((1, file.length), NUMBER))
-                file.sync()
-            self._names.erased()
+    def _has_tables(self) -> bool:
+        return self._base.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone() is not None
+
+    def _about(self) -> dict:
+        """What ``_make_tables`` wrote; ``UserError`` for another format or damaged values."""
+        found = {}
+        if self._has_tables():
+            found.update(self._base.execute("SELECT key, value FROM about"))
+        if found.get("format") != str(FORMAT):
+            raise UserError(
+                f"{self.folder / FILE} is no gallery that this version reads: its format is {found.get('format')}, not "
+                f"{FORMAT}. Build it anew, in a new folder."
+            )
+        try:
+            about = {key: json.loads(value) for key, value in found.items()}
+            counts = [about["photos"] + 1, *about["lengths"].values()]
+            words = f"{about['models']['name']} {about['models']['number']}{''.join(about['models']['fingerprints'])}"
+            if not words.isprintable() or not all(type(number) is int and number > 0 for number in counts):
+                raise ValueError
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            raise UserError(f"The gallery {self.folder} is damaged: what {FILE} says of itself is no sense.") from None
+        return about
+
+    def _count(self) -> None:
+        """So that a row which a damaged file has lost is missed."""
+        self._base.execute("UPDATE about SET value = (SELECT count(*) FROM photos) WHERE key = 'photos'")
+
+    def _read(self) -> tuple[Snapshot, list[str]]:
+        """The photos that are as they were written, and the names of the others."""
+        ends = np.cumsum([0, *self.lengths.values()])
+        with self._transaction("DEFERRED"):
+            count, promised = len(self), self._about()["photos"]
+            parts = {way: np.empty((count, length), NUMBER) for way, length in self.lengths.items()}
+            entries, damaged = [], []
+            for name, sha256, source, checksum, vectors in self._base.execute(
+                "SELECT name, sha256, source, checksum, vectors FROM photos ORDER BY id LIMIT ?", (count,)
+            ):
+                entry = Entry(str(name), str(sha256), str(source))
+                whole = isinstance(vectors, bytes) and len(vectors) == ends[-1] * NUMBER.itemsize
+                if whole and _checksum(entry, vectors) == checksum:
+                    numbers = np.frombuffer(vectors, NUMBER)
+                    for part, start, end in zip(parts.values(), ends, ends[1:]):
+                        part[len(entries)] = numbers[start:end]
+                    entries.append(entry)
+                else:
+                    damaged.append(entry.name)
+        if len(entries) + len(damaged) != promised:
+            raise UserError(
+                f"The gallery {self.folder} is damaged: it holds {len(entries) + len(damaged)} of {promised} photos."
+            )
+        return Snapshot(tuple(entries), {way: part[: len(entries)] for way, part in parts.items()}), damaged
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        """``IMMEDIATE`` takes the writer's lock, and waits for it; ``DEFERRED`` reads one state."""
+        self._base.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self._base.execute("COMMIT")
+        except BaseException:
+            if self._base.in_transaction:
+                self._base.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def _using(self) -> Iterator[None]:
@@ -228,12 +280,15 @@ class GalleryStore:
                 raise UserError(
                     f"The gallery {self.folder} cannot be used: SQLite says {str(error)!r} ({FILE})."
                 ) from error
-            except (OSError, EOFError) as error:
+            except OSError as error:
                 raise UserError(f"The gallery {self.folder} cannot be used: {error}.") from error
 
 
-def _crc(vectors: Mapping[str, np.ndarray], row: int) -> int:
-    check = 0
-    for way in sorted(vectors):
-        check = zlib.crc32(vectors[way][row].tobytes(), check)
-    return check
+def one_form(name: str) -> str:
+    """``name`` in Unicode's normal form C: macOS writes ``é`` as two characters, others as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _checksum(entry: Entry, vectors: bytes) -> int:
+    """The source is left out: a photo that is shown is compared with its SHA-256, wherever it lies."""
+    return zlib.crc32(vectors, zlib.crc32(f"{entry.name}\0{entry.sha256}\0".encode()))

@@ -1,37 +1,35 @@
-"""What stands before the page's framework: only requests that the page itself makes get through, bounded in size and rate.
+"""What stands before the page's framework: the page's own requests (``messages.py``), bounded in size, time and rate.
 
-Gradio brings many routes that this page does not need (a proxy, a fetcher of URLs, an editor, a run history). A request
-passes only if its path is on the list below; files are given out from one folder of the page's own and from nowhere else;
-a message that names a file outside that folder, or a URL to be fetched, is refused. So path traversal and requests to
-other machines end here, whatever the version of the framework.
+Files are given out from one folder of the page's own and from nowhere else, and a message that names another file is
+refused. So path traversal and requests to other machines end here, whatever the version of the framework.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+
+from iacyclegan_tf.web import messages
+from iacyclegan_tf.web.folder import FolderFull, PageFolder
+from iacyclegan_tf.web.messages import CANCEL, FILE, UPLOAD
 from iacyclegan_tf.web.pictures import MAX_BYTES
 
-_API = "/gradio_api"
-_READ = re.compile(
-    rf"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)(/\w[\w.-]*)+|{_API}/"
-    r"(info/?|theme\.css|startup-events|heartbeat/\w+|queue/data|upload_progress|file=.+)"
-)
-_WRITE = re.compile(rf"{_API}/(upload|queue/join|cancel|reset/?)")
-_FILE = f"{_API}/file="
+_NOT_UNDERSTOOD = "The request is not understood."
 _DECODED = 4  # times that somebody below could decode a path
 # Whatever the page holds, it can only talk to where it came from. Gradio's page has inline scripts and styles.
-_HEADERS = {
-    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+_ANSWER_HEADERS = {
+    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -44,21 +42,14 @@ class Limits:
     upload_bytes: of one upload, the form around it included.
     message_bytes: of any other request.
     per_minute: uploads and questions of one address.
-    folder_bytes: of everything that was uploaded and made, until it is swept away.
+    upload_s, message_s: until a request is here as a whole.
     """
 
     upload_bytes: int = MAX_BYTES + 2**16
     message_bytes: int = 2**16
     per_minute: int = 60
-    folder_bytes: int = 2**30
-
-
-class Refusal(Exception):
-    """An answer other than the page's: a status and a sentence."""
-
-    def __init__(self, status: int, reason: str):
-        super().__init__(reason)
-        self.status, self.reason = status, reason
+    upload_s: float = 120.0
+    message_s: float = 10.0
 
 
 class Guard:
@@ -67,99 +58,102 @@ class Guard:
     Args:
         app: the page.
         folder: where its uploads and results lie.
-        hosts: names that the page goes by, without the port; empty: any. A page on the local machine must know them: by a
-            name that points to 127.0.0.1 a foreign site could otherwise read it ("DNS rebinding").
+        choices: of the setting beside the picture, by the number of the page's function.
     """
 
     def __init__(
         self,
         app: Callable[..., Awaitable[None]],
-        folder: Path,
-        hosts: frozenset[str] = frozenset(),
+        folder: PageFolder,
+        choices: Mapping[int, Collection[str | int]],
         limits: Limits = Limits(),
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.app, self.folder, self.hosts, self.limits = app, folder.resolve(), hosts, limits
-        self._clock, self._recent = clock, {}
+        self.app, self.folder, self.choices, self.limits, self._clock = app, folder, choices, limits, clock
+        self._recent: dict[str, deque[float]] = {}
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "lifespan":
-            return await self.app(scope, receive, send)
-        if scope["type"] != "http":
-            return await send({"type": "websocket.close", "code": 1008})  # the page has none
-        begun = False
+            await self.app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})  # the page has none
+        else:
+            await self._http(scope, receive, send)
 
-        async def answer(message: dict) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    *((key.encode(), value.encode()) for key, value in _HEADERS.items()),
-                ]
-                if scope["path"].startswith(_FILE):
-                    message["headers"].append((b"cache-control", b"no-store"))  # faces stay in no cache
-            await send(message)
-
+    async def _http(self, scope: dict, receive: Callable, send: Callable) -> None:
+        body, answer = _Body(receive), _Answer(send, no_store=scope["path"].startswith(FILE))
         try:
-            body = await self._admit(scope, receive)
-            await self.app(scope, body, answer)
-        except Refusal as refusal:
-            if begun:
+            with ExitStack() as held:
+                await self._admit(scope, body, held)
+                await self.app(scope, body, answer.send)
+        except HTTPException as refusal:
+            body.refusal = refusal
+        except Exception as error:
+            # what the framework refuses, and forms that it cannot read; all else is a fault of ours
+            if body.refusal is None and not isinstance(error.__cause__, HTTPException) and scope["path"] != UPLOAD:
+                await answer.say(HTTPException(500, "That did not work."))
                 raise
-            await _say(refusal, answer)
+        await answer.say(body.refusal or HTTPException(400, _NOT_UNDERSTOOD))
 
-    async def _admit(self, scope: dict, receive: Callable) -> Callable:
-        """How the page may receive the request's body; raises ``Refusal``."""
+    async def _admit(self, scope: dict, body: _Body, held: ExitStack) -> None:
+        """Raises ``HTTPException``; sets the bounds of ``body``, and holds room for an upload."""
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        self._known_host(headers)
-        path, method = scope["path"], scope["method"]
-        if method in ("GET", "HEAD") and _READ.fullmatch(path):
-            if path.startswith(_FILE):
-                self._own_file(path.removeprefix(_FILE))
-            return receive
-        if method != "POST" or not _WRITE.fullmatch(path):
-            raise Refusal(404, "There is nothing here.")
-        _same_origin(headers)
-        if path in (f"{_API}/upload", f"{_API}/queue/join"):
-            self._slow_down(scope)
-        if path == f"{_API}/upload":
-            self._room_left()
-            _at_most(self.limits.upload_bytes, headers)
-            return receive
-        _at_most(self.limits.message_bytes, headers)
-        data = await _whole(receive)
-        self._own_files_only(data)
-        return _again(data, receive)
+        scope["headers"] = [(key, value) for key, value in scope["headers"] if key.lower() in messages.HEADERS]
+        path, reads = scope["path"], scope["method"] in ("GET", "HEAD")
+        if not (messages.READ.fullmatch(path) if reads else scope["method"] == "POST" and path in messages.WRITE):
+            raise HTTPException(404, "There is nothing here.")
+        if "transfer-encoding" in headers or not (reads or "content-length" in headers):
+            raise HTTPException(411, "The request must say how long it is, and not come in chunks.")
+        try:
+            messages.check_host(headers.get("host", ""))
+            messages.check_query(scope["query_string"])
+            length = int(headers.get("content-length", "0")[:20])
+            if length < 0:
+                raise ValueError
+            if reads:
+                body.bound(0, self.limits.message_s)
+                if path.startswith(FILE):
+                    self._own_file(path.removeprefix(FILE))
+                return
+            self._admit_body(scope, headers, length, body)
+            if path == UPLOAD:
+                held.enter_context(self.folder.room(length))
+            else:
+                messages.check_message(path, await body.whole(), self.choices, self._own_file)
+        except FolderFull as full:
+            raise HTTPException(507, str(full)) from None
+        except ValueError:
+            raise HTTPException(400, _NOT_UNDERSTOOD) from None
 
-    def _known_host(self, headers: dict[str, str]) -> None:
-        if self.hosts and _host(headers.get("host", "")) not in self.hosts:
-            raise Refusal(403, f"This page is not served under that name; open it as {sorted(self.hosts)[0]}.")
+    def _admit_body(self, scope: dict, headers: dict[str, str], length: int, body: _Body) -> None:
+        """From this page, not too large, not too often."""
+        if headers.get("origin") not in (None, *(f"{scheme}://{headers['host']}" for scheme in ("http", "https"))):
+            raise HTTPException(
+                403, "That request comes from another page."
+            )  # browsers say from which, others need not
+        upload = scope["path"] == UPLOAD
+        limit = self.limits.upload_bytes if upload else self.limits.message_bytes
+        if not length <= limit:
+            raise HTTPException(413, f"That is too large; at most {max(1, limit // 2**20)} MB are taken.")
+        body.bound(length, self.limits.upload_s if upload else self.limits.message_s)
+        if scope["path"] != CANCEL:
+            self._slow_down(scope)
 
     def _own_file(self, name: str) -> None:
-        """``name`` as the page's own links spell it: an absolute path in the folder, however often it is decoded yet."""
+        """Raises ``HTTPException`` unless ``name`` is the path of a file in the folder, however often it is decoded."""
+        path = Path(name)
         for _ in range(_DECODED):
             if not self._inside(Path(name)):
-                raise Refusal(403, "That file is not given out.")
+                raise HTTPException(403, "That file is not given out.")
             name = unquote(name)
+        if not path.is_file():
+            raise HTTPException(404, "That picture is no longer here; choose it again.")
 
     def _inside(self, path: Path) -> bool:
         try:
-            return path.is_absolute() and ".." not in path.parts and path.resolve().is_relative_to(self.folder)
+            return path.is_absolute() and ".." not in path.parts and path.resolve().is_relative_to(self.folder.path)
         except (OSError, ValueError, RuntimeError):  # too long a name, a zero byte, a ring of links
             return False
-
-    def _own_files_only(self, data: bytes) -> None:
-        if not data:
-            return
-        try:
-            named = list(_paths(json.loads(data)))
-        except (ValueError, RecursionError):
-            raise Refusal(400, "The request is not understood.") from None
-        for name in named:
-            if not isinstance(name, str):
-                raise Refusal(400, "The request is not understood.")
-            self._own_file(name)
 
     def _slow_down(self, scope: dict) -> None:
         now, address = self._clock(), (scope.get("client") or ("",))[0]
@@ -169,77 +163,83 @@ class Guard:
         while times and times[0] < now - 60:
             times.popleft()
         if len(times) >= self.limits.per_minute:
-            raise Refusal(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
+            raise HTTPException(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
         times.append(now)
 
-    def _room_left(self) -> None:
-        if sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) > self.limits.folder_bytes:
-            raise Refusal(507, "The page holds too many pictures just now; try again in some minutes.")
+
+class _Body:
+    """A request's body as it arrives: counted, and waited for no longer than is allowed.
+
+    Past a bound ``refusal`` is set, and whoever reads is told that the client has gone.
+    """
+
+    def __init__(self, receive: Callable):
+        self._receive, self.refusal = receive, None
+        self._left, self._end, self._here, self._again = 0, 0.0, False, []
+
+    def bound(self, most_bytes: int, seconds: float) -> None:
+        self._left, self._end = most_bytes, asyncio.get_running_loop().time() + seconds
+
+    async def whole(self) -> bytes:
+        """All of it, which is then given once more to whoever reads next."""
+        parts = []
+        while not self._here:
+            parts.append((await self()).get("body", b""))
+        if self.refusal is not None:
+            raise self.refusal
+        self._again = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+        return b"".join(parts)
+
+    async def __call__(self) -> dict:
+        if self._again:
+            return self._again.pop()
+        if self._here:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._end):
+                message = await self._receive()
+        except TimeoutError:
+            return self._refuse(HTTPException(408, "The request took too long to arrive."))
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            return self._refuse(HTTPException(413, "The request is longer than it said."))
+        self._here = not message.get("more_body")
+        return message
+
+    def _refuse(self, refusal: HTTPException) -> dict:
+        self.refusal, self._here = refusal, True
+        return {"type": "http.disconnect"}
 
 
-def _host(name: str) -> str:
-    return urlsplit(f"//{name}").hostname or ""
+class _Answer:
+    """What goes back: the page's answers with our headers; its faults are held back, since they have no sentence."""
 
+    def __init__(self, send: Callable, no_store: bool):
+        self._send, self._no_store = send, no_store
+        self._begun = self._ended = self._dropped = False
 
-def _same_origin(headers: dict[str, str]) -> None:
-    """Browsers say from which page a request comes; other programs need not."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        raise Refusal(403, "That request comes from another page.")
+    async def send(self, message: dict) -> None:
+        if message["type"] == "http.response.start":
+            self._dropped = message["status"] == 500
+        if not self._dropped:
+            await self._pass_on(message)
 
+    async def say(self, refusal: HTTPException) -> None:
+        """Where nothing was answered; what its maker has broken off ends here."""
+        if not self._begun:
+            # what may still be on its way is not read
+            headers = {"connection": "close"} if refusal.status_code in (408, 411, 413) else None
+            answer = PlainTextResponse(refusal.detail, refusal.status_code, headers)
+            await answer({"type": "http"}, None, self._pass_on)
+        elif not self._ended:
+            await self._pass_on({"type": "http.response.body", "body": b""})
 
-def _paths(value) -> Iterator:
-    """Every ``path`` in a message: what the framework takes for a file, to read or to fetch."""
-    if isinstance(value, dict):
-        if "path" in value:
-            yield value["path"]
-        for one in value.values():
-            yield from _paths(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _paths(one)
-
-
-def _at_most(limit: int, headers: dict[str, str]) -> None:
-    """A body must say how long it is; the server below holds it to that."""
-    announced = headers.get("content-length", "")
-    if not announced.isdecimal():
-        raise Refusal(411, "The request does not say how long it is.")
-    if int(announced) > limit:
-        raise Refusal(
-            413,
-            f"That is too large; at most {limit // 2**20} MB are taken."
-            if limit >= 2**20
-            else "The request is too large.",
-        )
-
-
-async def _whole(receive: Callable) -> bytes:
-    data = b""
-    while True:
-        message = await receive()
-        data += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return data
-
-
-def _again(data: bytes, receive: Callable) -> Callable:
-    """A ``receive`` that gives ``data`` first."""
-    messages = [{"type": "http.request", "body": data, "more_body": False}]
-
-    async def first_that() -> dict:
-        return messages.pop() if messages else await receive()
-
-    return first_that
-
-
-async def _say(refusal: Refusal, send: Callable) -> None:
-    data = refusal.reason.encode()
-    await send(
-        {
-            "type": "http.response.start",
-            "status": refusal.status,
-            "headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(data))],
-        }
-    )
-    await send({"type": "http.response.body", "body": data})
+    async def _pass_on(self, message: dict) -> None:
+        if message["type"] == "http.response.start":
+            ours = [(key.encode(), value.encode()) for key, value in _ANSWER_HEADERS.items()]
+            no_store = [(b"cache-control", b"no-store")] if self._no_store else []  # faces stay in no cache
+            message["headers"] = [*message.get("headers", ()), *ours, *no_store]
+            self._begun = True
+        else:
+            self._ended = not message.get("more_body")
+        await self._send(message)

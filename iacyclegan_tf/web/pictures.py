@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
+from iacyclegan_tf.search.photo_files import decode_in_time
 
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 2**24  # 4096 x 4096, as in the served graph (serving/decoding.py)
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_SUFFIX = 60, 10  # characters
+_DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn text around
 _GAP = 8  # pixels of white between two pictures
 
 
@@ -43,15 +44,26 @@ def decode(data: bytes, name: str) -> np.ndarray:
             "smaller, or cut out the face."
         )
     try:
-        return decode_image(data, name)
+        return decode_in_time(data, name)
     except UserError as error:
         raise WrongPicture(str(error)) from None
 
 
-def plain_name(name: str) -> str:
-    """A file's own name, without folders of whatever system and without control characters; never empty."""
-    name = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", re.split(r"[/\\]", name)[-1])
-    return name[:_LONGEST_NAME] if name.strip(". ") else "picture"
+def plain_name(name: str, ending: str = "") -> str:
+    """A file's own name, without folders of whatever system and without characters that cannot be shown; never empty.
+
+    A long name is cut before its suffix.
+
+    Args:
+        ending: takes the place of the suffix, e.g. ``.sketch.png``.
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    kept = "".join(one for one in last if one.isprintable() and one not in _DIRECTIONS)
+    stem, dot, suffix = kept.rpartition(".")
+    if not dot or len(suffix) > _LONGEST_SUFFIX:
+        stem, suffix = kept, ""
+    ending = ending or (f".{suffix}" if suffix.strip() else "")
+    return (stem if stem.strip(". ") else "picture")[: _LONGEST_NAME - len(ending)] + ending
 
 
 def png(image: np.ndarray) -> bytes:

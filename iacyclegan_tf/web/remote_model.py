@@ -9,21 +9,21 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.search.gallery import LEAD, Candidate, Gallery, stored_photo
-from iacyclegan_tf.search.names import Entry
-from iacyclegan_tf.search.store import GalleryStore
+from iacyclegan_tf.search.store import Entry, GalleryStore
 from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.web.pictures import png
 
 _BATCH = 8  # images in one request
 _TRIED = 3  # photos of a gallery that are embedded again
+_ROUNDING = 1e-3  # of an embedding's length
 _ALIKE = 0.999  # cosine of two embeddings of one photo by one model, on whatever processor
 
 Images = np.ndarray | Sequence[np.ndarray]
 
 
 class RemoteModel:
-    """``to_sketch``, ``to_photo`` and ``embed`` of ``trained.Trained``, on pixels, over the signature ``serving_default``.
+    """``to_sketch``, ``to_photo`` and ``embed`` of ``Trained``, on pixels, over the signature ``serving_default``.
 
     Args:
         label: ``stable`` or ``canary``; by default the newest version that is loaded.
@@ -31,10 +31,8 @@ class RemoteModel:
 
     def __init__(self, connection: Connection, label: str | None = None):
         self.connection, self.label = connection, label
-        self.name, self.number = (
-            f"the server at {connection.server.name}",
-            f"label {label}" if label else "newest version",
-        )
+        self._server = f"server at {connection.server.name}"
+        self.name, self.number = f"the {self._server}", f"label {label}" if label else "newest version"
 
     def to_sketch(self, image: Images) -> Images:
         """uint8 ``[h, w, 3]`` RGB -> the same; for a list a list. ``UserError`` where the server fails or refuses."""
@@ -45,8 +43,16 @@ class RemoteModel:
         return self._translate(SKETCH_TO_PHOTO, image)
 
     def embed(self, image: Images, of: str = "photo") -> np.ndarray:
-        """float32 ``[D]`` of length 1, or ``[N, D]`` for a list."""
-        found = np.array(self._ask(f"{of}_recognizer", [image] if isinstance(image, np.ndarray) else image), np.float32)
+        """float32 ``[D]`` of length 1, or ``[N, D]`` for a list; ``UserError`` where the server gives anything else."""
+        answers = self._ask(f"{of}_recognizer", [image] if isinstance(image, np.ndarray) else image)
+        try:
+            found = np.array(answers, np.float32)
+        except (TypeError, ValueError):  # not numbers, or of several lengths
+            found = np.empty(0)
+        if found.ndim != 2 or not (np.abs(np.linalg.norm(found, axis=1) - 1) <= _ROUNDING).all():  # also NaN
+            raise UserError(
+                f"The {self._server} gave no embeddings for {of}_recognizer: rows of length 1 were expected."
+            )
         return found[0] if isinstance(image, np.ndarray) else found
 
     def versions(self) -> dict[str, str]:
@@ -54,9 +60,15 @@ class RemoteModel:
         return {name: ", ".join(map(str, self.connection.status(name))) or "none" for name in SERVABLES}
 
     def _translate(self, servable: str, image: Images) -> Images:
-        one = isinstance(image, np.ndarray)
-        made = [decode_image(data, "the server's answer") for data in self._ask(servable, [image] if one else image)]
-        return made[0] if one else made
+        images = [image] if isinstance(image, np.ndarray) else image
+        made = []
+        for given, data in zip(images, self._ask(servable, images)):
+            made.append(
+                decode_image(data, f"the answer of the {self._server}") if isinstance(data, bytes) else given[:0]
+            )
+            if made[-1].shape != given.shape:
+                raise UserError(f"The {self._server} gave no image of the size of that which {servable} was asked for.")
+        return made[0] if isinstance(image, np.ndarray) else made
 
     def _ask(self, servable: str, images: Sequence[np.ndarray]) -> list:
         answers = []
@@ -69,21 +81,19 @@ class RemoteModel:
                     {"image_bytes": [png(image) for image in batch]},
                 )
             except Refused as error:
-                raise UserError(
-                    f"The server at {self.connection.server.name} refused a request to {servable}: {error}"
-                ) from None
+                raise UserError(f"The {self._server} refused a request to {servable}: {error}") from None
             values = next(iter(outputs.values()), [])
             if len(values) != len(batch):
-                raise UserError(
-                    f"The server at {self.connection.server.name} gave {len(values)} results for {len(batch)} images."
-                )
+                raise UserError(f"The {self._server} gave {len(values)} results for {len(batch)} images.")
             answers += values
         return answers
 
 
 class RemoteGallery(Gallery):
-    """A gallery whose probes a server embeds. No file tells whether its models are those that made the index, so it is tried:
-    some of the photos are embedded again."""
+    """A gallery whose probes a server embeds.
+
+    No file tells whether its models are those that made the index, so it is tried: some photos are embedded again.
+    """
 
     def __init__(self, store: GalleryStore, model: RemoteModel):
         self.store, self.model, self.calibration = store, model, None
@@ -100,7 +110,7 @@ class RemoteGallery(Gallery):
 
     def _check_models(self) -> None:
         snapshot, tried = self.store.snapshot(), 0
-        for entry, row in zip(snapshot.entries, snapshot.rows):
+        for row, entry in enumerate(snapshot.entries):
             try:
                 photo = stored_photo(_bare(entry))
             except UserError:
@@ -108,7 +118,8 @@ class RemoteGallery(Gallery):
             sketch = self.model.to_sketch(photo)
             for of, image in (("photo", photo), ("sketch", sketch)):
                 again = self.model.embed(image, of=of)
-                if again.shape != (self.store.lengths[of],) or float(again @ snapshot.vectors[of][row]) < _ALIKE:
+                same_shape = again.shape == (self.store.lengths[of],)
+                if not same_shape or not (float(again @ snapshot.vectors[of][row]) >= _ALIKE):  # also NaN
                     raise UserError(
                         f"The gallery {self.store.folder} was built with {self.store.models['name']} "
                         f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.terminal import counting_bar
 from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Added, Gallery
@@ -35,12 +36,20 @@ def try_models(models: Models) -> None:
 def about_html(models: Models) -> str:
     if isinstance(models, RemoteModel):
         return server_html(f"{models.name}, {models.number}", models.versions())
-    return card_html([models.card(servable) for servable in models.folders])
+    cards = [models.card(servable) for servable in models.folders]
+    try:
+        return card_html(cards)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"The model cards of {models.name} {models.number} cannot be shown: {type(error).__name__} {error}."
+        ) from None
 
 
 def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery:
-    """The index in ``place``, or a new one of the photos below it, in the folder ``scratch``. Files that could not be used are
-    told to ``console``."""
+    """The index in ``place``, or a new one of the photos below it, in the folder ``scratch``.
+
+    Files that could not be used are told to ``console``.
+    """
     if (place / FILE).is_file():
         return (RemoteGallery if isinstance(models, RemoteModel) else Gallery)(GalleryStore(place), models)
     with counting_bar(console, "embedding photos") as progress:
@@ -49,6 +58,6 @@ def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery
             added: Added = gallery.add([place], progress)
         else:
             gallery, added = Gallery.build(place, scratch / "index", models, progress)
-    for path, reason in added.bad:
-        console.print(f"passed over: {path}: {reason}", soft_wrap=True, markup=False)
+    for line in (*added.notes, *(f"passed over: {reason}" for reason in added.bad)):
+        console.print(line, soft_wrap=True, markup=False)
     return gallery

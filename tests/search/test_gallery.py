@@ -1,12 +1,15 @@
-"""Galleries of photos: build, go on, add, remove, and searches that are those of ``matching.py``; with models that are known."""
+"""Galleries of photos on models that are known: build, go on, add, remove; searches are those of ``matching.py``."""
 
 import csv
 import hashlib
 import io
 import json
+import os
 import shutil
+import threading
+import unicodedata
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -17,8 +20,9 @@ from iacyclegan_tf import Gallery
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.evaluation.matching import Matcher, match
 from iacyclegan_tf.inference.trained import Trained, as_pixels
+from iacyclegan_tf.search import photo_files
 from iacyclegan_tf.search.contact_strip import TILE, contact_strip
-from iacyclegan_tf.search.gallery import LEAD
+from iacyclegan_tf.search.gallery import LEAD, stored_photo
 from iacyclegan_tf.search.gallery import Gallery as FromItsModule
 from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
 from iacyclegan_tf.serving.contract import FILE as CALIBRATION
@@ -60,7 +64,7 @@ def name(number: int) -> str:
     return f"{'a' if number % 2 else 'b'}/{number}.png"
 
 
-@lru_cache(maxsize=None)
+@cache
 def encoded(number: int) -> bytes:
     return cv2.imencode(".png", picture(number)[..., ::-1])[1].tobytes()
 
@@ -89,7 +93,7 @@ def photos(tmp_path) -> Path:
 @pytest.fixture
 def gallery(photos, tmp_path, models) -> Gallery:
     made, added = Gallery.build(photos, tmp_path / "index", models)
-    assert (added.added, added.unchanged, added.bad, len(made)) == (40, 0, (), 40)
+    assert (added.added, added.unchanged, added.bad, added.notes, len(made)) == (40, 0, (), (), 40)
     return made
 
 
@@ -137,13 +141,13 @@ def test_wrong_questions_are_refused(gallery, tmp_path):
         with pytest.raises(UserError, match="needs a top of at least 1 and one of fusion, photo, sketch"):
             gallery.search(picture(1), **wrong)
     (tmp_path / "text.png").write_text("text")
-    with pytest.raises(UserError, match="text.png' cannot be decoded"):
+    with pytest.raises(UserError, match=r"text.png' cannot be decoded"):
         gallery.search(tmp_path / "text.png")
 
 
 def test_searches_with_other_models_are_refused(gallery, tmp_path):
     with pytest.raises(
-        UserError, match="was built with known 3, and known 3 has another photo_to_sketch.* cannot be compared"
+        UserError, match=r"was built with known 3, and known 3 has another photo_to_sketch.* cannot be compared"
     ):
         Gallery.open(tmp_path / "index", KnownModels(tmp_path / "models", seed=1))
     assert len(Gallery.open(tmp_path / "index", KnownModels(tmp_path / "copied elsewhere"))) == 40
@@ -194,18 +198,85 @@ def test_a_build_that_was_stopped_goes_on(photos, tmp_path, models):
     assert gallery.search(255 - picture(39), top=1, by="photo").candidates[0].name == name(39)
 
 
-def test_bad_files_are_named_and_passed_over(photos, tmp_path, models):
+def test_every_file_below_the_folder_is_added_or_named(photos, tmp_path, models):
+    """What holds an image is read whatever its suffix; what systems make is left out, and said."""
     (photos / "text.png").write_text("text")
     (photos / "cut.png").write_bytes((photos / name(1)).read_bytes()[:60])
-    (photos / ".hidden.png").write_text("text")
     (photos / "notes.txt").write_text("text")
     write_png(photos / "tab\t.png", 50)
+    for odd in ("face.jfif", "no suffix", "c/face.JPE"):
+        write_png(photos / odd, 60)
+    for left_out in (".hidden.png", "@eaDir/a.png", "c/__MACOSX/a.png"):
+        write_png(photos / left_out, 70)
     gallery, added = Gallery.build(photos, tmp_path / "index", models)
-    assert added.added == 40 and [Path(path).name for path, _ in added.bad] == ["cut.png", "tab\t.png", "text.png"]
-    for (_, reason), words in zip(
-        added.bad, ("cut.png' cannot be decoded", r"'tab\t.png' cannot be the name", "text.png")
-    ):
-        assert words in reason
+    assert added.added == 43 and {"face.jfif", "no suffix", "c/face.JPE"} < set(gallery.store.snapshot().names)
+    wrong = (
+        "notes.txt' holds no image",
+        "cut.png' cannot be decoded",
+        r"tab\t.png' cannot be the name",
+        "text.png' cannot",
+    )
+    assert len(added.bad) == 4 and all(words in "".join(added.bad) for words in wrong)
+    (note,) = added.notes
+    assert all(words in note for words in (".hidden.png", "@eaDir", "__MACOSX"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_closed_folders_are_named(photos, tmp_path, models):
+    (photos / "closed").mkdir(mode=0)
+    _, added = Gallery.build(photos, tmp_path / "index", models)
+    assert added.added == 40 and added.bad == (f"'{photos}/closed' cannot be read: Permission denied.",)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(photos, tmp_path, models, monkeypatch):
+    """As above, for root."""
+    walk = photo_files.walk_images
+    closed = {photos / "closed": "Permission denied"}
+    monkeypatch.setattr(photo_files, "walk_images", lambda folder: replace(walk(folder), unreadable=closed))
+    _, added = Gallery.build(photos, tmp_path / "index", models)
+    assert added.added == 40 and added.bad == (f"'{photos}/closed' cannot be read: Permission denied.",)
+
+
+def test_names_have_one_form(tmp_path, models):
+    """macOS writes é as e and an accent, others as one character."""
+    apart, whole = (unicodedata.normalize(form, "José.png") for form in ("NFD", "NFC"))
+    write_png(tmp_path / "photos" / apart, 1)
+    gallery, _ = Gallery.build(tmp_path / "photos", tmp_path / "index", models)
+    assert gallery.store.snapshot().names == (whole,)
+    write_png(tmp_path / "other" / whole, 1)
+    assert gallery.add([tmp_path / "other" / whole]).unchanged == 1
+    candidate = gallery.search(picture(1)).candidates[0]
+    for folder in ("photos", "other"):
+        np.testing.assert_array_equal(stored_photo(candidate, tmp_path / folder), picture(1))
+    write_png(tmp_path / "photos" / whole, 2)
+    with pytest.raises(UserError, match="Two photos would have the name 'José"):
+        gallery.add([tmp_path / "photos"])
+    gallery.remove([apart])
+    assert len(gallery) == 0
+
+
+def test_a_photo_that_is_slow_to_decode_is_named_and_the_others_added(photos, tmp_path, models, monkeypatch):
+    slow, decode = threading.Event(), photo_files.decode_image
+    monkeypatch.setattr(photo_files, "DECODING_S", 0.2)
+    monkeypatch.setattr(
+        photo_files, "decode_image", lambda data, name: slow.wait(20) if name.endswith("/7.png") else decode(data, name)
+    )
+    _, added = Gallery.build(photos, tmp_path / "index", models)
+    slow.set()
+    assert added.added == 39 and added.bad == (
+        f"'{photos}/a/7.png' was not decoded within 0.2 seconds. Save it anew as PNG.",
+    )
+
+
+def test_no_more_images_are_decoded_at_once_than_there_are_decoders(monkeypatch):
+    slow = threading.Event()
+    monkeypatch.setattr(photo_files, "DECODING_S", 0.05)
+    monkeypatch.setattr(photo_files, "_decoders", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(photo_files, "decode_image", lambda data, name: slow.wait(20))
+    for words in ("was not decoded within", "other images keep all decoders busy"):
+        with pytest.raises(UserError, match=words):
+            photo_files.decode_in_time(b"", "a")
+    slow.set()
 
 
 def test_add_takes_files_and_folders_but_no_name_twice(gallery, photos, tmp_path):
@@ -213,10 +284,10 @@ def test_add_takes_files_and_folders_but_no_name_twice(gallery, photos, tmp_path
     assert gallery.add([more, more / "a/51.png"]).added == 3  # a/51.png, a/53.png, 51.png
     write_png(tmp_path / "other/51.png", 99)
     with pytest.raises(
-        UserError, match="1 names are taken by other photos .* nothing was added; the first is '51.png'"
+        UserError, match=r"1 names are taken by other photos .* nothing was added; the first is '51.png'"
     ):
         gallery.add([tmp_path / "other/51.png"])
-    with pytest.raises(UserError, match="Two photos would have the name '51.png'"):
+    with pytest.raises(UserError, match=r"Two photos would have the name '51.png'"):
         gallery.add([tmp_path / "other/51.png", more / "a/51.png"])
     for place, words in (
         (tmp_path / "nothing", "There is no photo or folder"),

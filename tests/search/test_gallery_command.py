@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,9 @@ def work(tmp_path_factory) -> Path:
 
 def test_the_whole_way(work, tiny_run):
     index, exports = work / "index", tiny_run / "savedmodels/tiny"
-    with pytest.raises(UserError, match="1 files were passed over; the others are in the gallery:\n .*text.png"):
+    with pytest.raises(
+        UserError, match=r"1 files or folders were passed over; the others are in the gallery:\n .*text.png"
+    ):
         gallery("build", work / "photos", index, "--model", exports)
     (work / "photos/text.png").unlink()
     said = gallery("build", work / "photos", index, "--model", exports)
@@ -74,7 +77,7 @@ def test_the_whole_way(work, tiny_run):
     assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
     assert read_image(work / "found.png").shape[1] > 6 * 160
 
-    with pytest.raises(UserError, match="candidates cannot be written: .*found.csv"):
+    with pytest.raises(UserError, match=r"candidates cannot be written: .*found.csv"):
         gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "found.csv/x.csv")
     with pytest.raises(UserError, match="names are taken by other photos"):
         gallery("add", index, work / "sketches/2.png", "--model", exports)
@@ -87,10 +90,12 @@ def test_the_whole_way(work, tiny_run):
     assert said[:5] == [f"{i}.png" for i in range(1, 6)] and "5 photos, embeddings of photo 128, sketch 128" in said[5]
     with pytest.raises(UserError, match="was built with tiny 2, and tiny 1 has another"):
         gallery("search", work / "sketches/1.png", index, "--model", exports, "--round", 1)
-    vectors = next(index.glob("vectors-*.photo.f32"))
-    vectors.write_bytes(bytes(vectors.stat().st_size))
+    with sqlite3.connect(index / "gallery.sqlite") as base:
+        base.execute("UPDATE photos SET vectors = zeroblob(length(vectors))")
     with pytest.raises(UserError, match="embeddings of 5 photos are damaged"):
         gallery("check", index)
+    with pytest.raises(UserError, match="5 photos are not as they were written"):
+        gallery("search", work / "sketches/1.png", index, "--model", exports)
 
 
 def test_mistakes_are_told_without_tensorflow(work, tmp_path):

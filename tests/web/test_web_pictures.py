@@ -59,13 +59,24 @@ def test_wrong_files_get_a_sentence_without_a_path(data, words):
         (".", "picture"),
         ("a\x00b\x1b[31m.png", "ab[31m.png"),
         ("\u202egnp.exe", "gnp.exe"),
+        ("\ud800.png", "picture.png"),
         ("", "picture"),
         ("/", "picture"),
+        (".png", "picture.png"),
         ("x" * 99, "x" * 60),
+        ("x" * 99 + ".jpeg", "x" * 55 + ".jpeg"),
+        ("a." + "b" * 99, "a." + "b" * 58),
+        ("हिन्दी.png", "हिन्दी.png"),
     ],
 )
 def test_plain_name(name, plain):
     assert plain_name(name) == plain
+
+
+@pytest.mark.parametrize("name", ["face.png", "x" * 99 + ".png", "a.b.c", "." * 80, "", "\u202e"])
+def test_another_ending_stays_whole_and_makes_another_name(name):
+    made = [plain_name(name, ending) for ending in (".sketch.png", ".both.png", ".candidates.csv")]
+    assert made[0].endswith(".sketch.png") and len(set(made)) == 3 and max(map(len, made)) <= 60 and all(made)
 
 
 def test_side_by_side_holds_both():

@@ -1,7 +1,8 @@
-"""The page's models in a server: twins of TensorFlow Serving's front ends over real sockets, backed by a tiny run's exports."""
+"""The page's models in a server: twins of TensorFlow Serving's front ends over sockets, on a tiny run's exports."""
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from iacyclegan_tf.inference.trained import load
 from iacyclegan_tf.search.gallery import LEAD, Gallery
 from iacyclegan_tf.search.store import GalleryStore
 from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.web.pictures import png
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
 from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 
@@ -107,7 +109,7 @@ def test_an_index_is_tried_on_its_photos(ask, local, tiny_run, faces, tmp_path):
     opened = open_gallery(tmp_path / "same", ask(), tmp_path, Quiet())
     assert isinstance(opened, RemoteGallery) and len(opened.search(sketches[0]).candidates) == PEOPLE
     Gallery.build(folder, tmp_path / "other", load(tiny_run / "runs/tiny", 1))[0].close()  # by the round before
-    with pytest.raises(UserError, match="built with tiny 1, and the server at .* embeds '0.png' otherwise"):
+    with pytest.raises(UserError, match=r"built with tiny 1, and the server at .* embeds '0.png' otherwise"):
         open_gallery(tmp_path / "other", ask(), tmp_path, Quiet())
 
 
@@ -115,8 +117,46 @@ def test_an_index_whose_photos_are_gone_cannot_be_tried(ask, local, faces, tmp_p
     shutil.copytree(faces[0], tmp_path / "photos")
     Gallery.build(tmp_path / "photos", tmp_path / "index", local)[0].close()
     shutil.rmtree(tmp_path / "photos")
-    with pytest.raises(UserError, match="None of the photos of the gallery .* is at its place"):
+    with pytest.raises(UserError, match=r"None of the photos of the gallery .* is at its place"):
         RemoteGallery(GalleryStore(tmp_path / "index"), ask())
+
+
+NOT_EMBEDDINGS = [
+    [np.nan, 0.0],
+    [np.inf, 0.0],
+    [0.6, 0.6],
+    [0.0, 0.0],
+    ["a", "b"],
+    [None, 1.0],
+    "text",
+    [[1.0]],
+    1.0,
+    None,
+]
+
+
+@pytest.mark.parametrize("values", NOT_EMBEDDINGS, ids=str)
+def test_what_is_no_embedding_is_refused(values):
+    answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: {"embeddings": [values]})
+    with pytest.raises(UserError, match=r"server at a:1 gave no embeddings for photo_recognizer"):
+        RemoteModel(answering).embed(np.zeros((9, 9, 3), np.uint8))
+
+
+@pytest.mark.parametrize("data", [b"text", None, 7, png(np.zeros((8, 9, 3), np.uint8))], ids=str)
+def test_what_is_no_picture_is_refused(data):
+    answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: {"png": [data]})
+    with pytest.raises(UserError, match="server at a:1"):
+        RemoteModel(answering).to_sketch(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_an_index_of_embeddings_that_are_no_numbers_is_refused(local, faces, tmp_path):
+    """``nan < 0.999`` is false: a comparison that lets something in must be true for it."""
+    Gallery.build(faces[0], tmp_path / "index", local)[0].close()
+    model = RemoteModel(SimpleNamespace(server=SimpleNamespace(name="a:1")))
+    model.to_sketch = local.to_sketch
+    model.embed = lambda image, of: np.full_like(local.embed(image, of=of), np.nan)
+    with pytest.raises(UserError, match=r"embeds '0.png' otherwise"):
+        RemoteGallery(GalleryStore(tmp_path / "index"), model)
 
 
 def test_about_tells_the_servers_versions(ask):

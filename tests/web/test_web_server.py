@@ -2,15 +2,21 @@
 
 import importlib.util
 import os
+import signal
 import socket
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
+from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.inference.trained import Trained
+from iacyclegan_tf.web.folder import FolderFull, PageFolder, page_folder
 from iacyclegan_tf.web.html import card_html, server_html
-from iacyclegan_tf.web.server import _names, listening, page_folder, sweep
+from iacyclegan_tf.web.server import _names, interruptible, listening
+from iacyclegan_tf.web.sources import about_html
 
 CARD = {
     "servable": "photo_to_sketch",
@@ -32,18 +38,19 @@ def test_a_taken_port_is_a_sentence():
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(
-            UserError, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use. Give others with"
+        with (
+            pytest.raises(
+                UserError, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use. Give others with"
+            ),
+            listening("127.0.0.1", port),
         ):
-            with listening("127.0.0.1", port):
-                pass
+            pass
 
 
 @pytest.mark.parametrize("host, port", [("256.1.1.1", 0), ("127.0.0.1", 70_000), ("203.0.113.7", 0)])
 def test_an_address_that_is_not_ours_is_a_sentence(host, port):
-    with pytest.raises(UserError, match=f"The page cannot listen on {host} port {port}: "):
-        with listening(host, port):
-            pass
+    with pytest.raises(UserError, match=f"The page cannot listen on {host} port {port}: "), listening(host, port):
+        pass
 
 
 def test_port_0_takes_a_free_one():
@@ -54,28 +61,59 @@ def test_port_0_takes_a_free_one():
 @pytest.mark.parametrize(
     "host, names",
     [
-        ("127.0.0.1", {"localhost", "127.0.0.1", "::1"}),
+        ("127.0.0.1", {"localhost", "127.0.0.1", "[::1]"}),
         ("127.0.0.2", {"127.0.0.2"}),
-        ("::1", {"localhost"}),
-        ("0.0.0.0", set()),
-        ("192.0.2.1", set()),
+        ("::1", {"localhost", "[::1]"}),
+        ("0.0.0.0", {"*"}),
+        ("192.0.2.1", {"*"}),
     ],
 )
 def test_only_a_page_of_this_machine_knows_its_names(host, names):
-    assert names <= _names(host) and bool(names) == bool(_names(host))
+    assert names <= set(_names(host)) and ("*" in names) == ("*" in _names(host))
 
 
-def test_the_folder_is_for_this_users_eyes_only_and_goes(monkeypatch, tmp_path):
+def test_a_signal_is_heard_while_the_networks_compute():
+    def end(*_):
+        raise Terminated
+
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        begun = time.monotonic()
+        with pytest.raises(Terminated):
+            interruptible(lambda: time.sleep(10))
+        assert time.monotonic() - begun < 2
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interruptible(lambda: 7) == 7
+    with pytest.raises(UserError, match="wrong"):
+        interruptible(lambda: (_ for _ in ()).throw(UserError("wrong")))
+
+
+def test_the_folder_is_for_this_users_eyes_only_and_goes(monkeypatch):
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("the page needs the extra app")
-    for name in ("GRADIO_ANALYTICS_ENABLED", "GRADIO_TEMP_DIR", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+    for name in ("ANALYTICS_ENABLED", "ANALYTICS_MAX_EVENTS", "TEMP_DIR"):
+        monkeypatch.setenv(f"GRADIO_{name}", "as before")
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
         monkeypatch.setenv(name, "as before")
     with page_folder() as folder:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and os.environ["GRADIO_TEMP_DIR"] == str(folder)
-        assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
-        (folder / "deep").mkdir()
-        (folder / "deep/face.png").write_bytes(b"a face")
-    assert not folder.exists()
+        assert stat.S_IMODE(folder.path.parent.stat().st_mode) == 0o700
+        assert os.environ["GRADIO_TEMP_DIR"] == str(folder.path) and os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+        assert Path(folder.write("face.png", b"a face")).read_bytes() == b"a face"
+    assert not folder.path.parent.exists()
+
+
+def test_the_folder_is_bounded_by_what_is_in_it_and_what_is_coming(tmp_path):
+    folder = PageFolder(tmp_path, 100)
+    folder.write("a", bytes(40))
+    with folder.room(40):
+        with pytest.raises(FolderFull, match="too many pictures just now"):
+            folder.write("b", bytes(30))
+        folder.write("c", bytes(20))
+    folder.write("d", bytes(40))
+    with pytest.raises(FolderFull):
+        folder.write("e", b"1")
 
 
 def test_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
@@ -86,23 +124,31 @@ def test_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "new")
     for name in ("old/face.png", "mixed/old.png", "link"):
         os.utime(tmp_path / name, (old, old), follow_symlinks=False)
-    sweep(tmp_path, time.time() - 50)
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == [
-        "mixed/new.png",
-        "new/face.png",
-    ]
-    assert not (tmp_path / "link").is_symlink()
-    for folder in ("old", "mixed", "new"):
-        if (tmp_path / folder).exists():
-            os.utime(tmp_path / folder, (old, old))
-    sweep(tmp_path, time.time() - 50)
+    folder = PageFolder(tmp_path)
+    folder.sweep(time.time() - 50)
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png"))
+    assert left == ["mixed/new.png", "new/face.png"] and not (tmp_path / "link").is_symlink()
+    for name in ("old", "mixed", "new"):
+        if (tmp_path / name).exists():
+            os.utime(tmp_path / name, (old, old))
+    folder.sweep(time.time() - 50)
     assert not (tmp_path / "old").exists() and (tmp_path / "mixed/new.png").exists()
 
 
+@pytest.mark.parametrize("damage", [{"measures": 7}, {"data": None}, {"limits": 5}, {"servable": None}, "missing", []])
+def test_a_damaged_card_is_a_sentence(damage, tmp_path):
+    damaged = CARD | damage if isinstance(damage, dict) else {} if damage == "missing" else damage
+    models = Trained("mine", 2, {"photo_to_sketch": tmp_path})
+    models.card = lambda servable: damaged
+    with pytest.raises(UserError, match=r"The model cards of mine 2 cannot be shown: \w+Error"):
+        about_html(models)
+
+
 def test_the_card_is_told_and_not_obeyed():
-    said = card_html([CARD])
+    said = card_html([CARD | {"round": "<i>2</i>"}])
     assert (
         "<script>" not in said
+        and "<i>" not in said
         and "&lt;script&gt;" in said
         and "&lt;b&gt;mine&lt;/b&gt;" in said
         and "A &amp; B" in said

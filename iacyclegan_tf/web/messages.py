@@ -1,0 +1,99 @@
+"""What a browser may say to the page: which requests, and what is in them. Everything else is refused.
+
+Gradio brings many routes that this page does not need (a proxy, a fetcher of URLs, an editor, a run history), and takes
+messages of any shape. Here stand the paths, queries, headers and messages of this page, and nothing more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field
+
+API = "/gradio_api"
+UPLOAD, JOIN, CANCEL = f"{API}/upload", f"{API}/queue/join", f"{API}/cancel"
+FILE = f"{API}/file="
+READ = re.compile(
+    rf"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)(/\w[\w.-]*)+|{API}/"
+    r"(info/?|theme\.css|startup-events|heartbeat/\w{1,64}|queue/data|upload_progress|file=.+)"
+)
+WRITE = (UPLOAD, JOIN, CANCEL)
+HEADERS = frozenset(
+    {b"host", b"origin", b"accept", b"accept-encoding", b"content-type", b"content-length", b"if-none-match"}
+    | {b"if-modified-since", b"user-agent"}
+)
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", re.ASCII)
+_QUERIES = {"session_hash", "upload_id", "__theme", "v"}
+_WORD = re.compile(r"[\w.-]{0,64}")
+_Short = Annotated[str, Field(max_length=4096)]
+_Hash = Annotated[str, Field(pattern=r"^\w{1,64}$")]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Meta(_Message):
+    kind: Literal["gradio.FileData"] = Field(alias="_type")
+
+
+class _Picture(_Message):
+    path: _Short
+    url: _Short | None = None
+    orig_name: _Short | None = None
+    mime_type: _Short | None = None
+    size: int | None = None
+    is_stream: Literal[False] = False
+    meta: _Meta
+
+
+class _Join(_Message):
+    data: tuple[_Picture | None, str | int]
+    fn_index: int
+    session_hash: _Hash
+    trigger_id: int | None = None
+    event_data: None = None
+
+
+class _Cancel(_Message):
+    session_hash: _Hash
+    fn_index: int
+    event_id: _Hash | None = None
+
+
+def check_host(name: str) -> None:
+    """Raises ``ValueError`` for what is no name or address, with or without a port."""
+    if not _HOST.fullmatch(name):
+        raise ValueError
+
+
+def check_query(query: bytes) -> None:
+    """Raises ``ValueError`` for parameters that the page does not send, or strange values of them."""
+    found = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=9)
+    if any(name not in _QUERIES or not _WORD.fullmatch(value) for name, value in found):
+        raise ValueError
+
+
+def check_message(
+    path: str, body: bytes, choices: Mapping[int, Collection[str | int]], is_own_file: Callable[[str], None]
+) -> None:
+    """The body of a request to ``JOIN`` or ``CANCEL``.
+
+    Args:
+        choices: of the setting beside the picture, by the number of the page's function.
+        is_own_file: raises where a path is none of the page's files.
+
+    Raises ``ValueError`` for what the page does not send.
+    """
+    message = (_Join if path == JOIN else _Cancel).model_validate_json(body)
+    if message.fn_index not in choices:
+        raise ValueError
+    if path == JOIN:
+        picture, choice = message.data
+        if choice not in choices[message.fn_index]:
+            raise ValueError
+        if picture is not None:
+            is_own_file(picture.path)

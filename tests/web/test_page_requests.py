@@ -1,0 +1,316 @@
+"""The page over real sockets, asked as by a browser or by somebody hostile, on models that are known."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the page needs the extra app")
+import made_up_page
+import requests
+from made_up_page import FACE, PHOTO, SKETCH, Asking
+
+from iacyclegan_tf.data.images.files import decode_image
+from iacyclegan_tf.search import photo_files
+from iacyclegan_tf.web import connections
+from iacyclegan_tf.web.folder import PageFolder
+from iacyclegan_tf.web.pictures import png
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One page for all tests; it says nothing on the terminal in all that time."""
+    folder = PageFolder(tmp_path_factory.mktemp("page") / "pictures")
+    folder.path.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder.path))
+        patch.setenv("GRADIO_ANALYTICS_MAX_EVENTS", "16")
+        models = made_up_page.Models()
+        page, app = made_up_page.build(folder, models)
+        with made_up_page.served(app) as port:
+            asking = Asking(port)
+            asking.guard, asking.page, asking.folder, asking.models = app.app, page, folder, models
+            yield asking
+
+
+@pytest.fixture
+def page(shared, monkeypatch, capfd):
+    """Without what earlier tests have asked."""
+    shared.guard._recent.clear()
+    monkeypatch.setattr(shared.models, "wait", None)
+    monkeypatch.setattr(shared.models, "fault", None)
+    yield shared
+    said = "".join(capfd.readouterr())
+    assert "Traceback" not in said and "Error" not in said, said
+
+
+def test_a_picture_goes_there_and_back(page):
+    for direction, kind in ((SKETCH, "sketch"), (PHOTO, "photo")):
+        assert page.join(page.picture(), direction).status_code == 200
+        made, one, both, words = page.answer()
+        assert f"The {kind} of face.png, 30x40 pixels." in words
+        np.testing.assert_array_equal(decode_image(requests.get(made["url"], timeout=9).content, "made"), 255 - FACE)
+        assert [Path(file["value"]["path"]).name for file in (one, both)] == [f"face.{kind}.png", "face.both.png"]
+    page.join(page.picture(), 10, function=1)
+    listed, table, words = page.answer()
+    assert listed.count("<img") == 1 + made_up_page.SHOWN and "3 of 3 photos that are most alike to face.png" in words
+    assert Path(table["value"]["path"]).name == "face.candidates.csv"
+
+
+@pytest.mark.parametrize("name", ["x" * 120 + ".png", "é" * 70 + ".jpeg", "a.b.c", "." * 70, "x" * 70])
+def test_downloads_keep_their_suffix_and_are_two_files(page, name):
+    picture = page.picture() | {"orig_name": name}
+    page.join(picture)
+    made, one, both, _ = page.answer()
+    names = [Path(file["value"]["path"]).name for file in (one, both)]
+    assert names[0].endswith(".sketch.png") and names[1].endswith(".both.png") and names[0] != names[1]
+    assert all(len(one) <= 60 for one in names) and requests.get(made["url"], timeout=9).status_code == 200
+
+
+def test_wrong_pictures_get_a_sentence(page):
+    assert "'a.png' cannot be used: it is not an image" in page.said(page.picture(b"Dear diary", "a.png"))
+    assert "face.png, 30x40 pixels" in page.said(page.picture())
+
+
+def test_a_fault_of_ours_goes_to_the_terminal_and_no_further(page, capfd):
+    page.models.fault = ZeroDivisionError("/secret/place")
+    said = page.said(page.picture())
+    assert "it is not the picture's fault" in said and "secret" not in said
+    assert "/secret/place" in capfd.readouterr().err
+
+
+# ---------------------------------------------------------------- what is malformed
+
+
+def head(line: str, *headers: str) -> bytes:
+    return "\r\n".join([line, "Host: localhost", *headers, "Connection: close", "", ""]).encode("latin-1")
+
+
+FORM = "Content-Type: multipart/form-data; boundary=b"
+UPLOADS = {
+    "no boundary": ("Content-Type: multipart/form-data", b"x"),
+    "no form": ("Content-Type: text/plain", b"x"),
+    "no type": ("X-A: b", b"x"),
+    "cut": (FORM, b"--b\r\nContent-Disposition: form-data; na"),
+    "rubbish": (FORM, b"\xff\x00\r\n--"),
+    "a field": (FORM, b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nx\r\n--b--\r\n'),
+    "no disposition": (FORM, b"--b\r\nA: b\r\n\r\nx\r\n--b--\r\n"),
+    "no name": (FORM, b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
+    "a long name": (
+        FORM,
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="' + b"a" * 999 + b'"\r\n\r\nx\r\n--b--\r\n',
+    ),
+    "a folder": (FORM, b'--b\r\nContent-Disposition: form-data; name="files"; filename="../.."\r\n\r\nx\r\n--b--\r\n'),
+    "a charset": (
+        FORM + "; charset=none",
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="\xff"\r\n\r\nx\r\n--b--\r\n',
+    ),
+    "many files": (
+        FORM,
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nx\r\n' * 1100 + b"--b--\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UPLOADS)
+def test_forms_that_are_none(page, kind):
+    header, body = UPLOADS[kind]
+    answer = page.raw(head("POST /gradio_api/upload HTTP/1.1", header, f"Content-Length: {len(body)}") + body)
+    status = int(answer.split()[1])
+    assert 400 <= status < 500 or (status == 200 and kind in ("cut", "a long name", "a folder", "a charset")), answer
+    assert b"Traceback" not in answer and b"/site-packages/" not in answer
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET /gradio_api/queue/data HTTP/1.1",
+        "GET /gradio_api/queue/data?session_hash=unknown HTTP/1.1",
+        "GET /gradio_api/upload_progress HTTP/1.1",
+        "GET /gradio_api/heartbeat/%ff HTTP/1.1",
+        "GET /gradio_api/file=%ff%fe HTTP/1.1",
+        "GET /assets/none.js HTTP/1.1",
+        "GET /static/none.js HTTP/1.1",
+        "GET /?__theme=none HTTP/1.1",
+        "GET [ HTTP/1.1",
+        "GET http://[ HTTP/1.1",
+        "FETCH / HTTP/9.9",
+        "HEAD /config HTTP/1.1",
+    ],
+)
+def test_requests_that_are_none(page, request_line):
+    answer = page.raw(head(request_line))
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")), answer
+    assert b"Traceback" not in answer and b"/site-packages/" not in answer
+
+
+@pytest.mark.parametrize("header", ["Host: [", "Host: ", "Host: a@b"])
+def test_names_that_are_none(page, header):
+    assert page.raw(f"GET / HTTP/1.1\r\n{header}\r\nConnection: close\r\n\r\n".encode()).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("path", ["upload", "queue/join", "cancel"])
+def test_a_length_beside_chunks_is_refused(page, path):
+    headers = "Content-Length: 2", "Transfer-Encoding: chunked", "Content-Type: application/json"
+    before = list(page.folder.path.rglob("*"))
+    answer = page.raw(head(f"POST /gradio_api/{path} HTTP/1.1", *headers) + b"2\r\n{}\r\n0\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 411", b"HTTP/1.1 400")), answer
+    assert list(page.folder.path.rglob("*")) == before
+
+
+# ---------------------------------------------------------------- what is too much
+
+
+def test_another_address_is_believed_of_nobody(page):
+    limit = page.guard.limits.per_minute
+    codes = [page.join(None, headers={"X-Forwarded-For": f"10.0.0.{i}"}).status_code for i in range(limit + 3)]
+    assert codes[-3:] == [429] * 3
+
+
+def test_results_count_as_uploads_do(page, monkeypatch):
+    picture = page.picture()
+    held = sum(path.stat().st_size for path in page.folder.path.rglob("*") if path.is_file())
+    monkeypatch.setattr(page.folder, "most", held + 4 * len(png(FACE)))
+    said = [page.said(picture) for _ in range(3)]
+    assert (
+        "30x40 pixels" in said[0]
+        and said[1:] == ["The page holds too many pictures just now; try again in some minutes."] * 2
+    )
+    assert sum(path.stat().st_size for path in page.folder.path.rglob("*") if path.is_file()) <= page.folder.most
+
+
+def test_uploads_side_by_side_do_not_pass_the_bound_together(page, monkeypatch):
+    held = sum(path.stat().st_size for path in page.folder.path.rglob("*") if path.is_file())
+    monkeypatch.setattr(page.folder, "most", held + 2 * 2**20)
+    with ThreadPoolExecutor(6) as pool:
+        codes = list(pool.map(lambda i: page.upload(os.urandom(2**20)).status_code, range(6)))
+    assert (
+        507 in codes
+        and sum(path.stat().st_size for path in page.folder.path.rglob("*") if path.is_file()) <= page.folder.most
+    )
+
+
+def test_the_memory_of_sessions_comes_back(page, monkeypatch):
+    """Each leaves a list of candidates with its pictures; half of them never fetch their answer."""
+    from iacyclegan_tf.web.server import _SESSIONS
+
+    monkeypatch.setattr(page.guard, "limits", page.guard.limits.__class__(per_minute=10_000))
+    picture = page.picture()
+    for number in range(2 * _SESSIONS):
+        while page.join(picture, 10, function=1).status_code == 503:
+            time.sleep(0.05)
+        if number % 2:
+            page.answer()
+    queue, kept = page.page._queue, page.page.state_holder
+    deadline = time.monotonic() + 20
+    while queue.event_ids_to_events and time.monotonic() < deadline:
+        time.sleep(0.05)
+    sizes = [len(held) for held in (queue.pending_messages_per_session, kept.session_data, kept.time_last_used)]
+    assert max(sizes) <= _SESSIONS and not queue.event_ids_to_events and len(queue.event_analytics) <= 16
+
+
+def test_half_sent_requests_do_not_lock_others_out(page, monkeypatch):
+    monkeypatch.setattr(connections, "HEADERS_S", 1.0)
+    kinds = [
+        b"GET / HTTP/1.1\r\nHost: loc",
+        b"",
+        b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n",
+    ]
+    half = []
+    for number in range(140):
+        one = socket.socket()
+        one.bind(("127.0.0.2", 0))  # another client
+        one.connect(("127.0.0.1", page.port))
+        one.sendall(kinds[number % 3])
+        half.append(one)
+    begun = time.monotonic()
+    assert requests.get(f"http://127.0.0.1:{page.port}/", timeout=10).status_code == 200
+    assert time.monotonic() - begun < 5
+    closed = 0
+    for number, one in enumerate(half):
+        one.settimeout(5)
+        try:
+            data = one.recv(100)
+            closed += not data or data.startswith(b"HTTP/1.1 503")
+        except ConnectionResetError:
+            closed += 1
+        except TimeoutError:
+            assert number % 3 == 2 and number < connections.SHARE  # a body has more time
+        one.close()
+    assert closed >= 140 - connections.SHARE
+
+
+def test_a_client_that_keeps_its_connection_gets_no_longer_time(page, monkeypatch):
+    monkeypatch.setattr(connections, "HEADERS_S", 0.5)
+    with socket.create_connection(("127.0.0.1", page.port), timeout=5) as one:
+        one.sendall(b"GET /manifest.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert one.recv(2**16).startswith(b"HTTP/1.1 200")
+        one.sendall(b"GET / HTTP/1.1\r\nHost")
+        begun = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            while one.recv(2**16):
+                pass
+        assert time.monotonic() - begun < 3
+
+
+def test_a_picture_that_is_slow_to_decode_holds_nobody_up(page, monkeypatch):
+    slow, decode = threading.Event(), photo_files.decode_image
+    monkeypatch.setattr(
+        photo_files, "decode_image", lambda data, name: slow.wait(20) if "slow" in name else decode(data, name)
+    )
+    monkeypatch.setattr(photo_files, "DECODING_S", 2.0)
+    pictures = page.picture(name="slow.png"), page.picture()
+    page.join(pictures[0])
+    session, begun = page.session, time.monotonic()
+    assert "face.png, 30x40 pixels" in page.said(pictures[1]) and time.monotonic() - begun < 2
+    assert "'slow.png' was not decoded within 2 seconds" in made_up_page.words(page.answer(session)[-1])
+    slow.set()
+
+
+# ---------------------------------------------------------------- the end
+
+SERVING = """
+import sys, threading
+sys.path.insert(0, "tests/web")
+import made_up_page
+from iacyclegan_tf import app
+from iacyclegan_tf.web.folder import page_folder
+from iacyclegan_tf.web.server import listening, serve
+
+def start(options):
+    app.signal.signal(app.signal.SIGTERM, app._end)
+    with listening("127.0.0.1", 0) as taken, page_folder() as folder:
+        page, _ = made_up_page.build(folder)
+        serve(page, folder, taken, lambda address: print(address, folder.path, flush=True))
+
+made_up_page.Models.wait = threading.Event()
+app.start, app.parse = start, lambda: None
+app.main()
+"""
+
+
+def test_sigterm_ends_the_page_within_two_seconds_whatever_it_does(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", SERVING]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        address, path = process.stdout.readline().split()
+        page = Asking(int(address.rpartition(":")[2]))
+        page.join(page.picture())  # the network computes for a minute
+        stream = requests.get(f"{page.address}/queue/data?session_hash={page.session}", stream=True, timeout=30)
+        next(stream.iter_lines())
+        process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert process.wait(20) == 143
+        assert time.monotonic() - begun < 2.5  # two, and a slow machine
+    assert not Path(path).parent.exists()
