@@ -44,13 +44,15 @@ def compare(arguments: argparse.Namespace) -> None:
     rows = comparison.compare(
         contenders, arguments.resamples, arguments.seed, *([progress_bar(errors)] if errors.is_terminal else [])
     )
-    table = comparison.comparison_table(contenders, rows, arguments.resamples, arguments.seed)
-    print_table(table, console)
+    made_by = arguments.resamples, arguments.seed
+    tables = comparison.comparison_tables(contenders, rows, *made_by)
+    for table in tables:
+        print_table(table, console)
     if arguments.out:
-        about = comparison.comparison_json(contenders, rows, arguments.resamples, arguments.seed)
+        about = comparison.comparison_json(contenders, rows, *made_by)
         write_text(arguments.out / "comparison.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
         write_text(arguments.out / "comparison.csv", comparison.comparison_csv(contenders, rows))
-        write_text(arguments.out / "comparison.md", table.markdown())
+        write_text(arguments.out / "comparison.md", "\n".join(table.markdown() for table in tables))
         console.print(f"Written to {arguments.out}: comparison.json, comparison.csv, comparison.md", soft_wrap=True)
 
 

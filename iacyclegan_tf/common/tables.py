@@ -8,13 +8,14 @@ from dataclasses import dataclass
 def print_table(table: Table, console) -> None:
     """``console`` is a ``rich.console.Console``; a table without rows prints its title and notes only."""
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     if table.rows:
-        rich = RichTable(title=table.title, title_justify="left")
+        rich = RichTable(title=Text(table.title), title_justify="left")  # Text: brackets in names are no markup
         for index, column in enumerate(table.header):
-            rich.add_column(column, justify="right" if index else "left")
+            rich.add_column(Text(column), justify="right" if index else "left")
         for row in table.rows:
-            rich.add_row(*row)
+            rich.add_row(*map(Text, row))
         console.print(rich)
     else:
         console.print(table.title, markup=False)
