@@ -69,7 +69,7 @@ def run_presets(arguments: Namespace, presets: dict[str, Preset]) -> None:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
     except ValueError:
         raise UserError(f"--seeds is {arguments.seeds!r}; it must be whole numbers with commas between.") from None
-    if arguments.minutes is not None and arguments.minutes <= 0:
+    if arguments.minutes is not None and not arguments.minutes > 0:
         raise UserError(f"--minutes is {arguments.minutes:g}; it must be more than 0.")
     for seed in seeds:
         for name, preset in presets.items():

@@ -10,9 +10,10 @@ from benchmarks.ablation_runs import CYCLEGAN, OUT_OF_TIME, WHOLE, Attempt, read
 from iacyclegan_tf.common.atomic_files import write_text
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.tables import Table
-from iacyclegan_tf.evaluation.comparison import Contender, compare, difference_cell
+from iacyclegan_tf.evaluation.comparison import Contender, compare
 from iacyclegan_tf.evaluation.files import RoundResult, read_round
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.report.comparison import difference_cell
 from iacyclegan_tf.evaluation.report.tables import sharpness_words
 
 RESAMPLES, SEED = 2000, 0
@@ -161,10 +162,14 @@ def _range(values: list[int]) -> str:
 def _steps(folder: Path, attempt: Attempt, files: RoundResult) -> int:
     """Of synthesis, over all rounds up to the measured one."""
     last: dict[str, int] = {}
-    for line in (folder / "runs" / attempt.label / "history.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        if entry["phase"].endswith("/synthesis"):
-            last[entry["phase"]] = entry["step"]
+    path = folder / "runs" / attempt.label / "history.jsonl"
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            if entry["phase"].endswith("/synthesis"):
+                last[entry["phase"]] = int(entry["step"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {type(error).__name__} {error}.") from None
     return sum(last.get(f"round_{number}/synthesis", 0) for number in range(1, files.metrics["round"] + 1))
 
 

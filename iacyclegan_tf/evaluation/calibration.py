@@ -16,11 +16,10 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.face_pairs import FacePairs
-from iacyclegan_tf.evaluation.matching import WAYS, Matcher, recognizer_scores
+from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores
 from iacyclegan_tf.metrics import genuine_and_impostor_scores, threshold_at_far
 from iacyclegan_tf.serving.contract import EXTRA, FILE
 
-LEARNED = WAYS[1:]  # those that a gallery offers
 FARS = (0.01, 0.001)
 PROTOCOL = (
     "all validation sketches against all validation photos, at the network's size, with the served modules; "

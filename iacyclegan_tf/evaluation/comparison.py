@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
-from iacyclegan_tf.common.tables import Table, no_formula
-from iacyclegan_tf.config.settings import FREE, flat
 from iacyclegan_tf.evaluation.files import RoundResult, read_round
-from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH, silent
+from iacyclegan_tf.evaluation.images import MEASURES, silent
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.recognition import FARS
-from iacyclegan_tf.evaluation.report.tables import SHARPNESS_NOTE, image_words
+from iacyclegan_tf.evaluation.report.tables import image_words
 from iacyclegan_tf.inference.runs import open_run
 from iacyclegan_tf.metrics import (
     d_prime,
@@ -28,7 +24,6 @@ from iacyclegan_tf.metrics import (
     verification_rate,
 )
 from iacyclegan_tf.metrics.bootstrap import (
-    LEVEL,
     draw_people,
     percentile_interval,
     resampled_d_prime,
@@ -37,7 +32,7 @@ from iacyclegan_tf.metrics.bootstrap import (
 )
 
 SAME = 1e-5  # HOG scores of the same real images agree to this
-_FACE = ", face only,"
+FACE = ", face only,"  # in the words of measures on that crop
 _LEARNED = tuple(f"learned.{crop}.{way}" for crop in ("whole", "face") for way in WAYS)
 
 
@@ -70,11 +65,11 @@ class Row:
 def read_contender(text: str, evaluation: str | None = None) -> Contender:
     """``RUN`` (its last measured round) or ``RUN:N``; ``evaluation`` names one on other pairs (``evaluate --data``)."""
     name, colon, number = text.rpartition(":")
-    chosen = bool(colon) and number.isdigit()
+    chosen = bool(colon) and number.isdecimal()
     run = open_run(name if chosen else text)
     base = run.path / "evaluations" / evaluation if evaluation else run.path
     folders = (path.parent.name[6:] for path in base.glob("round_*/metrics.json"))
-    measured = sorted(int(number) for number in folders if number.isdigit())
+    measured = sorted(int(number) for number in folders if number.isdecimal())
     if not measured or (chosen and int(number) not in measured):
         which = f"no measured round {number}" if chosen else "no measured round"
         raise UserError(f"{base} holds {which}; measured are: {', '.join(map(str, measured)) or 'none'}.")
@@ -100,7 +95,8 @@ def check_same_people(contenders: Sequence[Contender]) -> None:
                     f"(their {what}: {of(first.result)} and {of(other.result)}) and cannot be compared."
                 )
         real = [contender.result.scores.get("hog.whole.none") for contender in (first, other)]
-        same_images = any(scores is None for scores in real) or np.allclose(*real, rtol=0, atol=SAME)
+        measured = [scores is not None for scores in real]  # not where the images are of several sizes
+        same_images = np.allclose(*real, rtol=0, atol=SAME) if all(measured) else not any(measured)
         if first.result.identities != other.result.identities or not same_images:
             raise UserError(
                 f"{first.label} and {other.label} were measured on different test people or images (the "
@@ -159,7 +155,7 @@ def _of_matrices(results: Sequence[RoundResult]) -> dict[str, tuple[str, Callabl
     """
     found = {}
     for name in _measured(_LEARNED, results):
-        for far in (far for far in FARS.values() if _enough(results[0].identities, far)):
+        for far in (far for far in FARS.values() if enough_impostors(results[0].identities, far)):
             rate, resampled = partial(verification_rate, far=far), partial(resampled_verification, far=far)
             found[f"{_way(name)} VR at FAR {100 * far:g} %"] = name, rate, resampled
     for name in _measured([*_LEARNED, "hog.whole.photo", "hog.whole.sketch"], results):
@@ -171,7 +167,7 @@ def _measured(names: Sequence[str], results: Sequence[RoundResult]) -> list[str]
     return [name for name in names if all(name in one.scores for one in results)]
 
 
-def _enough(identities: Sequence[str], far: float) -> bool:
+def enough_impostors(identities: Sequence[str], far: float) -> bool:
     people = np.array(identities)
     return int((people[:, None] != people[None, :]).sum()) >= needed_impostor_pairs(far)
 
@@ -188,115 +184,4 @@ def _row(measure: str, values: list[float], samples: list[np.ndarray]) -> Row:
 def _way(name: str) -> str:
     """``learned.face.fusion`` -> ``fusion, face only,``."""
     kind, crop, way = name.split(".")
-    return ("HOG " if kind == "hog" else "") + way + (_FACE if crop == "face" else "")
-
-
-def comparison_tables(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> list[Table]:
-    """One table for each other run and crop, runs by numbers, so narrow that 80 columns hold it; notes with the last.
-
-    ``*`` where a difference's interval leaves out 0. Intervals of the values themselves: ``comparison_json``, ``_csv``.
-    """
-    tables = []
-    for number, other in enumerate(contenders[1:], 2):
-        for crop, is_in in (
-            ("Comparison", lambda row: _FACE not in row.measure),
-            ("Face only", lambda row: _FACE in row.measure),
-        ):
-            lines = [
-                (
-                    row.measure.replace(_FACE, ""),
-                    *(number_cell(row.measure, row.values[place].value) for place in (0, number - 1)),
-                    difference_cell(row.measure, row.differences[number - 1]),
-                )
-                for row in rows
-                if is_in(row)
-            ]
-            title = f"{crop}: run 1 {contenders[0].label}, run {number} {other.label}"
-            header = ("", "run 1", f"run {number}", f"run {number} - run 1")
-            tables += [Table(title, header, tuple(lines))] if lines else []
-    return [*tables[:-1], replace(tables[-1], notes=_notes(contenders, resamples, seed))]
-
-
-def _notes(contenders: Sequence[Contender], resamples: int, seed: int) -> tuple[str, ...]:
-    result = contenders[0].result
-    protocol = result.metrics["protocol"]
-    return (
-        f"In brackets: {LEVEL:.0%} percentile intervals of a paired bootstrap over {protocol['test_people']} "
-        f"people, {resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty "
-        "does by chance). They hold the luck of the people, not that of the training's seed.",
-        f"! {SHARPNESS_NOTE}",
-        "HOG photo and HOG sketch judge how well synthesized images keep the identity: HOG took no part in training.",
-        printable(f"Measured at {', '.join(map(str, protocol['measured_at']))}, split {protocol['test_split']}, ")
-        + f"SHA-256 {printable(protocol['split_sha256'])}.",
-        *_differing_settings(contenders),
-        *(
-            f"No verification rate at FAR {100 * far:g} %: it needs {needed_impostor_pairs(far)} impostor pairs."
-            for far in FARS.values()
-            if not _enough(result.identities, far)
-        ),
-    )
-
-
-def _differing_settings(contenders: Sequence[Contender]) -> list[str]:
-    """One sentence that names each setting that is not the same in all runs, with its values in the runs' order."""
-    settings = [flat(contender.result.metrics["protocol"]["settings"]) for contender in contenders]
-    names = [
-        name
-        for name in dict.fromkeys(name for one in settings for name in one)
-        if name != "name"
-        and not name.startswith(FREE)
-        and any(one.get(name) != settings[0].get(name) for one in settings)
-    ]
-    words = [printable(f"{name}: {', '.join(str(one.get(name)) for one in settings)}") for name in names]
-    return [f"Settings that differ: {'; '.join(words)}."] if words else []
-
-
-def _form(measure: str) -> tuple[float, str, str]:
-    """Factor, format and unit of a measure's numbers."""
-    if "rank-" in measure or "VR" in measure:
-        return 100, ".1f", " %"
-    return 1, ".2f" if measure.endswith("d′") else ".4f", ""
-
-
-def number_cell(measure: str, value: float) -> str:
-    """``0.4512``, ``91.7 %``; a sharpness that is no improvement has ``!``."""
-    factor, form, unit = _form(measure)
-    unit = " !" if measure.endswith("sharpness") and not SHARP_ENOUGH[0] <= value <= SHARP_ENOUGH[1] else unit
-    return format(factor * value, form) + unit
-
-
-def difference_cell(measure: str, difference: Interval) -> str:
-    """``+0.0512 [+0.0410, +0.0603] *``; starred where the interval leaves out 0."""
-    factor, form, unit = _form(measure)
-    value, low, high = (format(factor * number, "+" + form) for number in vars(difference).values())
-    return f"{value}{unit} [{low}, {high}]" + (" *" if difference.low > 0 or difference.high < 0 else "")
-
-
-def comparison_csv(contenders: Sequence[Contender], rows: Sequence[Row]) -> str:
-    """One line a measure and run: value, interval, difference from the first run and its interval."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["measure", "run", "value", "low", "high", "difference", "difference_low", "difference_high"])
-    for row in rows:
-        for contender, value, difference in zip(contenders, row.values, row.differences):
-            against = vars(difference).values() if difference else ("", "", "")
-            writer.writerow([row.measure, no_formula(contender.label), *vars(value).values(), *against])
-    return text.getvalue()
-
-
-def comparison_json(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> dict:
-    return {
-        "runs": [contender.label for contender in contenders],
-        "level": LEVEL,
-        "resamples": resamples,
-        "seed": seed,
-        "protocol": contenders[0].result.metrics["protocol"],
-        "settings": {one.label: one.result.metrics["protocol"]["settings"] for one in contenders},
-        "measures": {
-            row.measure: [
-                {"run": contender.label, **vars(value), "difference": vars(difference) if difference else None}
-                for contender, value, difference in zip(contenders, row.values, row.differences)
-            ]
-            for row in rows
-        },
-    }
+    return ("HOG " if kind == "hog" else "") + way + (FACE if crop == "face" else "")

@@ -12,6 +12,7 @@ from iacyclegan_tf.metrics import fuse
 from iacyclegan_tf.serving.calling import Images, call, embed
 
 WAYS = ("none", "photo", "sketch", "fusion")
+LEARNED = WAYS[1:]  # those of a run's own recognizers, which a gallery offers
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def made_up(folder: Path, preset: str, gain: float) -> dict:
             "split_sha256": "ab" * 32, "test_split": "test", "test_people": 8, "measured_at": ["64x80"],
             "network_size": "64x80", "fit": "squeeze", "settings": {},
         },
-        "trivial_baselines": {side: {name: trivial for name in images} for side in sides},
+        "trivial_baselines": {side: dict.fromkeys(images, trivial) for side in sides},
         **{side: {name: float(columns[f"{side}.{name}"].mean()) for name in images} for side in sides},
     }  # fmt: skip
     for kind, key in TABLES.items():
@@ -112,8 +112,12 @@ def test_the_tables_hold_the_measured_numbers(tmp_path):
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"{}", b'{"colour": 1}'])
 def test_a_damaged_state_is_named(tmp_path, content):
     made_up(tmp_path, WHOLE, 0.0)
+    whole = (tmp_path / "iacyclegan-0.json").read_bytes()
     (tmp_path / "iacyclegan-0.json").write_bytes(content)
     refused(ablations("table", tmp_path), "iacyclegan-0.json cannot be read")
+    (tmp_path / "iacyclegan-0.json").write_bytes(whole)
+    (tmp_path / "runs/iacyclegan-0/history.jsonl").write_bytes(content)
+    refused(ablations("table", tmp_path), "history.jsonl cannot be read")
 
 
 def test_every_preset_is_a_valid_change_of_the_real_settings():
@@ -136,6 +140,7 @@ def test_every_preset_is_a_valid_change_of_the_real_settings():
         (["--only", "cyclegun"], "known presets are iacyclegan, cyclegan"),
         (["--seeds", "one"], "whole numbers"),
         (["--minutes", "0"], "more than 0"),
+        (["--minutes", "nan"], "more than 0"),
         (["--only", "no_cycle"], "run that preset first"),
     ],
 )

@@ -19,9 +19,10 @@ from iacyclegan_tf.compare import compare, parse
 from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config, RoundsConfig, as_dict
 from iacyclegan_tf.evaluation.comparison import compare as bootstrapped
-from iacyclegan_tf.evaluation.comparison import comparison_tables, read_contender
+from iacyclegan_tf.evaluation.comparison import read_contender
 from iacyclegan_tf.evaluation.files import RoundResult, read_round, write_round
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.report.comparison import comparison_tables
 from iacyclegan_tf.metrics import rank_of_match
 
 PEOPLE = tuple(f"p{i:02d}" for i in range(34))  # 1,122 impostor pairs: enough for FAR 1 %, not for 0.1 %
@@ -64,6 +65,7 @@ def made_up(
         for crop in (("whole", "face") if face else ("whole",))
         for way in WAYS
     } | {"hog.whole.none": real}
+    scores = {name: matrix for name, matrix in scores.items() if matrix is not None}
     columns |= {f"rank.{key}": rank_of_match(matrix, people, people) + 1 for key, matrix in scores.items()}
     protocol = {
         "split_sha256": split,
@@ -200,6 +202,8 @@ def test_rounds_are_chosen_and_the_last_is_taken(tmp_path, monkeypatch):
     assert compared(tmp_path, "mine:1", run, "mine:2")[0]["runs"] == ["mine:1", "mine:10", "mine:2"]
     with pytest.raises(UserError, match="no measured round 3; measured are: 1, 2, 10"):
         compared(tmp_path, "mine:3", "mine:1")
+    with pytest.raises(UserError, match="There is no run 'mine:²'"):
+        compared(tmp_path, "mine:²", "mine:1")
 
 
 def test_evaluations_on_other_pairs_are_compared_by_name(tmp_path):
@@ -217,6 +221,7 @@ def test_evaluations_on_other_pairs_are_compared_by_name(tmp_path):
         ({"people": PEOPLE[:-1], "real": REAL[:-1, :-1]}, "their number of test pairs: 34 and 33"),
         ({"people": (*PEOPLE[:-1], "stranger")}, "its people or pictures are not"),
         ({"real": REAL + 0.01}, "its people or pictures are not"),
+        ({"real": None}, "its people or pictures are not"),
     ],
 )
 def test_other_people_or_pictures_are_refused_with_one_sentence(tmp_path, change, words):

@@ -147,6 +147,7 @@ def test_gallery_size_is_seeded():
     ],
 )
 def test_gallery_size_refuses(changes, sentence):
-    arguments = {"scores": np.eye(4), "distractor_scores": np.zeros((4, 5)), "probe_ids": range(4), "gallery_ids": range(4)}
+    people = {"probe_ids": range(4), "gallery_ids": range(4)}
+    arguments = {"scores": np.eye(4), "distractor_scores": np.zeros((4, 5)), **people}
     with pytest.raises(UserError, match=sentence):
         rank_k_by_gallery_size(**{**arguments, **changes})

@@ -28,8 +28,8 @@ _SYNTHESIS_NOTES = (
     "NLDA is the mean of each split's maximum over all dimensions: optimistic by design.",
 )
 _IDENTITY_NOTE = (
-    "The judge compares each synthesized image with the real ones of all test people. It took no part in training; it "
-    "is HOG, since no second network is at hand."
+    "HOG took no part in training: its photo and sketch rows judge how well synthesized images keep the identity. No "
+    "second network is at hand for that."
 )
 
 
@@ -122,6 +122,7 @@ def recognition_table(
                 cells = (_cell(one[key][way], _RECOGNITION[name], before) for name in columns)
                 rows.append((words + label, *cells))
                 notes += one[key][way].get("refused", {}).values()
+    notes += [_IDENTITY_NOTE] if "not_measured" not in rounds[-1][hog] else []
     return Table(title, ("", *columns), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
@@ -134,7 +135,7 @@ def identity_table(rounds: list[dict]) -> Table:
         for metrics in measured
     )
     title = f"Identity kept by synthesized images; judge: {rounds[-1]['identity_kept']['judge']}"
-    return Table(title, ("", *columns), rows, (_IDENTITY_NOTE, *_not_measured(rounds, "identity_kept")))
+    return Table(title, ("", *columns), rows, tuple(_not_measured(rounds, "identity_kept")))
 
 
 def subset_summary(last: dict) -> list[Table]:
