@@ -44,7 +44,7 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
     distractors = find_distractors(arguments.distractors, progress) if arguments.distractors else ()
     faces = load_faces(data, run.config.seed, progress)
     for line in [*faces.notes, *faces.counts()]:
-        console.print(printable(line), soft_wrap=True, markup=False)
+        console.print(printable(line, most=4096), soft_wrap=True, markup=False)
     folder = run.path if arguments.data is None else other_folder(run, arguments, faces)
     initial, trivial = initial_recognizer(run, faces.fit), trivial_measures(faces, progress)
     config, results, pictures = replace(run.config, data=data), [], []

@@ -230,7 +230,7 @@ def test_other_pairs_and_distractors_go_to_a_folder_of_their_own(work, evaluated
             assert curve["size"] == [12, 17]
             assert curve["mean"][0] == pytest.approx(metrics["retrieval"][way][f"rank{k}"])
             assert curve["mean"][1] <= curve["mean"][0]
-    assert "Rank-1 against the gallery" in said and "face-only" in said
+    assert "Rank-1 against the gallery" in said and "face only" in said
     html = (folder / "round_2/report.html").read_text()
     assert "Evaluation of tiny on elsewhere" in html and "Rank-k against the gallery&#x27;s size" in html
     files = read_round(folder / "round_2", "")

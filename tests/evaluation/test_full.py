@@ -27,7 +27,7 @@ class WithSubsets(FacePairs):
 
 
 def evaluated(number: int, subsets: tuple[str, ...] | None) -> RoundResult:
-    test = WithSubsets(**vars(pairs(7, 20, first=6)), subsets=subsets)
+    test = WithSubsets(**(vars(pairs(7, 20, first=6)) | {"subsets": subsets}))
     faces = Faces(pairs(4, 0), pairs(2, 10, first=4), test, "test", Fit("squeeze", 32, 24), "0123abcd")
     worse = [lambda images: [image // (number + 1) for image in images]] * 2
     matcher = Matcher(*worse, *(linear(seed + 10 * number) for seed in range(3)))
