@@ -20,7 +20,7 @@ def hog_scores(probes: np.ndarray, gallery: np.ndarray, cell: int = CELL) -> np.
     on its face crop; at another size use round(10 * width / 200), of the whole image.
 
     Raises UserError for another dtype, unequal sizes, images under 2x2 cells, fewer than 2 images on a side,
-    an image whose feature is the mean feature (the cosine is 0 / 0), or without scikit-image.
+    or an image whose feature is the mean feature (the cosine is 0 / 0).
     """
     probes = checked_stack(probes, "The probes", minimum_side=BLOCK * cell)
     gallery = checked_stack(gallery, "The gallery images", minimum_side=BLOCK * cell)
@@ -47,10 +47,6 @@ def _centered(images: np.ndarray, what: str, cell: int) -> np.ndarray:
 
 
 def _features(images: np.ndarray, cell: int) -> np.ndarray:
-    try:
-        from skimage.feature import hog
-    except ImportError as error:
-        raise UserError(
-            "The HOG row needs scikit-image, which cannot be imported here; pip install scikit-image."
-        ) from error
+    from skimage.feature import hog
+
     return np.stack([hog(image, ORIENTATIONS, (cell, cell), (BLOCK, BLOCK)) for image in images])

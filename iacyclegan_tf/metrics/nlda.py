@@ -4,7 +4,7 @@ Chen, Liao, Ko, Lin, Yu 2000 ("A new LDA-based face recognition system which can
 problem"), in the protocol of the synthesis literature: random splits of the test people; the real and the
 synthesized sketch of a training person are the two samples of a class; PCA, null space of the within-class
 scatter S_w, eigenvectors of the between-class scatter S_b inside it; probes are the real sketches of the
-remaining people, the gallery their synthesized ones, Euclidean nearest neighbour on raw gray pixels.
+remaining people, the gallery their synthesized ones, Euclidean nearest neighbor on raw gray pixels.
 
 A run's accuracy is its **maximum over all dimensions**, chosen on the test people: optimistic by design.
 """
@@ -124,7 +124,7 @@ def _discriminants(components: np.ndarray, people: int) -> np.ndarray:
 
 
 def _accuracies(probes: np.ndarray, gallery: np.ndarray) -> np.ndarray:
-    """Nearest neighbour accuracy with the first 1, 2, ... dimensions; [dimensions]."""
+    """Nearest neighbor accuracy with the first 1, 2, ... dimensions; [dimensions]."""
     distances = np.zeros((len(probes), len(gallery)))
     accuracies = np.empty(probes.shape[1])
     for dimension in range(probes.shape[1]):

@@ -108,8 +108,8 @@ def rank_k_by_gallery_size(
         before = np.concatenate([np.zeros((len(ranks), 1), int), np.cumsum(beaten[:, order], axis=1)], axis=1)
         row[:] = (ranks[:, None] + before[:, sizes - enrolled] < k).mean(axis=0)
     protocol = (
-        f"rank-{k}, {enrolled} enrolled images and up to {total - enrolled} of "
-        f"{total - enrolled} distractors, {repeats} random orders, seed {seed}"
+        f"rank-{k}, {enrolled} enrolled images and up to {total - enrolled} distractors, {repeats} random orders, "
+        f"seed {seed}"
     )
     return GallerySizeCurve(sizes, shares.mean(axis=0), shares.std(axis=0), protocol)
 

@@ -13,7 +13,7 @@ from iacyclegan_tf.evaluation.round import Separation, evaluate_round, protocol,
 
 
 def pictures(count: int, seed: int, height: int = 32, width: int = 24) -> np.ndarray:
-    """Smooth noise: neighbouring pixels are alike, as in faces."""
+    """Smooth noise: neighboring pixels are alike, as in faces."""
     from scipy.ndimage import gaussian_filter
 
     noise = np.random.default_rng(seed).normal(size=[count, height, width, 3])

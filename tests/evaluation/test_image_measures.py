@@ -1,4 +1,4 @@
-"""Measures of synthesised images pair by pair, against scikit-image and SciPy."""
+"""Measures of synthesized images pair by pair, against scikit-image and SciPy."""
 
 from dataclasses import replace
 

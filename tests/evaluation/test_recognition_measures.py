@@ -20,7 +20,7 @@ def gray(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(image).convert("L"))
 
 
-def mean_colours(seed: int):
+def mean_colors(seed: int):
     weights = np.random.default_rng(seed).normal(size=[3, 5])
 
     def embed(images):
@@ -30,7 +30,7 @@ def mean_colours(seed: int):
     return embed
 
 
-MATCHER = Matcher(None, None, mean_colours(1), mean_colours(2), mean_colours(3))
+MATCHER = Matcher(None, None, mean_colors(1), mean_colors(2), mean_colors(3))
 SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES = (pictures(6, seed) for seed in range(4))
 
 
@@ -53,7 +53,7 @@ def test_score_matrices_hold_every_way_on_both_crops(crop, cut):
         found -= found.mean(0)
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
-    for kind, embeds in (("learned", [mean_colours(i) for i in (1, 2, 3)]), ("hog", [features] * 3)):
+    for kind, embeds in (("learned", [mean_colors(i) for i in (1, 2, 3)]), ("hog", [features] * 3)):
         photo = embeds[1](fake_photos) @ embeds[1](photos).T
         sketch = embeds[2](sketches) @ embeds[2](fake_sketches).T
         expected = {

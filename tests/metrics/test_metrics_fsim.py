@@ -57,7 +57,7 @@ def plain_phase_congruency(image):
 
 
 def convolve_same(image, kernel):
-    """MATLAB's conv2(image, kernel, 'same'), neighbour by neighbour."""
+    """MATLAB's conv2(image, kernel, 'same'), neighbor by neighbor."""
     n, m = kernel.shape
     full = np.zeros((image.shape[0] + n - 1, image.shape[1] + m - 1))
     for i in range(n):
@@ -134,7 +134,7 @@ def test_agrees_with_the_plain_loop(height, width):
 
 
 @pytest.mark.parametrize("height, width", [(64, 72), (480, 400)])
-def test_colour_agrees_with_the_plain_loop(height, width):
+def test_color_agrees_with_the_plain_loop(height, width):
     first, second = drawn_pair(height, width, seed=3, channels=(3,))
     assert fsimc(first, second) == pytest.approx(plain_fsimc(first, second), abs=1e-6)
 
@@ -154,7 +154,7 @@ def test_equal_images_symmetry_and_stacks():
     assert [fsim(a, b) for a, b in pairs] == values.tolist()
 
 
-def test_grey_images_given_as_colour_have_their_fsim():
+def test_gray_images_given_as_color_have_their_fsim():
     first, second = (np.repeat(image[..., None], 3, -1) for image in drawn_pair(60, 50))
     assert fsimc(first, second) == pytest.approx(fsim(first[..., 0], second[..., 0]), abs=1e-5)
     assert fsimc(first, first) == pytest.approx(1, abs=1e-6)

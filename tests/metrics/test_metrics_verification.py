@@ -48,7 +48,7 @@ def test_pairs_of_people_with_several_images():
 def test_verification_rate_agrees_with_a_loop(far):
     scores = matcher(40, 1)
     impostor = sorted(scores[i, j] for i in range(40) for j in range(40) if i != j)
-    place = (len(impostor) - 1) * (1 - far)  # linear interpolation between the two neighbours in rank
+    place = (len(impostor) - 1) * (1 - far)  # linear interpolation between the two neighbors in rank
     low = int(place)
     threshold = impostor[low] + (place - low) * (impostor[low + 1] - impostor[low])
     rate = verification_rate(scores, range(40), range(40), far)
@@ -134,7 +134,7 @@ def test_gallery_size_is_seeded():
     arguments = (matcher(12), np.random.default_rng(1).normal(1, 1, (12, 50)), range(12), range(12))
     one, same, other = (rank_k_by_gallery_size(*arguments, repeats=3, seed=seed) for seed in (4, 4, 5))
     assert one.mean.tolist() == same.mean.tolist() != other.mean.tolist()
-    assert one.protocol == ("rank-1, 12 enrolled images and up to 50 of 50 distractors, 3 random orders, seed 4")
+    assert one.protocol == ("rank-1, 12 enrolled images and up to 50 distractors, 3 random orders, seed 4")
 
 
 @pytest.mark.parametrize(
