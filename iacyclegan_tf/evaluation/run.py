@@ -24,9 +24,9 @@ from iacyclegan_tf.evaluation.files import write_round
 from iacyclegan_tf.evaluation.full import evaluate_fully
 from iacyclegan_tf.evaluation.images import trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
+from iacyclegan_tf.evaluation.report.faces import strips
 from iacyclegan_tf.evaluation.report.figures import all_figures
-from iacyclegan_tf.evaluation.report.page import page
-from iacyclegan_tf.evaluation.report.pictures import strips
+from iacyclegan_tf.evaluation.report.html_file import page
 from iacyclegan_tf.evaluation.report.tables import terminal_tables
 from iacyclegan_tf.evaluation.report.tensorboard import write_tensorboard
 from iacyclegan_tf.inference.runs import TrainedRun

@@ -15,7 +15,7 @@ from iacyclegan_tf.evaluation.full import evaluate_fully
 from iacyclegan_tf.evaluation.images import silent, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher
 from iacyclegan_tf.evaluation.recognition import recognition
-from iacyclegan_tf.evaluation.report.page import page
+from iacyclegan_tf.evaluation.report.html_file import page
 from iacyclegan_tf.evaluation.report.tables import all_tables, terminal_tables
 
 SUBSETS = ("ar", "cuhk", "ar", "", "ar", "cuhk", "")

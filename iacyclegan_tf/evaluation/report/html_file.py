@@ -10,7 +10,7 @@ from itertools import groupby
 
 from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.evaluation.files import RoundResult
-from iacyclegan_tf.evaluation.report.pictures import Strip
+from iacyclegan_tf.evaluation.report.faces import Strip
 from iacyclegan_tf.evaluation.report.tables import all_tables, subset_tables
 
 _STYLE = """
