@@ -118,11 +118,11 @@ def recognition_table(
         for way in WAYS:
             for one in measured[:1] if way == "none" else measured:
                 before = since[key].get(way) if since and way != "none" else None
-                label = way if since or way == "none" else f"{way}, round {one['round']}"
+                label = way if len(rounds) == 1 or way == "none" else f"{way}, round {one['round']}"
                 cells = (_cell(one[key][way], _RECOGNITION[name], before) for name in columns)
                 rows.append((words + label, *cells))
                 notes += one[key][way].get("refused", {}).values()
-    notes += [_IDENTITY_NOTE] if "not_measured" not in rounds[-1][hog] else []
+    notes += [_IDENTITY_NOTE] if hog == "hog" and "not_measured" not in rounds[-1][hog] else []
     return Table(title, ("", *columns), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
@@ -145,16 +145,7 @@ def subset_summary(last: dict) -> list[Table]:
         cells = [f"{part[side]['ssim']:.4f}" for side in MEASURES]
         cells += [_cell(fusion, name) for name in ("rank1", "vr_far_1", "d_prime")]
         rows.append((printable(subset), str(part["pairs"]), *cells, _cell(hog, "rank1") if hog else "–"))
-    header = (
-        "subset",
-        "pairs",
-        "sketch\nSSIM",
-        "photo\nSSIM",
-        "fusion\nrank-1",
-        "VR at\nFAR 1 %",
-        "d′",
-        "HOG none\nrank-1",
-    )
+    header = ("subset", "pairs", "sketch\nSSIM", "photo\nSSIM", "fusion\nrank-1", "VR at\nFAR 1 %", "d′", "HOG\nrank-1")
     return [Table(f"By subset, whole crop, round {last['round']}", header, tuple(rows))] if rows else []
 
 
