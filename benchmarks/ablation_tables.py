@@ -6,28 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.ablation_presets import CYCLEGAN, WHOLE
-from benchmarks.ablation_runs import OUT_OF_TIME, Attempt
+from benchmarks.ablation_runs import CYCLEGAN, OUT_OF_TIME, WHOLE, Attempt, read_attempt
 from iacyclegan_tf.common.atomic_files import write_text
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.tables import Table
-from iacyclegan_tf.evaluation.comparison import Contender, compare, interval_cell
-from iacyclegan_tf.evaluation.files import RoundFiles, read_round
-from iacyclegan_tf.evaluation.report.tables import percent, sharpness_words
+from iacyclegan_tf.evaluation.comparison import Contender, compare
+from iacyclegan_tf.evaluation.files import RoundResult, read_round
+from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.report.comparison import difference_cell
+from iacyclegan_tf.evaluation.report.tables import sharpness_words
 
 RESAMPLES, SEED = 2000, 0
 COMPARED = (
-    "sketch SSIM",
-    "sketch FSIM",
-    "photo SSIM",
-    "photo FSIM",
-    "photo rank-1",
-    "sketch rank-1",
-    "fusion rank-1",
-    "fusion VR at FAR 1 %",
-    "fusion, face only, rank-1",
-    "fusion, face only, VR at FAR 1 %",
-)
+    "sketch SSIM", "sketch FSIM", "photo SSIM", "photo FSIM", "photo rank-1", "sketch rank-1", "fusion rank-1",
+    "fusion VR at FAR 1 %", "fusion d′", "fusion, face only, rank-1", "fusion, face only, VR at FAR 1 %",
+)  # fmt: skip
+HEADER = (
+    "", "seeds", "steps", "minutes", "sketch SSIM", "sketch FSIM", "sketch sharpness", "photo SSIM", "photo FSIM",
+    "photo sharpness", "rank-1 none", "rank-1 photo", "rank-1 sketch", "rank-1 fusion", "fusion VR at FAR 1 %",
+    "face only: fusion rank-1", "face only: fusion VR at FAR 1 %",
+)  # fmt: skip
 
 
 def write_tables(folder: Path, into: Path | None, name: str) -> None:
@@ -51,9 +49,9 @@ def write_tables(folder: Path, into: Path | None, name: str) -> None:
     print(f"{into}: section {name} written, {len(results)} results")
 
 
-def read_results(folder: Path) -> list[tuple[Attempt, RoundFiles]]:
+def read_results(folder: Path) -> list[tuple[Attempt, RoundResult]]:
     """Every attempt with its last measured round, the whole method first; those without one are named and left out."""
-    attempts = [Attempt(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*-*.json"))]
+    attempts = [read_attempt(path) for path in sorted(folder.glob("*-*.json"))]
     results = []
     for attempt in sorted(attempts, key=lambda one: (one.preset != WHOLE, one.preset, one.seed)):
         rounds = [int(path.parent.name[6:]) for path in (folder / "runs" / attempt.label).glob("round_*/people.csv")]
@@ -67,27 +65,8 @@ def read_results(folder: Path) -> list[tuple[Attempt, RoundFiles]]:
     return results
 
 
-def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Table:
+def values_table(folder: Path, results: list[tuple[Attempt, RoundResult]]) -> Table:
     """One row a preset, mean ± standard deviation where several seeds were trained; then what costs no training."""
-    header = (
-        "",
-        "seeds",
-        "steps",
-        "minutes",
-        "sketch SSIM",
-        "FSIM",
-        "sharpness",
-        "photo SSIM",
-        "FSIM",
-        "sharpness",
-        "rank-1 none",
-        "photo",
-        "sketch",
-        "fusion",
-        "fusion VR at FAR 1 %",
-        "face only: fusion rank-1",
-        "VR at FAR 1 %",
-    )
     rows = []
     for preset in dict.fromkeys(attempt.preset for attempt, _ in results):
         same = [(attempt, files) for attempt, files in results if attempt.preset == preset]
@@ -107,17 +86,8 @@ def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Tab
         one = {side: {name: values[kind] for name, values in measured.items()} for side, measured in trivial.items()}
         rows.append((words, *[""] * 3, *_image_cells([one]), *[""] * 7))
     if "not_measured" not in files.metrics["hog"]:
-        none = files.metrics["hog"]["none"]
-        rows.append(
-            (
-                "HOG, sketch against photo",
-                *[""] * 9,
-                percent(none["rank1"]),
-                *[""] * 3,
-                *_verification_cells([files.metrics], "hog", "none")[1:],
-                *_verification_cells([files.metrics], "hog_face", "none"),
-            )
-        )
+        whole, face = (_recognition_cells([files.metrics], table, "none") for table in ("hog", "hog_face"))
+        rows.append(("HOG, sketch against photo", *[""] * 9, whole[0], *[""] * 3, whole[1], *face))
     protocol = files.metrics["protocol"]
     notes = (
         f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
@@ -127,58 +97,42 @@ def values_table(folder: Path, results: list[tuple[Attempt, RoundFiles]]) -> Tab
         f"{protocol['network_size']} ({protocol['fit']}). Each preset's last finished round; steps are those of "
         "synthesis over its rounds, minutes the wall time of all training.",
     )
-    return Table(f"Ablations: {folder.resolve().name}", header, tuple(rows), notes)
+    return Table(f"Ablations: {folder.resolve().name}", HEADER, tuple(rows), notes)
 
 
-def difference_tables(results: list[tuple[Attempt, RoundFiles]]) -> list[Table]:
+def difference_tables(results: list[tuple[Attempt, RoundResult]]) -> list[Table]:
     """Of each seed, against the whole method and against CycleGAN; none where that or a second preset is missing."""
     seeds = sorted({attempt.seed for attempt, _ in results})
     return [table for base in (WHOLE, CYCLEGAN) for seed in seeds for table in _difference_table(results, base, seed)]
 
 
-def _difference_table(results: list[tuple[Attempt, RoundFiles]], base: str, seed: int) -> list[Table]:
+def _difference_table(results: list[tuple[Attempt, RoundResult]], base: str, seed: int) -> list[Table]:
     contenders = [Contender(attempt.preset, files) for attempt, files in results if attempt.seed == seed]
     contenders.sort(key=lambda one: one.label != base)
     if len(contenders) < 2 or contenders[0].label != base:
         return []
-    measured = {row.measure: row for row in compare(contenders, RESAMPLES, SEED)}
+    measured = {row.measure: row.differences for row in compare(contenders, RESAMPLES, SEED)}
     columns = [measure for measure in COMPARED if measure in measured]
     rows = tuple(
-        (
-            contender.label,
-            *(interval_cell(measure, measured[measure].differences[index], signed=True) for measure in columns),
-        )
+        (contender.label, *(difference_cell(measure, measured[measure][index]) for measure in columns))
         for index, contender in enumerate(contenders)
         if index
     )
-    people = len(set(contenders[0].files.identities))
-    return [
-        Table(
-            f"Difference from {base}, seed {seed}",
-            ("", *columns),
-            rows,
-            (
-                f"95 % percentile intervals of a paired bootstrap over {people} people, {RESAMPLES} resamples, seed {SEED}; "
-                "* where the interval leaves out 0. They hold the luck of the people, not that of the training's seed.",
-            ),
-        )
-    ]
+    note = (
+        f"95 % percentile intervals of a paired bootstrap over {len(set(contenders[0].result.identities))} people, "
+        f"{RESAMPLES} resamples, seed {SEED}; * where the interval leaves out 0. They hold the luck of the people, not "
+        "that of the training's seed."
+    )
+    return [Table(f"Difference from {base}, seed {seed}", ("", *columns), rows, (note,))]
 
 
 def _measured_cells(metrics: list[dict]) -> list[str]:
-    ranks = [
-        _spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %"
-        for way in ("none", "photo", "sketch", "fusion")
-    ]
-    return [
-        *_image_cells(metrics),
-        *ranks,
-        *_verification_cells(metrics, "retrieval", "fusion")[1:],
-        *_verification_cells(metrics, "retrieval_face", "fusion"),
-    ]
+    ranks = [_spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %" for way in WAYS]
+    rate = _recognition_cells(metrics, "retrieval", "fusion")[1]
+    return [*_image_cells(metrics), *ranks, rate, *_recognition_cells(metrics, "retrieval_face", "fusion")]
 
 
-def _verification_cells(metrics: list[dict], table: str, way: str) -> list[str]:
+def _recognition_cells(metrics: list[dict], table: str, way: str) -> list[str]:
     """Rank-1, and verification rate at FAR 1 % where there are people enough."""
     if any("not_measured" in one[table] for one in metrics):
         return ["", ""]
@@ -205,17 +159,21 @@ def _range(values: list[int]) -> str:
     return f"{values[0]}" if min(values) == max(values) else f"{min(values)}–{max(values)}"
 
 
-def _steps(folder: Path, attempt: Attempt, files: RoundFiles) -> int:
+def _steps(folder: Path, attempt: Attempt, files: RoundResult) -> int:
     """Of synthesis, over all rounds up to the measured one."""
     last: dict[str, int] = {}
-    for line in (folder / "runs" / attempt.label / "history.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        if entry["phase"].endswith("/synthesis"):
-            last[entry["phase"]] = entry["step"]
+    path = folder / "runs" / attempt.label / "history.jsonl"
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            if entry["phase"].endswith("/synthesis"):
+                last[entry["phase"]] = int(entry["step"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {type(error).__name__} {error}.") from None
     return sum(last.get(f"round_{number}/synthesis", 0) for number in range(1, files.metrics["round"] + 1))
 
 
-def _shared(results: list[tuple[Attempt, RoundFiles]]) -> list[str]:
+def _shared(results: list[tuple[Attempt, RoundResult]]) -> list[str]:
     """The settings that were given for all presets; of the data's folder only the name, since tables are published."""
     shared = [setting for setting in results[0][0].settings if all(setting in one.settings for one, _ in results)]
     return [

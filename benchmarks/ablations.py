@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.ablation_presets import ADDITIONS, PRESETS, Preset
+from benchmarks.ablation_runs import ADDITIONS, PRESETS, Preset, run_presets
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 
@@ -64,8 +64,6 @@ def main() -> None:
 
     def command() -> None:
         if arguments.command == "run":
-            from benchmarks.ablation_runs import run_presets
-
             presets = chosen(arguments.only)
             if arguments.best is not None:
                 presets["best"] = Preset(f"settings of {arguments.best}")

@@ -64,7 +64,7 @@ def bare(folder: Path, seconds: float = 5.0) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    from iacyclegan_tf.evaluation.run import Served
+    from iacyclegan_tf.serving.calling import Served
 
     served, batch = Served(folder), np.random.default_rng(0).uniform(0, 255, [BATCH, SIDE, SIDE, 3]).astype(np.float32)
     for _ in range(2):
@@ -95,24 +95,9 @@ def main() -> None:
                 in_process(make)
         shutil.rmtree(places[2], ignore_errors=True)
         before = float(in_process(f"bare(Path({str(places[1])!r}))"))
-        command = [
-            sys.executable,
-            "-m",
-            "iacyclegan_tf.beam",
-            "translate",
-            "--to",
-            "sketch",
-            "--model",
-            str(places[1]),
-            "--images",
-            str(places[0]),
-            "--out",
-            str(places[2]),
-            "--workers",
-            str(WORKERS),
-            "--batch",
-            str(BATCH),
-        ]
+        command = [sys.executable, "-m", "iacyclegan_tf.beam", "translate", "--to", "sketch", "--model", str(places[1])]
+        command += ["--images", str(places[0]), "--out", str(places[2])]
+        command += ["--workers", str(WORKERS), "--batch", str(BATCH)]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         whole = time.perf_counter() - start
@@ -124,14 +109,14 @@ def main() -> None:
         )
         steady = (len(written) - WORKERS * BATCH) / (written[-1] - written[WORKERS * BATCH - 1]) / WORKERS
         print(
-            f"{len(written)} results, {len(failures)} failures, {SIDE} px, {FILTERS} filters, {BLOCKS} blocks, batch {BATCH}"
+            f"{len(written)} results, {len(failures)} failures, {SIDE} px, {FILTERS} filters, {BLOCKS} blocks, "
+            f"batch {BATCH}"
         )
         print(f"bare model, one core: {before:.1f} images/s before, {after:.1f} after")
-        mean = (before + after) / 2
+        mean, overall = (before + after) / 2, len(written) / whole / WORKERS
         print(
             f"pipeline, a core of {WORKERS}: {steady:.1f} images/s from first to last result = {steady / mean:.0%}; "
-            f"with start and end of the processes {len(written) / whole / WORKERS:.1f} = {len(written) / whole / WORKERS / mean:.0%} "
-            f"({whole:.0f} s)"
+            f"with start and end of the processes {overall:.1f} = {overall / mean:.0%} ({whole:.0f} s)"
         )
 
 

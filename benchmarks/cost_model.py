@@ -1,9 +1,9 @@
 """Prediction against truth: what ``--dry-run`` says of a run's time and memory, and what the run then needs.
 
 Run from the repository root on a quiet machine: python -m benchmarks.cost_model [setting=value ...]
-Without settings: the quickstart's networks at two sizes, one round each. Time is that of an epoch of synthesis, taken from the
-end of the first log window to that of the last (so without tracing, with checkpoints and pictures); memory is the largest
-resident size of the whole run's process, evaluation and export included.
+Without settings: the quickstart's networks at two sizes, one round each. Time is that of an epoch of synthesis, taken
+from the end of the first log window to that of the last (so without tracing, with checkpoints and pictures); memory is
+the largest resident size of the whole run's process, evaluation and export included.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 SETTINGS = (
     "rounds.count=1 data.drawn.train_people=80",
     "rounds.count=1 data.height=128 data.width=128 generator.filters=32 generator.blocks=6 discriminator.filters=32 "
-    "data.drawn.train_people=40 data.drawn.test_people=16 data.drawn.renderings=1 recognizer.pretrain.epochs=4 train.intra_op_threads=0",
+    "data.drawn.train_people=40 data.drawn.test_people=16 data.drawn.renderings=1 recognizer.pretrain.epochs=4 "
+    "train.intra_op_threads=0",
 )
 
 
@@ -60,8 +61,8 @@ def compare(settings: list[str]) -> None:
         true = seconds_a_step(Path(folder) / "runs/measured/tensorboard/round_1/synthesis") * total / epochs
     said = milliseconds / 1000 * total / epochs
     print(
-        f"{' '.join(settings)}\n  epoch: {said:.1f} s predicted, {true:.1f} s true ({said / true - 1:+.0%}); peak memory: {found[1]} GB "
-        f"predicted, {memory:.2f} GB true ({float(found[1]) / memory - 1:+.0%})",
+        f"{' '.join(settings)}\n  epoch: {said:.1f} s predicted, {true:.1f} s true ({said / true - 1:+.0%}); "
+        f"peak memory: {found[1]} GB predicted, {memory:.2f} GB true ({float(found[1]) / memory - 1:+.0%})",
         flush=True,
     )
 

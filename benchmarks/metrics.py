@@ -37,10 +37,10 @@ def timed(measure: Callable, first: np.ndarray, second: np.ndarray) -> tuple[flo
 
 
 def main() -> None:
-    grey, colour = [made_up_images(seed) for seed in (0, 1)], [made_up_images(seed, 3) for seed in (0, 1)]
+    gray, color = [made_up_images(seed) for seed in (0, 1)], [made_up_images(seed, 3) for seed in (0, 1)]
     print(f"{PAIRS} pairs at 200x250, {cpu_count()} cores, best of {REPEATS}")
     print(f"{'measure':<10} {'pairs/s':>8} {'CPU ms/pair':>12}")
-    for measure, images in ((ssim, grey), (fsim, grey), (fsimc, colour), (sharpness, grey)):
+    for measure, images in ((ssim, gray), (fsim, gray), (fsimc, color), (sharpness, gray)):
         rate, processor = timed(measure, *images)
         print(f"{measure.__name__:<10} {rate:>8.0f} {1000 * processor:>12.1f}")
 

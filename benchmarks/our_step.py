@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from unittest import mock
 
 import numpy as np
@@ -11,7 +12,13 @@ import tensorflow as tf
 
 from benchmarks.step_settings import Contender, Setting
 
-_PRODUCTS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "MatMul")
+_INPUTS = {  # of each product, in their order; ``_SIZES`` names the shape of the output where an operation asks for it
+    "Conv2D": ("input", "filter"),
+    "Conv2DBackpropInput": ("filter", "out_backprop"),
+    "Conv2DBackpropFilter": ("input", "out_backprop"),
+    "MatMul": ("a", "b"),
+}
+_SIZES = {"Conv2DBackpropInput": "input_sizes", "Conv2DBackpropFilter": "filter_sizes"}
 _SMALLEST = 1e6  # products of fewer operations (sums of weights) are no part of the floor
 
 
@@ -75,25 +82,18 @@ def products(graph: tf.Graph) -> Counter:
     """The convolutions, their backward products and matrix products of ``graph`` by what matters to their time."""
     found = Counter()
     for operation in graph.get_operations():
-        if operation.type not in _PRODUCTS:
+        if operation.type not in _INPUTS:
             continue
-        shapes = tuple(
-            tuple(tensor.shape.as_list())
-            for tensor in (*operation.inputs, *operation.outputs)
-            if tensor.shape.rank in (2, 4)
-        )
-        attributes = {
-            name: operation.get_attr(name)
-            for name in (("transpose_a", "transpose_b") if operation.type == "MatMul" else ("strides", "padding"))
-        }
+        tensors = (*operation.inputs, *operation.outputs)
+        shapes = tuple(tuple(tensor.shape.as_list()) for tensor in tensors if tensor.shape.rank in (2, 4))
+        names = ("transpose_a", "transpose_b") if operation.type == "MatMul" else ("strides", "padding")
+        attributes = {name: operation.get_attr(name) for name in names}
         values = tuple(
             (name, tuple(v) if isinstance(v, list) else v.decode() if isinstance(v, bytes) else v)
             for name, v in attributes.items()
         )
-        if (
-            np.prod([max(shape) for shape in shapes], dtype=float) > 0
-            and _operations(operation.type, shapes) >= _SMALLEST
-        ):
+        whole = np.prod([max(shape) for shape in shapes], dtype=float) > 0
+        if whole and _operations(operation.type, shapes) >= _SMALLEST:
             found[operation.type, operation.outputs[0].dtype, shapes, values] += 1
     return found
 
@@ -111,32 +111,17 @@ def floor(counted: Counter) -> Callable:
 
     def variable(shape, dtype) -> tf.Variable:
         if (shape, dtype) not in variables:
-            variables[shape, dtype] = tf.Variable(
-                tf.cast(random.normal(size=shape).astype(np.float32), dtype), trainable=False
-            )
+            values = tf.cast(random.normal(size=shape).astype(np.float32), dtype)
+            variables[shape, dtype] = tf.Variable(values, trainable=False)
         return variables[shape, dtype]
 
     calls = []
     for (kind, dtype, shapes, attributes), count in counted.items():
         options = {name: list(v) if isinstance(v, tuple) else v for name, v in attributes}
-        first, second, third = ((*shapes, None) if kind == "MatMul" else shapes)[:3]
-        if kind == "Conv2D":
-            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options: tf.raw_ops.Conv2D(
-                input=a, filter=b, **o
-            )
-        elif kind == "Conv2DBackpropInput":
-            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options, size=third: (
-                tf.raw_ops.Conv2DBackpropInput(input_sizes=size, filter=a, out_backprop=b, **o)
-            )
-        elif kind == "Conv2DBackpropFilter":
-            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options, size=third: (
-                tf.raw_ops.Conv2DBackpropFilter(input=a, filter_sizes=size, out_backprop=b, **o)
-            )
-        else:
-            made = lambda a=variable(first, dtype), b=variable(second, dtype), o=options: tf.raw_ops.MatMul(
-                a=a, b=b, **o
-            )
-        calls += [made] * count
+        options |= {name: variable(shape, dtype) for name, shape in zip(_INPUTS[kind], shapes)}
+        if kind in _SIZES:
+            options[_SIZES[kind]] = shapes[2]
+        calls += [partial(getattr(tf.raw_ops, kind), **options)] * count
     np.random.default_rng(1).shuffle(calls)
 
     def run():

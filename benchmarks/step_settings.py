@@ -1,4 +1,4 @@
-"""The settings whose training step is timed, and what one process of the benchmark is told. No TensorFlow, no PyTorch."""
+"""The settings whose training step is timed, and what one process of the benchmark is told; it loads no framework."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 @dataclass(frozen=True)
 class Setting:
-    """Networks and images of one step; ``recognizer`` is (width, input size, layers, normalisation) or None."""
+    """Networks and images of one step; ``recognizer`` is (width, input size, layers, normalization) or None."""
 
     name: str
     what: str
@@ -35,41 +35,17 @@ class Setting:
         return f"{self.name}, {self.height}×{self.width}, batch {self.batch}"
 
 
+_QUICKSTART_LAYERS = ("pool1", "pool2", "pool3")
+_FULL = "the whole method: 64 filters, 9 blocks, VGG-16 features (pool5) at the images' size"
+_PLAIN = "CycleGAN: 32 filters, 6 blocks, no perception loss"
+_STUDENT, _QUICKSTART = "configs/cufs_student_128.yaml", "configs/quickstart.yaml"
 SETTINGS = {
-    setting.name: setting
-    for setting in (
-        Setting(
-            "full",
-            "the whole method: 64 filters, 9 blocks, VGG-16 features (pool5) at the images' size",
-            64,
-            9,
-            128,
-            128,
-            (1.0, 128, ("pool5",), "none"),
-        ),
-        Setting("plain", "CycleGAN: 32 filters, 6 blocks, no perception loss", 32, 6, 128, 128, None),
-        Setting(
-            "student",
-            "configs/cufs_student_128.yaml",
-            32,
-            6,
-            128,
-            128,
-            (0.25, 96, ("pool2",), "batch"),
-            upsampling="resize",
-        ),
-        Setting(
-            "quickstart",
-            "configs/quickstart.yaml",
-            16,
-            4,
-            80,
-            64,
-            (0.125, 64, ("pool1", "pool2", "pool3"), "batch"),
-            layers=2,
-            upsampling="resize",
-        ),
-    )
+    "full": Setting("full", _FULL, 64, 9, 128, 128, (1.0, 128, ("pool5",), "none")),
+    "plain": Setting("plain", _PLAIN, 32, 6, 128, 128, None),
+    "student": Setting("student", _STUDENT, 32, 6, 128, 128, (0.25, 96, ("pool2",), "batch"), upsampling="resize"),
+    "quickstart": Setting(
+        "quickstart", _QUICKSTART, 16, 4, 80, 64, (0.125, 64, _QUICKSTART_LAYERS, "batch"), 2, upsampling="resize"
+    ),
 }
 
 
@@ -84,17 +60,8 @@ class Contender:
     recompute: bool = False  # ours
 
     def label(self) -> str:
-        return " ".join(
-            filter(
-                None,
-                (
-                    self.framework,
-                    self.precision,
-                    "channels last" if self.channels_last else "",
-                    "recomputing" if self.recompute else "",
-                ),
-            )
-        )
+        added = ["channels last"] * self.channels_last + ["recomputing"] * self.recompute
+        return " ".join([self.framework, self.precision, *added])
 
 
 def to_json(setting: Setting, contender: Contender) -> dict:

@@ -114,19 +114,27 @@ class Pool:
         return torch.stack(chosen)
 
 
+def distance(fake, real):
+    """The perception loss: mean squared distance of features of length 1."""
+    pairs = ([F.normalize(side, dim=1, eps=1e-5) for side in pair] for pair in zip(fake, real))
+    return sum(F.mse_loss(a, b) for a, b in pairs) / len(fake)
+
+
+def started(network: nn.Module, layout) -> nn.Module:
+    """With weights drawn as CycleGAN draws them."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0, 0.02)
+    return network.to(memory_format=layout)
+
+
 def build(s: Setting, contender: Contender):
     """The step as a function without arguments."""
     import numpy as np
 
     torch.manual_seed(0)
     layout = torch.channels_last if contender.channels_last else torch.contiguous_format
-    g_x, g_y, d_x, d_y = (
-        make(s).to(memory_format=layout) for make in (generator, generator, discriminator, discriminator)
-    )
-    for network in (g_x, g_y, d_x, d_y):
-        for module in network.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                nn.init.normal_(module.weight, 0, 0.02)
+    g_x, g_y, d_x, d_y = (started(make(s), layout) for make in (generator, generator, discriminator, discriminator))
     phis = [Recognizer(*s.recognizer).to(memory_format=layout) for _ in range(2)] if s.recognizer else []
     g_weights, d_weights = ([p for network in pair for p in network.parameters()] for pair in ((g_x, g_y), (d_x, d_y)))
     average = [p.detach().clone() for p in g_weights]
@@ -149,13 +157,6 @@ def build(s: Setting, contender: Contender):
     def through(network, images):
         with autocast():
             return network(images).float()
-
-    def distance(fake, real):
-        total = 0
-        for a, b in zip(fake, real):
-            a, b = F.normalize(a, dim=1, eps=1e-5), F.normalize(b, dim=1, eps=1e-5)
-            total = total + F.mse_loss(a, b)
-        return total / len(fake)
 
     def step():
         real = []

@@ -1,6 +1,6 @@
 """Time and memory of one training step: ours, its floor, and an equal step in PyTorch, in alternating runs.
 
-Run from the repository root: python -m benchmarks.train_step [--settings full,plain] [--sizes 64,128,256] [--batches 1,4]
+Run from the repository root: python -m benchmarks.train_step [--settings full,plain] [--sizes 64,128] [--batches 1,4]
 Each contender is a process of its own, all alive at once and stepping in turn, since shared machines change from minute
 to minute. The floor is the step's own convolutions (forward and both backward products at their own shapes and matrix
 products) with nothing between them. ``cyclegan`` is ours without recognizers, where a setting has them. PyTorch takes
@@ -98,9 +98,7 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
         for process in processes:
             process.run(options.steps)
     print(f"\n**{setting.label()}** ({setting.what}; {setting.upsampling})\n")
-    print(
-        "| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n|---|---|---|---|---|---|"
-    )
+    print("| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n" + "|---" * 6 + "|")
     for precision in options.precisions:
         mine = [process for process in processes if process.contender.precision == precision]
         ground = next((process for process in mine if process.contender.framework == "floor"), None)
@@ -114,9 +112,8 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
                 f"{rate} | {share} | {process.peak:.2f} |"
             )
         if ground:
-            print(
-                f"\n{ground.known['gigaflop']:.1f} GFLOP a step by TensorFlow's count, {ground.known['products']} products\n"
-            )
+            known = ground.known
+            print(f"\n{known['gigaflop']:.1f} GFLOP a step by TensorFlow's count, {known['products']} products\n")
     for process in processes:
         process.end()
     sys.stdout.flush()
@@ -124,36 +121,21 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    numbers = lambda text: [int(part) for part in text.split(",")]
-    parser.add_argument(
-        "--settings", type=lambda text: text.split(","), default=list(SETTINGS), help=", ".join(SETTINGS)
-    )
-    parser.add_argument(
-        "--sizes", type=numbers, default=None, help="sides of the images, e.g. 64,128,256; default: each setting's own"
-    )
-    parser.add_argument("--batches", type=numbers, default=[1])
-    parser.add_argument("--precisions", type=lambda text: text.split(","), default=["float32", "bfloat16"])
-    parser.add_argument(
-        "--only",
-        type=lambda text: text.split(","),
-        default=[],
-        metavar="WHO:PRECISION,...",
-        help="fewer contenders, where memory is short: ours:float32,torch:float32; default: all",
-    )
+    parser.add_argument("--settings", type=_words, default=list(SETTINGS), help=", ".join(SETTINGS))
+    parser.add_argument("--sizes", type=_numbers, help="sides of the images; default: each setting's own")
+    parser.add_argument("--batches", type=_numbers, default=[1])
+    parser.add_argument("--precisions", type=_words, default=["float32", "bfloat16"])
+    parser.add_argument("--only", type=_words, default=[], metavar="WHO:PRECISION,...", help="fewer contenders")
     parser.add_argument("--threads", type=int, default=1, help="train.intra_op_threads")
     parser.add_argument("--steps", type=int, default=4, help="of a contender at a time")
     parser.add_argument("--rounds", type=int, default=4, help="turns of each contender")
     parser.add_argument("--recompute", action="store_true", help="also with train.recompute")
     parser.add_argument("--torch", help="an interpreter that can import torch; default: this one, where it can")
     options = parser.parse_args()
-    unknown = set(options.settings) - set(SETTINGS)
-    if unknown:
-        parser.error(f"there is no setting {', '.join(sorted(unknown))}; choose of {', '.join(SETTINGS)}")
     known = {f"{framework}:{precision}" for precision in options.precisions for framework in FRAMEWORKS}
-    if not known.issuperset(options.only):
-        parser.error(
-            f"--only names {', '.join(sorted(set(options.only) - known))}; choose of {', '.join(sorted(known))}"
-        )
+    unknown = sorted((set(options.settings) - set(SETTINGS)) | (set(options.only) - known))
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}; choose of {', '.join([*SETTINGS, *sorted(known)])}")
     torch = options.torch or (sys.executable if _has_torch() else None)
     print(
         f"{os.cpu_count()} cores, {options.rounds} turns of {options.steps} steps each, median (least)"
@@ -163,6 +145,14 @@ def main() -> None:
         for side in options.sizes or [None]:
             for batch in options.batches:
                 compare(SETTINGS[name].at(side, batch), options, torch)
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _has_torch() -> bool:

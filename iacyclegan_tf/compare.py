@@ -32,6 +32,7 @@ def compare(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.common.tables import print_table
     from iacyclegan_tf.common.terminal import open_console, progress_bar
     from iacyclegan_tf.evaluation import comparison
+    from iacyclegan_tf.evaluation.report import comparison as report
 
     if len(arguments.runs) < 2 or len(set(arguments.runs)) < len(arguments.runs):
         raise UserError(f"A comparison needs two or more different runs; given: {', '.join(arguments.runs)}.")
@@ -44,13 +45,15 @@ def compare(arguments: argparse.Namespace) -> None:
     rows = comparison.compare(
         contenders, arguments.resamples, arguments.seed, *([progress_bar(errors)] if errors.is_terminal else [])
     )
-    table = comparison.comparison_table(contenders, rows, arguments.resamples, arguments.seed)
-    print_table(table, console)
+    made_by = arguments.resamples, arguments.seed
+    tables = report.comparison_tables(contenders, rows, *made_by)
+    for table in tables:
+        print_table(table, console)
     if arguments.out:
-        about = comparison.comparison_json(contenders, rows, arguments.resamples, arguments.seed)
+        about = report.comparison_json(contenders, rows, *made_by)
         write_text(arguments.out / "comparison.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-        write_text(arguments.out / "comparison.csv", comparison.comparison_csv(contenders, rows))
-        write_text(arguments.out / "comparison.md", table.markdown())
+        write_text(arguments.out / "comparison.csv", report.comparison_csv(contenders, rows))
+        write_text(arguments.out / "comparison.md", "\n".join(table.markdown() for table in tables))
         console.print(f"Written to {arguments.out}: comparison.json, comparison.csv, comparison.md", soft_wrap=True)
 
 

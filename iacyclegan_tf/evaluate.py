@@ -49,7 +49,6 @@ def evaluate(arguments: argparse.Namespace) -> None:
     numbers = run.rounds(arguments.round)  # mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.evaluation.run import evaluate_run
 
-    # logs are not folded at 80 columns
     evaluate_run(run, numbers, arguments, open_console())
 
 

@@ -1,13 +1,12 @@
 """Verification thresholds from the validation people of a run: what a score in a gallery means.
 
-A search's fused score is z-normalised over its gallery, so that it ranks, and means something else in each gallery. A threshold
-needs one scale for all: the **calibrated fusion** takes mean and deviation from the impostor scores of the validation
-people instead. The thresholds of photo and sketch matching are cosines.
+A search's fused score is z-normalized over its gallery, so that it ranks, and means something else in each gallery.
+A threshold needs one scale for all: the **calibrated fusion** takes mean and deviation from the impostor scores of the
+validation people instead. The thresholds of photo and sketch matching are cosines.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.face_pairs import FacePairs
-from iacyclegan_tf.evaluation.matching import Matcher, recognizer_scores
-from iacyclegan_tf.metrics import threshold_at_far
-from iacyclegan_tf.metrics.verification import genuine_and_impostor_scores
+from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores
+from iacyclegan_tf.metrics import genuine_and_impostor_scores, threshold_at_far
 from iacyclegan_tf.serving.contract import EXTRA, FILE
 
-WAYS = ("photo", "sketch", "fusion")
 FARS = (0.01, 0.001)
 PROTOCOL = (
-    "all validation sketches against all validation photos, at the network's size, with the served modules; thresholds: "
-    "linear quantile of the impostor scores, refused under 10 / FAR impostor pairs; fusion: cosines minus the mean, over "
-    "the population deviation, of the validation impostors, added. The same people decided whether recognizers were "
-    "kept, which makes the rates a little optimistic."
+    "all validation sketches against all validation photos, at the network's size, with the served modules; "
+    "thresholds: linear quantile of the impostor scores, refused under 10 / FAR impostor pairs; fusion: cosines minus "
+    "the mean, over the population deviation, of the validation impostors, added. The same people decided whether "
+    "recognizers were kept, which makes the rates a little optimistic."
 )
 
 
@@ -45,20 +43,19 @@ def calibrate(matcher: Matcher, held: FacePairs) -> dict:
         way: {"mean": float(impostor.mean()), "deviation": float(impostor.std())}
         for way, (_, impostor) in sides.items()
     }
+    refused = {}
     try:
         fused = calibrated_fusion(statistics, scores)
         sides["fusion"] = genuine_and_impostor_scores(fused, held.identities, held.identities)
     except UserError as error:
-        refused = dict.fromkeys(map(str, FARS), {"refused": str(error)})
-    thresholds = {
-        way: {str(far): _threshold(*sides[way], far) for far in FARS} if way in sides else refused for way in WAYS
-    }
+        refused["fusion"] = {str(far): {"refused": str(error)} for far in FARS}
+    thresholds = {way: {str(far): _threshold(*both, far) for far in FARS} for way, both in sides.items()}
     return {
         "people": held.people,
         "pairs": len(held),
         "impostor_pairs": len(sides["photo"][1]),
         "statistics": statistics,
-        "thresholds": thresholds,
+        "thresholds": thresholds | refused,
         "protocol": PROTOCOL,
     }
 
@@ -91,52 +88,44 @@ class Calibration:
     values: dict
 
     def fusion(self, scores: Mapping[str, np.ndarray]) -> np.ndarray | None:
-        """The calibrated fusion of cosines, by way; None where it has no scale."""
+        """The calibrated fusion of cosines, by way; None where it has no scale, as ``refusals`` says."""
         try:
             return calibrated_fusion(self.values["statistics"], scores)
-        except UserError:  # said by ``refusals``
+        except UserError:
             return None
+
+    def known(self, way: str) -> dict[float, float]:
+        """Thresholds by false accept rate, those that were not refused."""
+        found = self.values["thresholds"][way].items()
+        return {float(far): one["threshold"] for far, one in found if "threshold" in one}
 
     def far(self, way: str, score: float) -> float | None:
         """The lowest false accept rate whose threshold the score is above; None where it is above none.
 
         ``way`` ``fusion`` takes the calibrated fusion.
         """
-        passed = [
-            float(far)
-            for far, found in self.values["thresholds"][way].items()
-            if "threshold" in found and score > found["threshold"]
-        ]
-        return min(passed, default=None)
-
-    def known(self, way: str) -> dict[float, float]:
-        """Thresholds by false accept rate, those that were not refused."""
-        return {
-            float(far): found["threshold"]
-            for far, found in self.values["thresholds"][way].items()
-            if "threshold" in found
-        }
+        return min((far for far, threshold in self.known(way).items() if score > threshold), default=None)
 
     def refusals(self, way: str) -> list[str]:
         """Why a threshold is missing, in sentences."""
-        return list(
-            dict.fromkeys(found["refused"] for found in self.values["thresholds"][way].values() if "refused" in found)
-        )
+        found = self.values["thresholds"][way].values()
+        return list(dict.fromkeys(one["refused"] for one in found if "refused" in one))
 
 
 def read_calibration(export: Path) -> Calibration | None:
-    """That of an exported recognizer; None for one that was exported before there were any. ``UserError``: not sound."""
+    """That of an exported recognizer; None where it has none, as older exports. ``UserError``: it is not sound."""
     path = export / EXTRA / FILE
     if not path.exists():
         return None
+    calibration = Calibration(read_object(path))
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        calibration = Calibration(values)
-        for way in WAYS:
-            calibration.known(way), calibration.refusals(way)
-        for way in ("photo", "sketch"):
-            if not np.isfinite([values["statistics"][way][name] for name in ("mean", "deviation")]).all():
-                raise ValueError("a number is not finite")
-        return calibration
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        numbers = [threshold for way in LEARNED for pair in calibration.known(way).items() for threshold in pair]
+        statistics = calibration.values["statistics"]
+        numbers += [statistics[way][name] for way in LEARNED[:2] for name in ("mean", "deviation")]
+        if not np.isfinite(numbers).all() or not all(
+            isinstance(words, str) for way in LEARNED for words in calibration.refusals(way)
+        ):
+            raise ValueError("a number is not finite, or a refusal no text")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"The calibration {path} cannot be read: {type(error).__name__} {error}.") from None
+    return calibration

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.common.tables import Table
-from iacyclegan_tf.config.settings import FREE, flat
-from iacyclegan_tf.evaluation.files import RoundFiles, read_round
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.evaluation.files import RoundResult, read_round
+from iacyclegan_tf.evaluation.images import MEASURES, silent
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.recognition import FARS
-from iacyclegan_tf.evaluation.report.tables import sharpness_words
+from iacyclegan_tf.evaluation.report.tables import image_words
 from iacyclegan_tf.inference.runs import open_run
+from iacyclegan_tf.metrics import (
+    d_prime,
+    genuine_and_impostor_scores,
+    margins,
+    needed_impostor_pairs,
+    verification_rate,
+)
 from iacyclegan_tf.metrics.bootstrap import (
-    LEVEL,
     draw_people,
     percentile_interval,
+    resampled_d_prime,
     resampled_means,
     resampled_verification,
 )
-from iacyclegan_tf.metrics.retrieval import margins
-from iacyclegan_tf.metrics.verification import needed_impostor_pairs, verification_rate
 
 SAME = 1e-5  # HOG scores of the same real images agree to this
-_SIDES = {"photo_to_sketch": "sketch", "sketch_to_photo": "photo"}
+FACE = ", face only,"  # in the words of measures on that crop
+_LEARNED = tuple(f"learned.{crop}.{way}" for crop in ("whole", "face") for way in WAYS)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Contender:
     """One round of one run, as it was evaluated. ``label`` names it, e.g. ``quickstart:2``."""
 
     label: str
-    files: RoundFiles
+    result: RoundResult
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,11 @@ class Row:
 def read_contender(text: str, evaluation: str | None = None) -> Contender:
     """``RUN`` (its last measured round) or ``RUN:N``; ``evaluation`` names one on other pairs (``evaluate --data``)."""
     name, colon, number = text.rpartition(":")
-    chosen = bool(colon) and number.isdigit()
+    chosen = bool(colon) and number.isdecimal()
     run = open_run(name if chosen else text)
     base = run.path / "evaluations" / evaluation if evaluation else run.path
-    measured = sorted(
-        int(path.parent.name[6:]) for path in base.glob("round_*/metrics.json") if path.parent.name[6:].isdigit()
-    )
+    folders = (path.parent.name[6:] for path in base.glob("round_*/metrics.json"))
+    measured = sorted(int(number) for number in folders if number.isdecimal())
     if not measured or (chosen and int(number) not in measured):
         which = f"no measured round {number}" if chosen else "no measured round"
         raise UserError(f"{base} holds {which}; measured are: {', '.join(map(str, measured)) or 'none'}.")
@@ -73,7 +77,7 @@ def read_contender(text: str, evaluation: str | None = None) -> Contender:
     command = f"python -m iacyclegan_tf.evaluate {name if chosen else text} --round {number}" + (
         f" --data ROOT --name {evaluation}" if evaluation else ""
     )
-    return Contender(f"{run.name}:{number}", read_round(base / f"round_{number}", command))
+    return Contender(printable(f"{run.name}:{number}"), read_round(base / f"round_{number}", command))
 
 
 def check_same_people(contenders: Sequence[Contender]) -> None:
@@ -81,86 +85,89 @@ def check_same_people(contenders: Sequence[Contender]) -> None:
     first = contenders[0]
     for other in contenders[1:]:
         for what, of in (
-            ("split", lambda c: c.files.metrics["protocol"]["split_sha256"][:12]),
-            ("size", lambda c: ", ".join(c.files.metrics["protocol"]["measured_at"])),
-            ("number of test pairs", lambda c: len(c.files.identities)),
+            ("split", lambda one: one.metrics["protocol"]["split_sha256"][:12]),
+            ("size", lambda one: ", ".join(map(str, one.metrics["protocol"]["measured_at"]))),
+            ("number of test pairs", lambda one: len(one.identities)),
         ):
-            if of(first) != of(other):
+            if of(first.result) != of(other.result):
                 raise UserError(
                     f"{first.label} and {other.label} were measured on different test people or images "
-                    f"(their {what}: {of(first)} and {of(other)}) and cannot be compared."
+                    f"(their {what}: {of(first.result)} and {of(other.result)}) and cannot be compared."
                 )
-        real = [contender.files.scores.get("hog.whole.none") for contender in (first, other)]
-        same_images = any(scores is None for scores in real) or np.allclose(*real, rtol=0, atol=SAME)
-        if first.files.identities != other.files.identities or not same_images:
+        real = [contender.result.scores.get("hog.whole.none") for contender in (first, other)]
+        measured = [scores is not None for scores in real]  # not where the images are of several sizes
+        same_images = np.allclose(*real, rtol=0, atol=SAME) if all(measured) else not any(measured)
+        if first.result.identities != other.result.identities or not same_images:
             raise UserError(
                 f"{first.label} and {other.label} were measured on different test people or images (the "
                 "split's name is one, its people or pictures are not) and cannot be compared."
             )
 
 
-def compare(
-    contenders: Sequence[Contender], resamples: int, seed: int, progress: Callable = lambda items, words, total: items
-) -> list[Row]:
+def compare(contenders: Sequence[Contender], resamples: int, seed: int, progress: Callable = silent) -> list[Row]:
     """Every measure with its intervals, all on the same draws of people."""
     check_same_people(contenders)
-    identities = contenders[0].files.identities
+    results = [contender.result for contender in contenders]
+    identities = results[0].identities
     draws = draw_people(len(set(identities)), resamples, seed)
-    rows = []
-    names = _mean_measures(contenders[0].files)
-    for measure in progress(names, "bootstrap of means", len(names)):
-        columns = [_values(contender.files, measure) for contender in contenders]
-        rows.append(
-            _row(
-                measure,
-                [float(values.mean()) for values in columns],
-                [resampled_means(values, identities, draws) for values in columns],
-            )
-        )
-    names = [
-        (name, key)
-        for name in contenders[0].files.scores
-        if name.startswith("learned.")
-        for key, far in FARS.items()
-        if _enough(identities, far)
-    ]
-    for name, key in progress(names, "bootstrap of verification rates", len(names)):
-        arguments = [(contender.files.scores[name], identities, identities, FARS[key]) for contender in contenders]
-        rows.append(
-            _row(
-                f"{_way(name)} VR at FAR {100 * FARS[key]:g} %",
-                [verification_rate(*a).rate for a in arguments],
-                [resampled_verification(*a, draws) for a in arguments],
-            )
-        )
+    rows, means = [], _means(results)
+    for measure, of in progress(means.items(), "bootstrap of means", len(means)):
+        columns = [of(result) for result in results]
+        samples = [resampled_means(values, identities, draws) for values in columns]
+        rows.append(_row(measure, [float(values.mean()) for values in columns], samples))
+    matrices = _of_matrices(results)
+    for measure, (name, value, resampled) in progress(matrices.items(), "bootstrap of score matrices", len(matrices)):
+        scores = [(result.scores[name], identities, identities) for result in results]
+        rows.append(_row(measure, [value(*one) for one in scores], [resampled(*one, draws=draws) for one in scores]))
     return rows
 
 
-def _mean_measures(files: RoundFiles) -> list[str]:
-    """Columns, with ``@k`` for the share of ranks up to k, and score matrices after ``margin.``.
+def _means(results: Sequence[RoundResult]) -> dict[str, Callable[[RoundResult], np.ndarray]]:
+    """By measure, its value for each test pair: images, ranks up to k, and margins of cosines.
 
-    HOG of real images shows how easy the task is.
+    HOG of real images shows how easy the task is. Fused scores are in z-units, whose margins do not compare runs.
     """
-    images = [name for name in files.per_pair if not name.startswith("rank.")]
-    crops = [crop for crop in ("whole", "face") if f"rank.learned.{crop}.none" in files.per_pair]
-    ranks = [f"rank.learned.{crop}.{way}@{k}" for crop in crops for way in WAYS for k in (1, 5, 10)]
-    return (
-        images
-        + [f"rank.hog.{crop}.none@1" for crop in crops if f"rank.hog.{crop}.none" in files.per_pair]
-        + ranks
-        + [f"margin.{name}" for name in files.scores if name.startswith("learned.") and len(set(files.identities)) > 1]
-    )
+    found: dict[str, Callable] = {}
+    for direction, measures in MEASURES.items():
+        for name in measures:
+            found[image_words(direction, name)] = partial(_column, f"{direction}.{name}", None)
+    for name in ["hog.whole.none", "hog.face.none", *_LEARNED]:
+        for k in (1, 5, 10) if name in _LEARNED else (1,):
+            found[f"{_way(name)} rank-{k}"] = partial(_column, f"rank.{name}", k)
+    found = {words: of for words, of in found.items() if all(of.args[0] in one.per_pair for one in results)}
+    with_margins = [name for name in _measured(_LEARNED, results) if not name.endswith(".fusion")]
+    return found | {f"{_way(name)} margin": partial(_margins, name) for name in with_margins}
 
 
-def _values(files: RoundFiles, measure: str) -> np.ndarray:
-    if measure.startswith("margin."):
-        return margins(files.scores[measure.removeprefix("margin.")], files.identities, files.identities)
-    column, _, k = measure.partition("@")
-    values = files.per_pair[column]
-    return (values <= int(k)).astype(np.float64) if k else values
+def _column(name: str, k: int | None, one: RoundResult) -> np.ndarray:
+    values = one.per_pair[name]
+    return values if k is None else (values <= k).astype(np.float64)
 
 
-def _enough(identities: Sequence[str], far: float) -> bool:
+def _margins(name: str, one: RoundResult) -> np.ndarray:
+    return margins(one.scores[name], one.identities, one.identities)
+
+
+def _of_matrices(results: Sequence[RoundResult]) -> dict[str, tuple[str, Callable, Callable]]:
+    """By measure, its score matrix, its value, and its values on draws: verification rates, d′.
+
+    HOG's d′ of synthesized images is how well they keep the identity under a judge that no training knew.
+    """
+    found = {}
+    for name in _measured(_LEARNED, results):
+        for far in (far for far in FARS.values() if enough_impostors(results[0].identities, far)):
+            rate, resampled = partial(verification_rate, far=far), partial(resampled_verification, far=far)
+            found[f"{_way(name)} VR at FAR {100 * far:g} %"] = name, rate, resampled
+    for name in _measured([*_LEARNED, "hog.whole.photo", "hog.whole.sketch"], results):
+        found[f"{_way(name)} d′"] = name, lambda *one: d_prime(*genuine_and_impostor_scores(*one)), resampled_d_prime
+    return found
+
+
+def _measured(names: Sequence[str], results: Sequence[RoundResult]) -> list[str]:
+    return [name for name in names if all(name in one.scores for one in results)]
+
+
+def enough_impostors(identities: Sequence[str], far: float) -> bool:
     people = np.array(identities)
     return int((people[:, None] != people[None, :]).sum()) >= needed_impostor_pairs(far)
 
@@ -171,115 +178,10 @@ def _row(measure: str, values: list[float], samples: list[np.ndarray]) -> Row:
         Interval(value - values[0], *percentile_interval(sample - samples[0]))
         for value, sample in zip(values[1:], samples[1:])
     )
-    return Row(_words(measure), intervals, (None, *differences))
-
-
-def _words(measure: str) -> str:
-    column, _, k = measure.partition("@")
-    if k:
-        return f"{_way(column.removeprefix('rank.'))} rank-{k}"
-    direction, _, name = measure.partition(".")
-    if direction == "margin":
-        return f"{_way(name)} margin"
-    return (
-        f"{_SIDES[direction]} {name.upper() if name in ('ssim', 'fsim') else name.replace('fsimc', 'FSIMc')}"
-        if direction in _SIDES
-        else measure
-    )
+    return Row(measure, intervals, (None, *differences))
 
 
 def _way(name: str) -> str:
-    """``learned.face.fusion`` -> ``fusion, face only``."""
+    """``learned.face.fusion`` -> ``fusion, face only,``."""
     kind, crop, way = name.split(".")
-    return ("HOG " if kind == "hog" else "") + way + (", face only," if crop == "face" else "")
-
-
-def comparison_table(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> Table:
-    """One column a run, and one a difference from the first; ``*`` where the interval leaves out 0."""
-    first, *others = (contender.label for contender in contenders)
-    protocol = contenders[0].files.metrics["protocol"]
-    header = ("", first, *(cell for other in others for cell in (other, f"difference from {first}")))
-    body = []
-    for row in rows:
-        cells = [interval_cell(row.measure, row.values[0])]
-        for value, difference in zip(row.values[1:], row.differences[1:]):
-            cells += [interval_cell(row.measure, value), interval_cell(row.measure, difference, signed=True)]
-        body.append((row.measure, *cells))
-    notes = (
-        f"In brackets: {LEVEL:.0%} percentile intervals of a paired bootstrap over {protocol['test_people']} "
-        f"people, {resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty "
-        "does by chance). They hold the luck of the people, not that of the training's seed.",
-        f"Measured at {', '.join(protocol['measured_at'])}, split {protocol['test_split']}, SHA-256 "
-        f"{protocol['split_sha256']}.",
-        *_differing_settings(contenders),
-        *(
-            f"No verification rate at FAR {100 * far:g} %: it needs {needed_impostor_pairs(far)} impostor pairs."
-            for far in FARS.values()
-            if not _enough(contenders[0].files.identities, far)
-        ),
-    )
-    return Table("Comparison", header, tuple(body), notes)
-
-
-def _differing_settings(contenders: Sequence[Contender]) -> list[str]:
-    """One sentence that names each setting that is not the same in all runs, with its values in the runs' order."""
-    settings = [flat(contender.files.metrics["protocol"]["settings"]) for contender in contenders]
-    names = [
-        name
-        for name in dict.fromkeys(name for one in settings for name in one)
-        if name != "name"
-        and not name.startswith(FREE)
-        and any(one.get(name) != settings[0].get(name) for one in settings)
-    ]
-    words = [f"{name}: {', '.join(str(one.get(name)) for one in settings)}" for name in names]
-    return [f"Settings that differ: {'; '.join(words)}."] if words else []
-
-
-def interval_cell(measure: str, interval: Interval, signed: bool = False) -> str:
-    """``0.4512 [0.4410, 0.4603]``; a difference is ``signed``, and starred where its interval leaves out 0."""
-    share = "rank-" in measure or "VR" in measure
-    form, factor = ("+" if signed else "") + (".1f" if share else ".4f"), 100 if share else 1
-    value, low, high = (format(factor * number, form) for number in (interval.value, interval.low, interval.high))
-    value += " %" if share else ""
-    if measure.endswith("sharpness") and not signed:
-        value = sharpness_words(interval.value)
-    clear = " *" if signed and (interval.low > 0 or interval.high < 0) else ""
-    return f"{value} [{low}, {high}]{clear}"
-
-
-def comparison_csv(contenders: Sequence[Contender], rows: Sequence[Row]) -> str:
-    """One line a measure and run: value, interval, difference from the first run and its interval."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["measure", "run", "value", "low", "high", "difference", "difference_low", "difference_high"])
-    for row in rows:
-        for contender, value, difference in zip(contenders, row.values, row.differences):
-            writer.writerow(
-                [
-                    row.measure,
-                    contender.label,
-                    value.value,
-                    value.low,
-                    value.high,
-                    *((difference.value, difference.low, difference.high) if difference else ("", "", "")),
-                ]
-            )
-    return text.getvalue()
-
-
-def comparison_json(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> dict:
-    return {
-        "runs": [contender.label for contender in contenders],
-        "level": LEVEL,
-        "resamples": resamples,
-        "seed": seed,
-        "protocol": contenders[0].files.metrics["protocol"],
-        "settings": {contender.label: contender.files.metrics["protocol"]["settings"] for contender in contenders},
-        "measures": {
-            row.measure: [
-                {"run": contender.label, **vars(value), "difference": vars(difference) if difference else None}
-                for contender, value, difference in zip(contenders, row.values, row.differences)
-            ]
-            for row in rows
-        },
-    }
+    return ("HOG " if kind == "hog" else "") + way + (FACE if crop == "face" else "")

@@ -80,18 +80,10 @@ def gallery_size_curves(
     """``{way: {"rank1": {"size", "mean", "deviation", "protocol"}, "rank5": …}}``."""
 
     def curve(way: str, k: int) -> dict:
-        return _plain(rank_k_by_gallery_size(enrolled[way], distractors[way], identities, identities, k=k))
+        values = rank_k_by_gallery_size(enrolled[way], distractors[way], identities, identities, k=k)._asdict()
+        return {name: value if name == "protocol" else value.tolist() for name, value in values.items()}
 
     return {way: {f"rank{k}": curve(way, k) for k in RANKS} for way in distractors}
-
-
-def _plain(curve) -> dict:
-    return {
-        "size": curve.size.tolist(),
-        "mean": curve.mean.tolist(),
-        "deviation": curve.deviation.tolist(),
-        "protocol": curve.protocol,
-    }
 
 
 def _chunks(paths: Sequence[Path]) -> Iterator[list[np.ndarray]]:

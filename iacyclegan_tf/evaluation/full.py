@@ -1,10 +1,9 @@
-"""Every measure of one round on the test people (docs/evaluation.md); ``evaluation.py`` holds the few of training."""
+"""Every measure of one round on the test people (docs/evaluation.md); ``round.py`` has the few of training."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,95 +12,77 @@ import numpy as np
 from iacyclegan_tf import __version__
 from iacyclegan_tf.config.settings import Config, as_dict
 from iacyclegan_tf.data.faces import FacePairs, Faces
-from iacyclegan_tf.evaluation import distractors
-from iacyclegan_tf.evaluation import images as image_measures
-from iacyclegan_tf.evaluation import recognition as recognition_measures
+from iacyclegan_tf.evaluation import distractors, images, recognition
+from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.matching import Matcher
 from iacyclegan_tf.evaluation.round import protocol
 from iacyclegan_tf.metrics import rank_of_match
-from iacyclegan_tf.serving.calling import Images
+from iacyclegan_tf.serving.calling import BATCH, Images
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-image")
-_BATCH = 8
 
 
-@dataclass(frozen=True)
-class RoundEvaluation:
-    """What one round was found to be.
+def evaluate_fully(
+    number: int,
+    matcher: Matcher,
+    config: Config,
+    faces: Faces,
+    trivial: dict,
+    progress: Callable,
+    nlda_protocol: str = "cufs",
+    others: Sequence[Path] = (),
+) -> tuple[RoundResult, list[np.ndarray], list[np.ndarray]]:
+    """What round ``number`` was found to be, and its synthesized sketches and photos in the test pairs' order.
 
-    Attributes:
-        metrics: the content of metrics.json.
-        per_pair: columns of one value a test pair: ``photo_to_sketch.ssim``, ``rank.learned.whole.fusion``, from 1.
-        scores: matrices ``[probes, gallery]`` by ``<learned|hog>.<whole|face>.<way>``.
-        fake_sketches, fake_photos: the synthesised images, uint8 ``[h, w, 3]``, in the test pairs' order.
+    Args:
+        trivial: from ``images.trivial_measures``, the same for all rounds.
+        others: photos of distractors; with them rank-k against the gallery's size is measured too.
     """
-
-    metrics: dict
-    per_pair: dict[str, np.ndarray]
-    scores: dict[str, np.ndarray]
-    fake_sketches: list[np.ndarray]
-    fake_photos: list[np.ndarray]
-
-
-@dataclass(frozen=True)
-class Evaluator:
-    """What all rounds of a run are measured with; ``trivial`` from ``image_measures.trivial_measures``."""
-
-    config: Config
-    faces: Faces
-    trivial: dict
-    progress: Callable
-    nlda_protocol: str = "cufs"
-    distractor_paths: Sequence[Path] = ()
-
-    def __call__(self, number: int, matcher: Matcher) -> RoundEvaluation:
-        test = self.faces.test
-        sketches, photos = test.original_sketches, test.original_photos
-        fake_sketches = self._translated(matcher.to_sketch, photos, f"round {number}: synthesising sketches")
-        fake_photos = self._translated(matcher.to_photo, sketches, f"round {number}: synthesising photos")
-        images = {
-            "photo_to_sketch": image_measures.image_measures(
-                "photo_to_sketch", fake_sketches, sketches, self.progress, f"round {number}'s sketches"
-            ),
-            "sketch_to_photo": image_measures.image_measures(
-                "sketch_to_photo", fake_photos, photos, self.progress, f"round {number}'s photos"
-            ),
-        }
-        scores, left_out = recognition_measures.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches)
-        metrics = {
-            "round": number,
-            "protocol": full_protocol(self.config, self.faces),
-            **{
-                direction: {name: float(values.mean()) for name, values in columns.items()}
-                for direction, columns in images.items()
-            },
-            **recognition_measures.recognition_tables(scores, left_out, test.identities),
-            "nlda": image_measures.nlda_of_sketches(self.faces, fake_sketches, self.nlda_protocol),
-            "trivial_baselines": self.trivial,
-        }
-        if self.distractor_paths:
-            metrics["gallery_size"] = self._gallery_size(matcher, sketches, fake_photos, scores)
-        return RoundEvaluation(metrics, _columns(images, scores, test), scores, fake_sketches, fake_photos)
-
-    def _translated(
-        self, translate: Callable[[Images], list[np.ndarray]], images: Images, words: str
-    ) -> list[np.ndarray]:
-        def one_by_one():
-            for start in range(0, len(images), _BATCH):
-                yield from translate(images[start : start + _BATCH])
-
-        return list(self.progress(one_by_one(), words, len(images)))
-
-    def _gallery_size(
-        self, matcher: Matcher, sketches: Images, fake_photos: Images, scores: dict[str, np.ndarray]
-    ) -> dict:
-        enrolled = {
-            name.rpartition(".")[2]: matrix for name, matrix in scores.items() if name.startswith("learned.whole.")
-        }
-        others = distractors.distractor_scores(
-            matcher, self.distractor_paths, sketches, fake_photos, enrolled, self.progress
+    test, identities = faces.test, np.array(faces.test.identities)
+    sketches, photos = test.original_sketches, test.original_photos
+    fake_sketches = _translated(matcher.to_sketch, photos, f"round {number}: synthesizing sketches", progress)
+    fake_photos = _translated(matcher.to_photo, sketches, f"round {number}: synthesizing photos", progress)
+    columns = {
+        direction: images.image_measures(fakes, truths, images.MEASURES[direction], progress, f"round {number}, {side}")
+        for direction, fakes, truths, side in (
+            ("photo_to_sketch", fake_sketches, sketches, "sketches"),
+            ("sketch_to_photo", fake_photos, photos, "photos"),
         )
-        return distractors.gallery_size_curves(enrolled, others, self.faces.test.identities)
+    }
+    scores, left_out = recognition.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches)
+
+    def measured(rows: np.ndarray) -> dict:
+        some = {name: matrix[rows] for name, matrix in scores.items()}
+        real, fake = ([side[row] for row in rows] for side in (sketches, fake_sketches))
+        return {
+            **images.means(columns, rows),
+            **recognition.recognition_tables(some, left_out, identities[rows], identities),
+            "nlda": images.nlda_of_sketches(real, fake, identities[rows], nlda_protocol),
+            "trivial_baselines": images.means(trivial, rows),
+        }
+
+    metrics = {"round": number, "protocol": full_protocol(config, faces), **measured(np.arange(len(test)))}
+    if subsets := rows_by_subset(test):
+        metrics["by_subset"] = {name: {"pairs": len(rows), **measured(rows)} for name, rows in subsets.items()}
+    if others:
+        enrolled = {name.split(".")[2]: matrix for name, matrix in scores.items() if name.startswith("learned.whole.")}
+        added = distractors.distractor_scores(matcher, others, sketches, fake_photos, enrolled, progress)
+        metrics["gallery_size"] = distractors.gallery_size_curves(enrolled, added, test.identities)
+    per_pair = {f"{direction}.{name}": values for direction, some in columns.items() for name, values in some.items()}
+    per_pair |= {f"rank.{name}": rank_of_match(matrix, identities, identities) + 1 for name, matrix in scores.items()}
+    return RoundResult(metrics, test.identities, per_pair, scores), fake_sketches, fake_photos
+
+
+def rows_by_subset(test: FacePairs) -> dict[str, np.ndarray]:
+    """The places of each subset's pairs, by its name; empty where the pairs carry none, or all the same."""
+    subsets = np.array(getattr(test, "subsets", None) or [])
+    names = sorted(set(subsets.tolist()))
+    return {name or "no subset": np.flatnonzero(subsets == name) for name in names} if len(names) > 1 else {}
+
+
+def _translated(translate: Callable[[Images], list], inputs: Images, words: str, progress: Callable) -> list:
+    batches = (translate(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH))
+    return list(progress((image for batch in batches for image in batch), words, len(inputs)))
 
 
 def full_protocol(config: Config, faces: Faces) -> dict:
@@ -111,19 +92,10 @@ def full_protocol(config: Config, faces: Faces) -> dict:
         "precision": config.train.precision,
         "generator_ema": config.generator.ema,
         "seed": config.seed,
-        **image_measures.PROTOCOL,
-        **recognition_measures.PROTOCOL,
+        **images.PROTOCOL,
+        **recognition.PROTOCOL,
         "distractors": distractors.PROTOCOL,
         "settings": as_dict(config),
         "versions": {"iacyclegan_tf": __version__, "python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
-    }
-
-
-def _columns(images: dict, scores: dict[str, np.ndarray], test: FacePairs) -> dict[str, np.ndarray]:
-    columns = {
-        f"{direction}.{name}": values for direction, measured in images.items() for name, values in measured.items()
-    }
-    return columns | {
-        f"rank.{name}": rank_of_match(matrix, test.identities, test.identities) + 1 for name, matrix in scores.items()
     }

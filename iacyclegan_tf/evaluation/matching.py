@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from iacyclegan_tf.metrics import fuse
 from iacyclegan_tf.serving.calling import Images, call, embed
 
 WAYS = ("none", "photo", "sketch", "fusion")
+LEARNED = WAYS[1:]  # those of a run's own recognizers, which a gallery offers
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,9 @@ class Matcher:
 
 def from_servables(photo_to_sketch, sketch_to_photo, initial, photo_recognizer, sketch_recognizer) -> Matcher:
     """A ``Matcher`` from ``servables.Translator`` and ``servables.Embedder`` modules."""
+    recognizers = (initial, photo_recognizer, sketch_recognizer)
     return Matcher(
-        lambda images: call(photo_to_sketch, images),
-        lambda images: call(sketch_to_photo, images),
-        *(
-            lambda images, module=module: embed(module, images)
-            for module in (initial, photo_recognizer, sketch_recognizer)
-        ),
+        partial(call, photo_to_sketch), partial(call, sketch_to_photo), *(partial(embed, one) for one in recognizers)
     )
 
 
@@ -41,16 +39,13 @@ def match(
 ) -> dict[str, np.ndarray]:
     """Score matrices ``[probes, gallery]``, cosines (fusion: added z-scores); probes are sketches, the gallery photos.
 
-    ``none``: the initial Φ0 on both images. ``photo``: Φp on the probe's synthesised photo and the gallery's photo.
-    ``sketch``: Φs on the probe's sketch and the gallery's synthesised sketch. ``fusion``: both, z-normalised, added.
+    ``none``: the initial Φ0 on both images. ``photo``: Φp on the probe's synthesized photo and the gallery's photo.
+    ``sketch``: Φs on the probe's sketch and the gallery's synthesized sketch. ``fusion``: both, z-normalized, added.
     ``fake_photos`` belong to ``sketches``, ``fake_sketches`` to ``photos``, by index.
     """
     learned = recognizer_scores(matcher, sketches, photos, fake_photos, fake_sketches)
-    return {
-        "none": matcher.embed_initial(sketches) @ matcher.embed_initial(photos).T,
-        **learned,
-        "fusion": fuse([learned["photo"], learned["sketch"]]),
-    }
+    none = matcher.embed_initial(sketches) @ matcher.embed_initial(photos).T
+    return {"none": none, **learned, "fusion": fuse(list(learned.values()))}
 
 
 def recognizer_scores(

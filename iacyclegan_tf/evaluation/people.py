@@ -28,19 +28,19 @@ def measure_people(
     photos = people.photos
     if len({photo.shape for photo in photos}) > 1:
         photos = [fit(photo) for photo in photos]
-    grey = np.stack([luminance(photo) for photo in photos])
+    gray = np.stack([luminance(photo) for photo in photos])
     vectors = embed(people.photos)
-    result = {RAW: _summary(_standardised(grey), people.identities)}
+    result = {RAW: _summary(_standardized(gray), people.identities)}
     try:
-        result[HOG] = _summary(hog_scores(grey, grey, hog_cell(photos[0])), people.identities)
+        result[HOG] = _summary(hog_scores(gray, gray, hog_cell(photos[0])), people.identities)
     except UserError as error:
         result[HOG] = {"why": str(error)}
     return result | {LEARNED: _summary(vectors @ vectors.T, people.identities)}
 
 
-def _standardised(grey: np.ndarray) -> np.ndarray:
+def _standardized(gray: np.ndarray) -> np.ndarray:
     """Scores by nearness of pixels with mean 0 and deviation 1 in each photo: the correlation of two photos."""
-    pixels = grey.reshape(len(grey), -1).astype(np.float64)
+    pixels = gray.reshape(len(gray), -1).astype(np.float64)
     pixels -= pixels.mean(1, keepdims=True)
     pixels /= np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-12)
     return pixels @ pixels.T

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.atomic_files import write_text
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.common.tables import print_table
 from iacyclegan_tf.common.terminal import progress_bar
 from iacyclegan_tf.config.settings import DataConfig
@@ -20,13 +22,13 @@ from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.pairs.pairing import find_pairs
 from iacyclegan_tf.evaluation.distractors import find_distractors
 from iacyclegan_tf.evaluation.files import write_round
-from iacyclegan_tf.evaluation.full import Evaluator
+from iacyclegan_tf.evaluation.full import evaluate_fully
 from iacyclegan_tf.evaluation.images import trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
-from iacyclegan_tf.evaluation.report.figures import RoundView, all_figures
-from iacyclegan_tf.evaluation.report.page import page
-from iacyclegan_tf.evaluation.report.pictures import strips
-from iacyclegan_tf.evaluation.report.tables import all_tables
+from iacyclegan_tf.evaluation.report.faces import strips
+from iacyclegan_tf.evaluation.report.figures import all_figures
+from iacyclegan_tf.evaluation.report.html_file import page
+from iacyclegan_tf.evaluation.report.tables import terminal_tables
 from iacyclegan_tf.evaluation.report.tensorboard import write_tensorboard
 from iacyclegan_tf.inference.runs import TrainedRun
 from iacyclegan_tf.models.build import build_recognizer
@@ -43,26 +45,25 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
     distractors = find_distractors(arguments.distractors, progress) if arguments.distractors else ()
     faces = load_faces(data, run.config.seed, progress)
     for line in [*faces.notes, *faces.counts()]:
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(printable(line, most=4096), soft_wrap=True, markup=False)
     folder = run.path if arguments.data is None else other_folder(run, arguments, faces)
-    initial = initial_recognizer(run, faces.fit)
-    evaluator = Evaluator(
-        replace(run.config, data=data), faces, trivial_measures(faces, progress), progress, arguments.nlda, distractors
-    )
-    views = [_round(run, number, evaluator, initial, folder) for number in numbers]
-    tables, figures = all_tables([view.metrics for view in views]), all_figures(views)
-    for table in tables:
+    initial, trivial = initial_recognizer(run, faces.fit), trivial_measures(faces, progress)
+    config, results, pictures = replace(run.config, data=data), [], []
+    for number in numbers:
+        matcher = served_matcher(run, number, initial)
+        result, *fakes = evaluate_fully(number, matcher, config, faces, trivial, progress, arguments.nlda, distractors)
+        write_round(folder / f"round_{number}", result)
+        results.append(result)
+        pictures.append(strips(result, *fakes, faces.test))
+    for table in terminal_tables([result.metrics for result in results]):
         print_table(table, console)
+    figures = all_figures(results)
     report = (folder / f"round_{arguments.round}" if arguments.round else folder) / "report.html"
-    write_text(report, page(run.name if folder == run.path else f"{run.name} on {folder.name}", views, tables, figures))
-    write_tensorboard(folder / "tensorboard" / "evaluation", views, figures)
-    console.print(f"Report: {report}\nTensorBoard: tensorboard --logdir {folder / 'tensorboard'}", soft_wrap=True)
-
-
-def _round(run: TrainedRun, number: int, evaluator: Evaluator, initial, folder: Path) -> RoundView:
-    result, test = evaluator(number, served_matcher(run, number, initial)), evaluator.faces.test
-    write_round(folder / f"round_{number}", result.metrics, test.identities, result.per_pair, result.scores)
-    return RoundView(result.metrics, test.identities, result.per_pair, result.scores, strips(result, test))
+    title = run.name if folder == run.path else f"{run.name} on {folder.name}"
+    write_text(report, page(title, results, pictures, figures))
+    write_tensorboard(folder / "tensorboard" / "evaluation", results, figures)
+    for words in (f"Report: {report}", f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}"):
+        console.print(printable(words, most=4096), soft_wrap=True, markup=False)
 
 
 def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:
@@ -93,11 +94,11 @@ def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
     folder = run.path / "evaluations" / name
     about = folder / "data.json"
     if about.is_file():
-        before = json.loads(about.read_text(encoding="utf-8"))
-        if before["split_sha256"] != faces.split_hash:
+        before = read_object(about)
+        if before.get("split_sha256") != faces.split_hash:
             raise UserError(
-                f"{folder} holds an evaluation on other pairs ({before['root']}, split "
-                f"{before['split_sha256'][:12]}); give this one another name with --name."
+                f"{folder} holds an evaluation on other pairs ({printable(before.get('root'))}, split "
+                f"{printable(before.get('split_sha256'), 12)}); give this one another name with --name."
             )
     now = {"root": str(arguments.data), "counts": faces.counts(), "split_sha256": faces.split_hash}
     write_text(about, json.dumps(now, indent=2) + "\n")
@@ -106,14 +107,8 @@ def other_folder(run: TrainedRun, arguments: Namespace, faces: Faces) -> Path:
 
 def served_matcher(run: TrainedRun, number: int, initial: Embedder) -> Matcher:
     """Round ``number`` of a run from its SavedModels; ``initial`` from ``initial_recognizer``."""
-    servables = {name: Served(run.servable(name, number)) for name in SERVABLES}
-    return from_servables(
-        servables["photo_to_sketch"],
-        servables["sketch_to_photo"],
-        initial,
-        servables["photo_recognizer"],
-        servables["sketch_recognizer"],
-    )
+    to_sketch, to_photo, *recognizers = (Served(run.servable(name, number)) for name in SERVABLES)
+    return from_servables(to_sketch, to_photo, initial, *recognizers)
 
 
 def initial_recognizer(run: TrainedRun, fit: Fit) -> Embedder:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-LUMINANCE = (0.299, 0.587, 0.114)  # of R, G, B; ITU-R 601
+from iacyclegan_tf.metrics.image_pairs import LUMINANCE
 
 
 def generator_adversarial(fake_logits: tf.Tensor, form: str) -> tf.Tensor:

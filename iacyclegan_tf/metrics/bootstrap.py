@@ -5,7 +5,7 @@ that were tested on the same people are compared on the **same draws**, so that 
 take nothing from the difference. The interval holds the luck of the people, not that of the training's seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -48,10 +48,7 @@ def resampled_verification(
     threshold is the linear quantile of the impostor scores so repeated, as in ``verification_rate``. NaN for a draw of
     one person only, which has no impostor pair (with 10 people one in 100 million).
     """
-    scores = checked_scores(scores)
-    same = genuine_pairs(scores, probe_ids, gallery_ids)
-    everyone = np.unique([*probe_ids, *gallery_ids])
-    probes, gallery = (np.searchsorted(everyone, list(ids)) for ids in (probe_ids, gallery_ids))
+    scores, same, probes, gallery = _numbered(scores, probe_ids, gallery_ids)
     order = np.argsort(scores[~same], kind="stable")
     impostors = scores[~same][order]
     rows, columns = (index[order] for index in np.nonzero(~same))
@@ -63,6 +60,35 @@ def resampled_verification(
             threshold = _repeated_quantile(impostors, reached, 1 - far)
             rates[number] = times[owner] @ (genuine > threshold) / times[owner].sum()
     return rates
+
+
+def resampled_d_prime(
+    scores: np.ndarray, probe_ids: Sequence[str], gallery_ids: Sequence[str], draws: np.ndarray
+) -> np.ndarray:
+    """d' (``verification.d_prime``) on each draw of people, pairs repeated as in ``resampled_verification``.
+
+    float64 [resamples]; NaN for a draw of one person only.
+    """
+    scores, same, probes, gallery = _numbered(scores, probe_ids, gallery_ids)
+    by_probe, by_gallery = draws[:, probes].astype(np.float64), draws[:, gallery].astype(np.float64)
+    scores = scores - scores.mean()  # smaller squares, less rounding
+
+    def moments(pairs: np.ndarray, repeated: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        count, total, squares = (repeated(np.where(pairs, scores**power, 0)) for power in (0, 1, 2))
+        mean = np.divide(total, count, out=np.full(len(draws), np.nan), where=count > 0)
+        return mean, np.maximum(np.divide(squares, count, out=mean.copy(), where=count > 0) - mean**2, 0)
+
+    genuine, genuine_variance = moments(same, lambda values: by_probe @ values.sum(axis=1))
+    impostor, impostor_variance = moments(~same, lambda values: ((by_probe @ values) * by_gallery).sum(axis=1))
+    return (genuine - impostor) / np.maximum(np.sqrt((genuine_variance + impostor_variance) / 2), 1e-12)
+
+
+def _numbered(scores: np.ndarray, probe_ids: Sequence[str], gallery_ids: Sequence[str]) -> tuple[np.ndarray, ...]:
+    """Checked scores, their genuine pairs, and the number of each probe's and gallery image's person in ``draws``."""
+    scores = checked_scores(scores)
+    everyone = np.unique([*probe_ids, *gallery_ids])
+    numbers = (np.searchsorted(everyone, list(ids)) for ids in (probe_ids, gallery_ids))
+    return scores, genuine_pairs(scores, probe_ids, gallery_ids), *numbers
 
 
 def _repeated_quantile(ascending: np.ndarray, reached: np.ndarray, q: float) -> float:

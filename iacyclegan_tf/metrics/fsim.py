@@ -1,64 +1,73 @@
-"""Feature similarity of grey images (Zhang, Zhang, Mou, Zhang 2011, IEEE TIP 20(8), sec. III)."""
-
-from typing import NamedTuple
+"""Feature similarity of gray and color images (Zhang, Zhang, Mou, Zhang 2011, IEEE TIP 20(8), sec. III)."""
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.metrics.image_pairs import checked_pairs, on_all_cores
+from iacyclegan_tf.metrics.image_pairs import LUMINANCE, measure_pairs
 from iacyclegan_tf.metrics.phase_congruency import phase_congruency
 
 MINIMUM_SIDE = 12  # twice the shortest wave of the filters
 T1 = np.float32(0.85)  # phase congruency
 T2 = np.float32(160)  # gradient
-
-
-class Similarity(NamedTuple):
-    """Similarity of two luminance images at each pixel, and its weight; float32 [h, w] after subsampling."""
-
-    local: np.ndarray  # S_PC * S_G
-    weight: np.ndarray  # max(PC_1, PC_2)
+T3 = T4 = np.float32(200)  # the two chroma channels
+RGB_TO_YIQ = np.array([LUMINANCE, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+CHROMA_EXPONENT = 0.03
 
 
 def fsim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
-    """FSIM, in (0, 1], of uint8 grey images [H, W] (a float) or [N, H, W] (float64 [N]); symmetric.
+    """FSIM, in (0, 1], of uint8 gray images [H, W] (a float) or [N, H, W] (float64 [N]); symmetric.
 
     Images are subsampled by F = max(1, round(min(H, W) / 256)) after an FxF mean: 1 for 200x250, 2 for
     480x600. Computed in float32, on all cores. Raises UserError for another dtype, unequal shapes, a side
     under 12, or a pair of constant images, for which FSIM is 0 / 0.
     """
-    pairs = checked_pairs(first, second, MINIMUM_SIDE)
-    return pairs.answer(defined(on_all_cores(_fsim, pairs.first, pairs.second)))
+    return _defined(measure_pairs(_fsim, first, second, MINIMUM_SIDE))
+
+
+def fsimc(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
+    """FSIMc of uint8 RGB images [H, W, 3] (a float) or [N, H, W, 3] (float64 [N]); 1 for equal images.
+
+    Symmetric. Subsampling and errors are those of ``fsim``. Luminance is the Y of YIQ, not rounded to 8
+    bits; gray images given as RGB have their FSIM. As in the published program a negative chroma product
+    (opposite hues) is raised to 0.03 as a complex number, of which the real part counts.
+    """
+    return _defined(measure_pairs(_fsimc, first, second, MINIMUM_SIDE, channels=3))
 
 
 def _fsim(first: np.ndarray, second: np.ndarray) -> float:
-    factor = subsampling(*first.shape)
-    return weighted_mean(luminance_similarity(subsample(first, factor), subsample(second, factor)))
+    return _weighted_mean(*_luminance_similarity(subsample(first), subsample(second)))
 
 
-def luminance_similarity(first: np.ndarray, second: np.ndarray) -> Similarity:
-    """S_PC * S_G and its weight of subsampled luminance, float32 [h, w] 0..255."""
+def _fsimc(first: np.ndarray, second: np.ndarray) -> float:
+    (luminance_1, *chroma_1), (luminance_2, *chroma_2) = (
+        [subsample(image @ weights) for weights in RGB_TO_YIQ] for image in (first, second)
+    )
+    local, weight = _luminance_similarity(luminance_1, luminance_2)
+    in_phase, quadrature = (_ratio(a, b, constant) for a, b, constant in zip(chroma_1, chroma_2, (T3, T4)))
+    return _weighted_mean(local * ((in_phase * quadrature).astype(np.complex128) ** CHROMA_EXPONENT).real, weight)
+
+
+def _luminance_similarity(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Similarity S_PC * S_G and weight max(PC_1, PC_2) at each pixel of subsampled luminance, float32 [h, w] 0..255."""
     congruency_1, congruency_2 = phase_congruency(first), phase_congruency(second)
-    features = similarity_ratio(congruency_1, congruency_2, T1)
-    gradients = similarity_ratio(np.sqrt(scharr_energy(first)), np.sqrt(scharr_energy(second)), T2)
-    return Similarity(features * gradients, np.maximum(congruency_1, congruency_2))
+    features = _ratio(congruency_1, congruency_2, T1)
+    gradients = _ratio(np.sqrt(scharr_energy(first)), np.sqrt(scharr_energy(second)), T2)
+    return features * gradients, np.maximum(congruency_1, congruency_2)
 
 
-def similarity_ratio(first: np.ndarray, second: np.ndarray, constant: np.float32) -> np.ndarray:
+def _ratio(first: np.ndarray, second: np.ndarray, constant: np.float32) -> np.ndarray:
     """(2 a b + T) / (a^2 + b^2 + T): 1 where both are equal."""
     return (2 * first * second + constant) / (first**2 + second**2 + constant)
 
 
-def weighted_mean(similarity: Similarity) -> float:
-    """FSIM from its map: the mean of the local similarity by weight; NaN where all weights are 0."""
-    total = similarity.weight.sum(dtype=np.float64)
-    if total == 0:
-        return np.nan
-    return (similarity.local * similarity.weight).sum(dtype=np.float64) / total
+def _weighted_mean(local: np.ndarray, weight: np.ndarray) -> float:
+    """FSIM from its map; NaN where all weights are 0."""
+    total = weight.sum(dtype=np.float64)
+    return (local * weight).sum(dtype=np.float64) / total if total else np.nan
 
 
-def defined(values: np.ndarray) -> np.ndarray:
-    """The values of all pairs, or UserError naming the first pair without any feature."""
+def _defined(values: float | np.ndarray) -> float | np.ndarray:
+    """As they are; UserError names the first pair without any feature."""
     if np.isnan(values).any():
         raise UserError(
             f"FSIM is not defined for pair {int(np.argmax(np.isnan(values)))} (from 0): both "
@@ -67,13 +76,12 @@ def defined(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def subsampling(height: int, width: int) -> int:
-    """F = max(1, round(min(height, width) / 256)), halves rounded up as MATLAB does."""
-    return max(1, int(min(height, width) / 256 + 0.5))
+def subsample(image: np.ndarray) -> np.ndarray:
+    """FxF mean (zero-padded), then every F-th pixel; real [H, W] to float32 [h, w].
 
-
-def subsample(image: np.ndarray, factor: int) -> np.ndarray:
-    """FxF mean filter (zero-padded), then every F-th pixel; real [H, W] to float32 [h, w]."""
+    F = max(1, round(min(H, W) / 256)), halves rounded up as MATLAB does.
+    """
+    factor = max(1, int(min(image.shape) / 256 + 0.5))
     image = image.astype(np.float32)
     if factor == 1:
         return image
@@ -84,40 +92,10 @@ def subsample(image: np.ndarray, factor: int) -> np.ndarray:
     return np.ascontiguousarray(means[::factor, ::factor])
 
 
-RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-T3 = T4 = np.float32(200)
-CHROMA_EXPONENT = 0.03
-
-
-def fsimc(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
-    """FSIMc of uint8 RGB images [H, W, 3] (a float) or [N, H, W, 3] (float64 [N]); 1 for equal images.
-
-    Symmetric. Subsampling and errors are those of ``fsim``. Luminance is the Y of YIQ, not rounded to 8
-    bits; grey images given as RGB have their FSIM. As in the published program a negative chroma product
-    (opposite hues) is raised to 0.03 as a complex number, of which the real part counts.
-    """
-    pairs = checked_pairs(first, second, MINIMUM_SIDE, channels=3)
-    return pairs.answer(defined(on_all_cores(_fsimc, pairs.first, pairs.second)))
-
-
-def _fsimc(first: np.ndarray, second: np.ndarray) -> float:
-    (luminance_1, *chroma_1), (luminance_2, *chroma_2) = _yiq(first), _yiq(second)
-    similarity = luminance_similarity(luminance_1, luminance_2)
-    in_phase, quadrature = (similarity_ratio(a, b, constant) for a, b, constant in zip(chroma_1, chroma_2, (T3, T4)))
-    powers = ((in_phase * quadrature).astype(np.complex128) ** CHROMA_EXPONENT).real
-    return weighted_mean(Similarity(similarity.local * powers, similarity.weight))
-
-
-def _yiq(image: np.ndarray) -> list[np.ndarray]:
-    """Y, I, Q, subsampled, float32 [h, w] each."""
-    factor = subsampling(*image.shape[:2])
-    return [subsample(image @ weights, factor) for weights in RGB_TO_YIQ]
-
-
 def scharr_energy(image: np.ndarray) -> np.ndarray:
     """Squared gradient magnitude of a real image [H, W], zero-padded at the border; [H, W] in the same dtype.
 
-    The kernel [3 0 -3; 10 0 -10; 3 0 -3] / 16 and its transpose (Zhang 2011): a slope of one grey
+    The kernel [3 0 -3; 10 0 -10; 3 0 -3] / 16 and its transpose (Zhang 2011): a slope of one gray
     level a pixel gives a gradient of 2.
     """
     return _derivative(image, 0) ** 2 + _derivative(image, 1) ** 2

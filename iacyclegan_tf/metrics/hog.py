@@ -13,14 +13,14 @@ BLOCK = 2  # cells
 def hog_scores(probes: np.ndarray, gallery: np.ndarray, cell: int = CELL) -> np.ndarray:
     """Cosine score, -1..1, of every probe against every gallery image; float64 [probes, gallery].
 
-    uint8 grey images [P, H, W] and [G, H, W] of one size. Features are histograms of oriented gradients
+    uint8 gray images [P, H, W] and [G, H, W] of one size. Features are histograms of oriented gradients
     (Dalal and Triggs 2005; scikit-image): 9 orientations, cells of ``cell`` x ``cell`` pixels, blocks of 2x2
     cells. The mean feature of the probes is taken off the probes, that of the gallery off the gallery, since
     sketches and photos differ in style; a score thus depends on the whole set. ``cell`` is 10 at 200x250 and
     on its face crop; at another size use round(10 * width / 200), of the whole image.
 
     Raises UserError for another dtype, unequal sizes, images under 2x2 cells, fewer than 2 images on a side,
-    an image whose feature is the mean feature (the cosine is 0 / 0), or without scikit-image.
+    or an image whose feature is the mean feature (the cosine is 0 / 0).
     """
     probes = checked_stack(probes, "The probes", minimum_side=BLOCK * cell)
     gallery = checked_stack(gallery, "The gallery images", minimum_side=BLOCK * cell)
@@ -28,34 +28,25 @@ def hog_scores(probes: np.ndarray, gallery: np.ndarray, cell: int = CELL) -> np.
         raise UserError(
             f"Probes and gallery must have one size; they have {list(probes.shape)} and {list(gallery.shape)}."
         )
-    return _centred(probes, "probes", cell) @ _centred(gallery, "gallery images", cell).T
+    return _centered(probes, "probes", cell) @ _centered(gallery, "gallery images", cell).T
 
 
-def _centred(images: np.ndarray, what: str, cell: int) -> np.ndarray:
+def _centered(images: np.ndarray, what: str, cell: int) -> np.ndarray:
     """Mean-free features of length 1; [N, features]."""
     if len(images) < 2:
-        raise UserError(f"Mean-centred HOG features need at least 2 {what}; there is {len(images)}.")
+        raise UserError(f"Mean-centered HOG features need at least 2 {what}; there is {len(images)}.")
     features = _features(images, cell)
-    centred = features - features.mean(axis=0)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    centered = features - features.mean(axis=0)
+    lengths = np.linalg.norm(centered, axis=1, keepdims=True)
     if lengths.min() < 1e-9 * max(1.0, np.abs(features).max()):
         raise UserError(
             f"The {what} have no HOG features that tell image {int(np.argmin(lengths))} (from 0) "
             "from the mean image; constant or all equal images cannot be compared."
         )
-    return centred / lengths
+    return centered / lengths
 
 
 def _features(images: np.ndarray, cell: int) -> np.ndarray:
-    try:
-        from skimage.feature import hog
-    except ImportError as error:
-        raise UserError(
-            "The HOG row needs scikit-image, which cannot be imported here; pip install scikit-image."
-        ) from error
-    return np.stack(
-        [
-            hog(image, orientations=ORIENTATIONS, pixels_per_cell=(cell, cell), cells_per_block=(BLOCK, BLOCK))
-            for image in images
-        ]
-    )
+    from skimage.feature import hog
+
+    return np.stack([hog(image, ORIENTATIONS, (cell, cell), (BLOCK, BLOCK)) for image in images])

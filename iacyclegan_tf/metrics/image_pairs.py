@@ -1,25 +1,15 @@
-"""The one check of grey images before anything is measured on them."""
+"""8-bit images before they are measured: their checks, luminance, the face crop, and pairs measured on all cores."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
-from typing import NamedTuple
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 
-
-class ImagePairs(NamedTuple):
-    """Two stacks of equal shape, and whether the caller gave one pair (then one number goes back)."""
-
-    first: np.ndarray  # uint8 [N, H, W] ([N, H, W, 3] for colour)
-    second: np.ndarray
-    single: bool
-
-    def answer(self, values: np.ndarray) -> float | np.ndarray:
-        """One float for one pair, else the float64 array of N values."""
-        return float(values[0]) if self.single else np.asarray(values, np.float64)
+LUMINANCE = (0.299, 0.587, 0.114)  # weights of R, G, B (ITU-R 601)
+FACE_ROWS, FACE_COLUMNS = (70, 220), (40, 160)  # end excluded, at 200x250
 
 
 def checked_stack(images: np.ndarray, what: str, minimum_side: int, channels: int = 0) -> np.ndarray:
@@ -48,25 +38,44 @@ def checked_stack(images: np.ndarray, what: str, minimum_side: int, channels: in
     return stack
 
 
-def checked_pairs(first: np.ndarray, second: np.ndarray, minimum_side: int, channels: int = 0) -> ImagePairs:
-    """Two equally shaped uint8 images or stacks as ImagePairs; raises UserError as ``checked_stack`` does."""
-    stacks = [
+def checked_pairs(
+    first: np.ndarray, second: np.ndarray, minimum_side: int, channels: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two equally shaped uint8 images or stacks as two stacks; raises UserError as ``checked_stack`` does."""
+    stacks = tuple(
         checked_stack(images, what, minimum_side, channels)
         for images, what in ((first, "The first images"), (second, "The second images"))
-    ]
+    )
     if np.shape(first) != np.shape(second):
         raise UserError(
             f"The images of a pair must have equal shapes; these have {list(np.shape(first))} "
             f"and {list(np.shape(second))}."
         )
-    return ImagePairs(*stacks, single=stacks[0].ndim != np.ndim(first))
+    return stacks
+
+
+def measure_pairs(
+    measure: Callable[[np.ndarray, np.ndarray], float],
+    first: np.ndarray,
+    second: np.ndarray,
+    minimum_side: int,
+    channels: int = 0,
+) -> float | np.ndarray:
+    """``measure(a, b)`` of one pair of images (a float), or of each pair of two stacks (float64 [N]).
+
+    Runs in threads, since NumPy and SciPy release the interpreter lock. Raises UserError as ``checked_pairs`` does.
+    """
+    stacks = checked_pairs(first, second, minimum_side, channels)
+    with ThreadPoolExecutor(min(len(stacks[0]), cpu_count() or 1)) as threads:
+        values = np.array(list(threads.map(measure, *stacks)), np.float64)
+    return values if np.ndim(first) == stacks[0].ndim else float(values[0])
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:
-    """uint8 RGB [..., 3] to uint8 grey [...].
+    """uint8 RGB [..., 3] to uint8 gray [...].
 
-    L = (19595 R + 38470 G + 7471 B + 32768) >> 16: 0.299, 0.587, 0.114 in 16-bit fixed point, rounded, as in
-    Pillow's ``Convert.c``; a float formula differs from it by one grey level here and there.
+    The weights of ITU-R 601 in 16-bit fixed point, L = (19595 R + 38470 G + 7471 B + 32768) >> 16, as in Pillow's
+    ``Convert.c``; a float formula differs from it by one gray level here and there.
     Raises UserError for another dtype or last axis.
     """
     rgb = np.asarray(rgb)
@@ -74,32 +83,21 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
         raise UserError(
             f"Luminance needs uint8 RGB images of shape [..., 3]; these are {rgb.dtype} of shape {list(rgb.shape)}."
         )
-    weights = np.array([19595, 38470, 7471], np.uint32)
+    weights = np.rint(np.multiply(LUMINANCE, 2**16)).astype(np.uint32)
     return ((rgb @ weights + np.uint32(0x8000)) >> 16).astype(np.uint8)
 
 
-COLUMNS, WIDTH = (40, 160), 200
-ROWS, HEIGHT = (70, 220), 250
+def face_crop(image: np.ndarray) -> np.ndarray:
+    """Columns 40-160 and rows 70-220 (end excluded) of an aligned uint8 image [H, W] or [H, W, 3] at 200x250; a view.
 
-
-def face_crop(images: np.ndarray) -> np.ndarray:
-    """Columns 40-160 and rows 70-220 (end excluded) of aligned uint8 images [H, W] or [N, H, W] at 200x250.
-
-    A view, [150, 120] or [N, 150, 120]. At another size the borders are scaled by width / 200 and height /
-    250 and rounded, halves to even: right only where the face is aligned alike (eye centres at 3/8 and 5/8 of
-    the width, 1/2 of the height) and the image was scaled to that size, not padded. Raises UserError for
-    another dtype or shape, or a side under 10.
+    At another size of these proportions the borders are scaled and rounded, halves to even: right only where the face
+    is aligned alike (eye centers at 3/8 and 5/8 of the width, 1/2 of the height). Raises UserError for another dtype,
+    shape or proportions, or a side under 10.
     """
-    checked_stack(images, "The images of a face crop", minimum_side=10)
-    height, width = np.shape(images)[-2:]
-    top, bottom = (round(row * height / HEIGHT) for row in ROWS)
-    left, right = (round(column * width / WIDTH) for column in COLUMNS)
-    return np.asarray(images)[..., top:bottom, left:right]
-
-
-def on_all_cores(
-    measure: Callable[[np.ndarray, np.ndarray], float], first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
-    """measure(a, b) of each pair, float64 [N]. Threads do: NumPy and SciPy release the interpreter lock."""
-    with ThreadPoolExecutor(min(len(first), cpu_count() or 1)) as threads:
-        return np.array(list(threads.map(measure, first, second)), np.float64)
+    checked_stack(np.asarray(image)[None], "The images of a face crop", 10, channels=3 if np.ndim(image) == 3 else 0)
+    height, width = np.shape(image)[:2]
+    if abs(width - 0.8 * height) >= 1:
+        raise UserError(f"The face-only crop needs faces aligned as 200x250; an image is {width}x{height}.")
+    top, bottom = (round(row * height / 250) for row in FACE_ROWS)
+    left, right = (round(column * width / 200) for column in FACE_COLUMNS)
+    return image[top:bottom, left:right]

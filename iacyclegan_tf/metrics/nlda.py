@@ -2,9 +2,9 @@
 
 Chen, Liao, Ko, Lin, Yu 2000 ("A new LDA-based face recognition system which can solve the small sample size
 problem"), in the protocol of the synthesis literature: random splits of the test people; the real and the
-synthesised sketch of a training person are the two samples of a class; PCA, null space of the within-class
+synthesized sketch of a training person are the two samples of a class; PCA, null space of the within-class
 scatter S_w, eigenvectors of the between-class scatter S_b inside it; probes are the real sketches of the
-remaining people, the gallery their synthesised ones, Euclidean nearest neighbour on raw grey pixels.
+remaining people, the gallery their synthesized ones, Euclidean nearest neighbor on raw gray pixels.
 
 A run's accuracy is its **maximum over all dimensions**, chosen on the test people: optimistic by design.
 """
@@ -29,28 +29,28 @@ class Nlda(NamedTuple):
     protocol: str
 
 
-def nlda(real: np.ndarray, synthesised: np.ndarray, protocol: str = "cufs", splits: int = 20, seed: int = 0) -> Nlda:
-    """NLDA accuracy of uint8 grey images [N, H, W], one real and one synthesised a person, in the same order.
+def nlda(real: np.ndarray, synthesized: np.ndarray, protocol: str = "cufs", splits: int = 20, seed: int = 0) -> Nlda:
+    """NLDA accuracy of uint8 gray images [N, H, W], one real and one synthesized a person, in the same order.
 
     ``protocol``: "cufs" trains on 150 / 338 of the people (150 of the 338 of CUFS), "cufsf" on 300 / 944; the
     rest is searched. PCA keeps every dimension that two samples a person span: 2 x training people, less one
     for the mean (299 where the literature says 300). A tie counts against the system: a split without any
-    dimension (one synthesised sketch for all people leaves none) has accuracy 0.
+    dimension (one synthesized sketch for all people leaves none) has accuracy 0.
 
     Raises UserError for another dtype or unequal shapes, an unknown protocol, fewer than 2 training or 2 test
     people, no split, or images with no more pixels than training people, where S_w has no null space.
     """
-    pairs = checked_pairs(real, synthesised, minimum_side=1)
-    people = len(pairs.first)
+    real, synthesized = checked_pairs(real, synthesized, minimum_side=1)
+    people = len(real)
     train = _training_people(people, protocol)
-    height, width = pairs.first.shape[1:]
+    height, width = real.shape[1:]
     if height * width <= train:
         raise UserError(
             f"NLDA with {train} training people needs images of more pixels than that; these have {width}x{height}."
         )
     if splits < 1:
         raise UserError(f"NLDA needs at least 1 random split; splits is {splits}.")
-    products = _products(np.concatenate([pairs.first, pairs.second]).reshape(2 * people, -1))
+    products = _products(np.concatenate([real, synthesized]).reshape(2 * people, -1))
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(people) for _ in range(splits)]
     maxima = np.array([_best_accuracy(products, order[:train], order[train:]) for order in orders])
@@ -58,7 +58,7 @@ def nlda(real: np.ndarray, synthesised: np.ndarray, protocol: str = "cufs", spli
         float(maxima.mean()),
         maxima,
         f"NLDA, {splits} random splits (seed {seed}) of {people} people into {train} training and "
-        f"{people - train} test, raw grey {width}x{height}, PCA to at most {2 * train - 1}, "
+        f"{people - train} test, raw gray {width}x{height}, PCA to at most {2 * train - 1}, "
         "mean of each split's maximum over all dimensions (optimistic by design)",
     )
 
@@ -94,9 +94,9 @@ def _best_accuracy(products: np.ndarray, train: np.ndarray, test: np.ndarray) ->
     samples = np.concatenate([train, people + train])
     inner = products[np.ix_(samples, samples)]
     means = inner.mean(axis=0)
-    centred = inner - means - means[:, None] + means.mean()
-    axes = _principal_axes(centred)
-    basis = axes @ _discriminants(centred @ axes, len(train))
+    centered = inner - means - means[:, None] + means.mean()
+    axes = _principal_axes(centered)
+    basis = axes @ _discriminants(centered @ axes, len(train))
 
     def project(rows: np.ndarray) -> np.ndarray:
         inner = products[np.ix_(rows, samples)]
@@ -105,9 +105,9 @@ def _best_accuracy(products: np.ndarray, train: np.ndarray, test: np.ndarray) ->
     return _accuracies(project(test), project(people + test)).max(initial=0)
 
 
-def _principal_axes(centred: np.ndarray) -> np.ndarray:
+def _principal_axes(centered: np.ndarray) -> np.ndarray:
     """Weights of the training samples that give the principal components, [samples, components]."""
-    values, vectors = np.linalg.eigh(centred)
+    values, vectors = np.linalg.eigh(centered)
     kept = values > EIGENVALUE_TOLERANCE * values[-1]
     return vectors[:, kept] / np.sqrt(values[kept])
 
@@ -115,16 +115,16 @@ def _principal_axes(centred: np.ndarray) -> np.ndarray:
 def _discriminants(components: np.ndarray, people: int) -> np.ndarray:
     """Orthonormal axes in the null space of S_w, by falling eigenvalue of S_b; [components, dimensions]."""
     tolerance = LENGTH_TOLERANCE * np.linalg.norm(components)
-    real, synthesised = components[:people], components[people:]
+    real, synthesized = components[:people], components[people:]
     # S_w is the sum of the outer products of these differences (over 2), S_b that of the class means.
-    _, within, axes = np.linalg.svd(real - synthesised)
+    _, within, axes = np.linalg.svd(real - synthesized)
     null_space = axes[(within > tolerance).sum() :].T
-    _, between, axes = np.linalg.svd((real + synthesised) / 2 @ null_space, full_matrices=False)
+    _, between, axes = np.linalg.svd((real + synthesized) / 2 @ null_space, full_matrices=False)
     return null_space @ axes[between > tolerance].T
 
 
 def _accuracies(probes: np.ndarray, gallery: np.ndarray) -> np.ndarray:
-    """Nearest neighbour accuracy with the first 1, 2, ... dimensions; [dimensions]."""
+    """Nearest neighbor accuracy with the first 1, 2, ... dimensions; [dimensions]."""
     distances = np.zeros((len(probes), len(gallery)))
     accuracies = np.empty(probes.shape[1])
     for dimension in range(probes.shape[1]):

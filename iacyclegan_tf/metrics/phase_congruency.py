@@ -7,7 +7,6 @@ amplitude and is divided by 1.7. Filters and transforms are periodic, as in the 
 """
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,26 +21,18 @@ EPSILON = 1e-4
 CUTOFF, ORDER = 0.45, 15
 
 
-class FilterBank(NamedTuple):
-    """What depends on the image size only."""
-
-    filters: np.ndarray  # float32 [orientations, scales, H, W], zero frequency at [0, 0]
-    noise: np.ndarray  # float64 [orientations]: threshold = noise * sqrt(median squared amplitude)
-
-
 def phase_congruency(image: np.ndarray) -> np.ndarray:
-    """Phase congruency, in [0, 1], of a grey image [H, W] of any real dtype and 0..255; float32 [H, W].
+    """Phase congruency, in [0, 1], of a gray image [H, W] of any real dtype and 0..255; float32 [H, W].
 
     It is 0 where no filter answers at all (a constant image), where the published program divides 0 by 0.
     """
     from scipy.fft import fft2, ifft2
 
-    bank = filter_bank(*image.shape)
     # No filter passes the mean: without it float32 loses nothing to it, and a constant image is exactly 0.
     spectrum = fft2((image - np.mean(image, dtype=np.float64)).astype(np.float32))
     energy = np.zeros(image.shape, np.float32)
     amplitude = np.zeros(image.shape, np.float32)
-    for filters, noise in zip(bank.filters, bank.noise):
+    for filters, noise in zip(*filter_bank(*image.shape)):
         answers = ifft2(spectrum * filters, overwrite_x=True)
         amplitudes = np.abs(answers)
         threshold = noise * np.sqrt(np.median(amplitudes[0] ** 2))
@@ -59,9 +50,15 @@ def _energy(answers: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def filter_bank(height: int, width: int) -> FilterBank:
-    """The log-Gabor filters of one image size and their noise factors."""
-    radius, angle = _frequencies(height, width)
+def filter_bank(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The log-Gabor filters of one image size and their noise factors.
+
+    Filters: float32 [orientations, scales, H, W], zero frequency at [0, 0]. Noise: float64 [orientations], the
+    threshold for a median squared amplitude of 1.
+    """
+    # Radius (cycles a pixel) and angle of each frequency; odd sides are over one less, as published.
+    rows, columns = (np.fft.ifftshift((np.arange(n) - n // 2) / (n - n % 2)) for n in (height, width))
+    radius, angle = np.hypot(rows[:, None], columns), np.arctan2(-rows[:, None], columns)
     low_pass = 1 / (1 + (radius / CUTOFF) ** (2 * ORDER))
     radius[0, 0] = 1  # any number above 0: the filters are set to 0 there
     waves = SHORTEST_WAVE * SCALE_FACTOR ** np.arange(SCALES)
@@ -70,13 +67,7 @@ def filter_bank(height: int, width: int) -> FilterBank:
         [[band * _spread(angle, number * np.pi / ORIENTATIONS) for band in radial] for number in range(ORIENTATIONS)]
     )
     filters[..., 0, 0] = 0
-    return FilterBank(filters.astype(np.float32), np.array([_noise_factor(bands) for bands in filters]))
-
-
-def _frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Radius (cycles a pixel) and angle of each frequency; odd sides over one less, as published."""
-    rows, columns = (np.fft.ifftshift((np.arange(n) - n // 2) / (n - n % 2)) for n in (height, width))
-    return np.hypot(rows[:, None], columns), np.arctan2(-rows[:, None], columns)
+    return filters.astype(np.float32), np.array([_noise_factor(bands) for bands in filters])
 
 
 def _log_gabor(radius: np.ndarray, wavelength: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Closed-set retrieval from a score matrix: ranks, rank-k, CMC curve, mean reciprocal rank, margin.
+"""Closed-set retrieval from a score matrix: ranks, rank-k, CMC curve, mean reciprocal rank, margins, larger galleries.
 
 Scores are higher for the more alike. **Ties count against the system**: an impostor with the very score of
 the match is ranked before it, so that a matcher that gives every image the same score has rank-1 0 and not
@@ -45,15 +45,11 @@ def mean_reciprocal_rank(ranks: np.ndarray) -> float:
     return float((1 / (1 + _checked_ranks(ranks))).mean())
 
 
-def margin(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> float:
-    """Mean of ``margins``. It still moves where rank-1 is 100 %."""
-    return float(margins(scores, probe_ids, gallery_ids).mean())
-
-
 def margins(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> np.ndarray:
-    """Best genuine score - best impostor score of each probe, in the scores' own unit. float64 [probes].
+    """Best genuine score - best impostor score of each probe, in the scores' own unit; float64 [probes].
 
-    Raises UserError as ``rank_of_match`` does, and for a probe without an impostor.
+    Their mean still moves where rank-1 is 100 %. Raises UserError as ``rank_of_match`` does, and for a probe without
+    an impostor.
     """
     scores = checked_scores(scores)
     genuine = genuine_pairs(scores, probe_ids, gallery_ids)
@@ -63,16 +59,6 @@ def margins(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> n
             f"{int(genuine.all(axis=1).sum())} probes of {len(scores)} have none."
         )
     return best_score(scores, genuine) - best_score(scores, ~genuine)
-
-
-def _checked_ranks(ranks: np.ndarray) -> np.ndarray:
-    ranks = np.asarray(ranks)
-    if ranks.ndim != 1 or ranks.size == 0 or ranks.dtype.kind not in "iu" or ranks.min() < 0:
-        raise UserError(
-            "Ranks must be a non-empty list of whole numbers from 0, as rank_of_match gives; "
-            f"these are {ranks.dtype} of shape {list(ranks.shape)}."
-        )
-    return ranks.astype(np.int64)
 
 
 class GallerySizeCurve(NamedTuple):
@@ -89,7 +75,6 @@ def rank_k_by_gallery_size(
     distractor_scores: np.ndarray,
     probe_ids: Sequence,
     gallery_ids: Sequence,
-    sizes: Sequence[int] | None = None,
     k: int = 1,
     repeats: int = 20,
     seed: int = 0,
@@ -99,11 +84,9 @@ def rank_k_by_gallery_size(
     ``scores`` [probes, gallery] are those of the enrolled images, ``distractor_scores`` [probes, distractors]
     those of images of other people. A gallery of size s holds all enrolled images and the first s - gallery
     of a random order of the distractors, so that in each of the ``repeats`` orders the galleries grow and
-    rank-k falls or stays. Default sizes double from the enrolled images alone to all images. Ties count
-    against the system.
+    rank-k falls or stays. Sizes double from the enrolled images alone to all images. Ties count against the system.
 
-    Raises UserError as ``rank_of_match`` does, for unequal numbers of probes, sizes outside enrolled..all, or
-    k or repeats below 1.
+    Raises UserError as ``rank_of_match`` does, for unequal numbers of probes, or k or repeats below 1.
     """
     scores = checked_scores(scores)
     distractor_scores = checked_scores(distractor_scores, "The distractor score matrix")
@@ -114,40 +97,21 @@ def rank_k_by_gallery_size(
         )
     if k < 1 or repeats < 1:
         raise UserError(f"Rank-k against gallery size needs k and repeats of at least 1; they are {k} and {repeats}.")
-    added = _checked_sizes(sizes, scores.shape[1], distractor_scores.shape[1]) - scores.shape[1]
-    match = best_score(scores, genuine_pairs(scores, probe_ids, gallery_ids))[:, None]
-    ranks = rank_of_match(scores, probe_ids, gallery_ids)
-    runs = _runs(ranks, distractor_scores >= match, added, k, repeats, seed)
-    protocol = (
-        f"rank-{k}, {scores.shape[1]} enrolled images and up to {added.max()} of "
-        f"{distractor_scores.shape[1]} distractors, {repeats} random orders, seed {seed}"
-    )
-    return GallerySizeCurve(added + scores.shape[1], runs.mean(axis=0), runs.std(axis=0), protocol)
-
-
-def _runs(ranks: np.ndarray, beaten: np.ndarray, added: np.ndarray, k: int, repeats: int, seed: int) -> np.ndarray:
-    """Rank-k in each random order at each number of added distractors; [repeats, S]."""
+    enrolled, total = scores.shape[1], scores.shape[1] + distractor_scores.shape[1]
+    sizes = np.unique([*(enrolled * 2 ** np.arange(int(np.log2(total / enrolled)) + 1)), total])
+    ranks, match = rank_of_match(scores, probe_ids, gallery_ids), genuine_pairs(scores, probe_ids, gallery_ids)
+    beaten = distractor_scores >= best_score(scores, match)[:, None]
+    shares = np.empty((repeats, len(sizes)))
     rng = np.random.default_rng(seed)
-    runs = np.empty((repeats, len(added)))
-    for run in runs:
+    for row in shares:
         order = rng.permutation(beaten.shape[1])
         before = np.concatenate([np.zeros((len(ranks), 1), int), np.cumsum(beaten[:, order], axis=1)], axis=1)
-        run[:] = (ranks[:, None] + before[:, added] < k).mean(axis=0)
-    return runs
-
-
-def _checked_sizes(sizes: Sequence[int] | None, enrolled: int, distractors: int) -> np.ndarray:
-    total = enrolled + distractors
-    if sizes is None:
-        doubling = enrolled * 2 ** np.arange(int(np.log2(total / enrolled)) + 1)
-        return np.unique(np.append(doubling, total))
-    sizes = np.unique(np.asarray(sizes))
-    if sizes.size == 0 or sizes.dtype.kind not in "iu" or sizes[0] < enrolled or sizes[-1] > total:
-        raise UserError(
-            f"Gallery sizes must be whole numbers from {enrolled} (all enrolled) to {total} "
-            f"(with all distractors); these are {sizes.tolist()}."
-        )
-    return sizes.astype(np.int64)
+        row[:] = (ranks[:, None] + before[:, sizes - enrolled] < k).mean(axis=0)
+    protocol = (
+        f"rank-{k}, {enrolled} enrolled images and up to {total - enrolled} distractors, {repeats} random orders, "
+        f"seed {seed}"
+    )
+    return GallerySizeCurve(sizes, shares.mean(axis=0), shares.std(axis=0), protocol)
 
 
 def rank1_by_gallery_choice(scores: np.ndarray, identities: Sequence[str]) -> np.ndarray:
@@ -180,3 +144,13 @@ def rank1_by_gallery_choice(scores: np.ndarray, identities: Sequence[str]) -> np
         ranks = rank_of_match(scores[np.ix_(probes, gallery)], identities[probes], identities[gallery])
         results.append(rank_k(ranks, 1))
     return np.array(results)
+
+
+def _checked_ranks(ranks: np.ndarray) -> np.ndarray:
+    ranks = np.asarray(ranks)
+    if ranks.ndim != 1 or ranks.size == 0 or ranks.dtype.kind not in "iu" or ranks.min() < 0:
+        raise UserError(
+            "Ranks must be a non-empty list of whole numbers from 0, as rank_of_match gives; "
+            f"these are {ranks.dtype} of shape {list(ranks.shape)}."
+        )
+    return ranks.astype(np.int64)

@@ -1,4 +1,4 @@
-"""The one check of score matrices [probes, gallery] and identity labels, and which pairs are genuine."""
+"""Score matrices [probes, gallery]: their checks, which of their pairs are genuine, and the fusion of several."""
 
 from collections.abc import Sequence
 
@@ -57,34 +57,25 @@ def best_score(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
     return np.where(among, scores, -np.inf).max(axis=1)
 
 
-def z_normalise(scores: np.ndarray, what: str = "The score matrix") -> np.ndarray:
+def z_normalize(scores: np.ndarray, what: str = "The score matrix") -> np.ndarray:
     """(scores - mean) / population standard deviation over the whole matrix; float64 [probes, gallery].
 
     Raises UserError where all scores are equal: such a matrix says nothing, and its deviation is 0.
     """
     scores = checked_scores(scores, what)
     if scores.min() == scores.max():
-        raise UserError(f"{what} holds one value only ({scores.flat[0]:g}) and cannot be z-normalised.")
+        raise UserError(f"{what} holds one value only ({scores.flat[0]:g}) and cannot be z-normalized.")
     return (scores - scores.mean()) / scores.std()
 
 
-def fuse(matrices: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
-    """Weighted sum of the z-normalised matrices (equal weights of 1 by default); float64 [probes, gallery].
+def fuse(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum of the z-normalized matrices; float64 [probes, gallery].
 
-    Raises UserError for no matrix, unequal shapes, a constant or non-finite matrix, or weights that are not
-    one finite number from 0 per matrix with at least one above 0.
+    Raises UserError for no matrix, unequal shapes, or a constant or non-finite matrix.
     """
     if not len(matrices):
         raise UserError("Fusion needs at least one score matrix; there is none.")
     shapes = [np.shape(matrix) for matrix in matrices]
     if len(set(shapes)) > 1:
         raise UserError(f"Fusion needs score matrices of one shape; these have {[list(s) for s in shapes]}.")
-    weights = np.ones(len(matrices)) if weights is None else np.asarray(weights, np.float64)
-    usable = np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.max(initial=0) > 0
-    if weights.shape != (len(matrices),) or not usable:
-        raise UserError(
-            f"Fusion of {len(matrices)} matrices needs as many finite weights from 0, not all 0; "
-            f"these are {weights.tolist()}."
-        )
-    normalised = [z_normalise(m, f"Score matrix {i + 1} of the fusion") for i, m in enumerate(matrices)]
-    return sum(weight * matrix for weight, matrix in zip(weights, normalised))
+    return sum(z_normalize(m, f"Score matrix {i + 1} of the fusion") for i, m in enumerate(matrices))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iacyclegan_tf.metrics.image_pairs import checked_pairs, on_all_cores
+from iacyclegan_tf.metrics.image_pairs import measure_pairs
 
 SIGMA = 1.5
 RADIUS = 5  # an 11x11 window
@@ -11,14 +11,13 @@ C2 = (0.03 * 255) ** 2
 
 
 def ssim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
-    """Mean SSIM, at most 1, of uint8 grey images [H, W] (a float) or [N, H, W] (float64 [N]); symmetric.
+    """Mean SSIM, at most 1, of uint8 gray images [H, W] (a float) or [N, H, W] (float64 [N]); symmetric.
 
     Gaussian window 11x11 with sigma 1.5, K1 0.01, K2 0.03, range 255, population covariance, averaged over
     the valid region (5 pixels less on each side). Raises UserError for another dtype, unequal shapes, or a
     side under 11.
     """
-    pairs = checked_pairs(first, second, minimum_side=2 * RADIUS + 1)
-    return pairs.answer(on_all_cores(_ssim, pairs.first, pairs.second))
+    return measure_pairs(_ssim, first, second, minimum_side=2 * RADIUS + 1)
 
 
 def _ssim(first: np.ndarray, second: np.ndarray) -> float:

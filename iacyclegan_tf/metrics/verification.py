@@ -1,13 +1,12 @@
-"""Verification ("is this the person?") from a score matrix: ROC, rate at a false accept rate, threshold.
+"""Verification ("is this the person?") from a score matrix: ROC, rate at a false accept rate, threshold, d'.
 
 A pair is accepted where its score is **greater than** the threshold. The threshold at a false accept rate
 (FAR) f is ``numpy.quantile(impostor scores, 1 - f)``, interpolated linearly between two scores; of N
 impostors it accepts up to one more than N f.
 
 Few impostor pairs make a threshold worthless: f needs at least 10 / f of them. ``threshold_at_far``, whose
-result decides about people, refuses fewer. ``verification_rate``, a row of a table, always gives its number
-(48 people have 2,256 impostor pairs, and the field prints FAR 0.1 % all the same) but carries the count,
-``enough`` and a text that says so: print the text, not the bare number.
+result decides about people, refuses fewer. ``verification_rate`` always gives its number (48 people have 2,256
+impostor pairs, and the field prints FAR 0.1 % all the same): hold ``needed_impostor_pairs`` against it.
 """
 
 from collections.abc import Sequence
@@ -26,31 +25,6 @@ class RocCurve(NamedTuple):
     false_accept_rate: np.ndarray
     true_accept_rate: np.ndarray
     threshold: np.ndarray  # descending; accepted are scores greater than it; the last is -inf
-
-
-class VerificationRate(NamedTuple):
-    """Share of genuine pairs accepted at a false accept rate, with what it rests on."""
-
-    rate: float  # 0..1
-    far: float  # asked for, 0..1
-    threshold: float
-    impostor_pairs: int
-
-    @property
-    def needed_pairs(self) -> int:
-        """Impostor pairs below which the rate is only indicative."""
-        return needed_impostor_pairs(self.far)
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are 10 / FAR impostor pairs."""
-        return self.impostor_pairs >= self.needed_pairs
-
-    def __str__(self) -> str:
-        text = f"{100 * self.rate:.1f} % at FAR {100 * self.far:g} %"
-        if self.enough:
-            return text
-        return f"{text} (indicative: {self.impostor_pairs} impostor pairs of the {self.needed_pairs} needed)"
 
 
 def genuine_and_impostor_scores(
@@ -74,15 +48,14 @@ def roc(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> RocCu
     return RocCurve(_share_above(impostor, thresholds), _share_above(genuine, thresholds), thresholds)
 
 
-def verification_rate(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence, far: float) -> VerificationRate:
-    """Share of genuine pairs accepted at FAR ``far`` (0.01 is 1 %), with its reservations.
+def verification_rate(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence, far: float) -> float:
+    """Share (0..1) of genuine pairs accepted at FAR ``far`` (0.01 is 1 %).
 
     Raises UserError as ``genuine_and_impostor_scores`` does, and for a FAR that is not between 0 and 1.
     """
     _check_far(far)
     genuine, impostor = genuine_and_impostor_scores(scores, probe_ids, gallery_ids)
-    threshold = float(np.quantile(impostor, 1 - far))
-    return VerificationRate(float((genuine > threshold).mean()), far, threshold, len(impostor))
+    return float((genuine > np.quantile(impostor, 1 - far)).mean())
 
 
 def threshold_at_far(impostor_scores: np.ndarray, far: float) -> float:
@@ -108,6 +81,16 @@ def threshold_at_far(impostor_scores: np.ndarray, far: float) -> float:
 def needed_impostor_pairs(far: float) -> int:
     """10 / far, rounded up."""
     return ceil(10 / far)
+
+
+def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
+    """d' = (mean genuine - mean impostor) / sqrt((variance genuine + variance impostor) / 2), of two lists of scores.
+
+    In signal detection the distance of the two distributions in their common spread (Green and Swets 1966). It does
+    not depend on the scale of the scores, and still moves where rank-1 is 100 %. 0 for scores that are all equal.
+    """
+    spread = np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
+    return float((np.mean(genuine) - np.mean(impostor)) / max(spread, 1e-12))
 
 
 def _check_far(far: float) -> None:

@@ -63,7 +63,8 @@ def test_thresholds_are_quantiles_of_impostors(made):
         assert ordered[-25] <= found["threshold"] <= ordered[-24]  # 24 of 2,400 are above
         assert found["true_accept_rate"] == pytest.approx((matrix[same] > found["threshold"]).mean())
         assert values["thresholds"][way]["0.001"] == {
-            "refused": "A verification threshold at FAR 0.001 needs at least 10000 impostor pairs (10 / FAR); there are 2400."
+            "refused": "A verification threshold at FAR 0.001 needs at least 10000 impostor pairs (10 / FAR); "
+            "there are 2400."
         }
 
 
@@ -109,9 +110,12 @@ def test_a_calibration_is_read_from_an_export_or_refused(tmp_path, made):
     assert read_calibration(tmp_path) == Calibration(json.loads(json.dumps(made[0])))
     broken = json.loads(json.dumps(made[0]))
     broken["statistics"]["photo"]["mean"] = float("nan")
-    for text in ("{", "[]", "{}", json.dumps({"thresholds": {}, "statistics": {}}), json.dumps(broken)):
-        path.write_text(text)
-        with pytest.raises(UserError, match="calibration.json cannot be read"):
+    unsure = json.loads(json.dumps(made[0]))
+    unsure["thresholds"]["photo"]["0.01"]["threshold"] = float("nan")  # which no score would be above
+    cases = ["{", "[]", "{}", json.dumps({"thresholds": {}, "statistics": {}}), json.dumps(broken), json.dumps(unsure)]
+    for content in [*map(str.encode, cases), b"\xff{}", b"[" * 100_000]:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"calibration\.json cannot be read"):
             read_calibration(tmp_path)
 
 

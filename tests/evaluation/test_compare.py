@@ -1,21 +1,28 @@
 """Runs side by side: made-up evaluations whose means and intervals are computed here a second time."""
 
+import contextlib
 import csv
+import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import refused
+from in_process import run as in_process
+from rich.console import Console
 from scipy import stats
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.tables import print_table
 from iacyclegan_tf.compare import compare, parse
 from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config, RoundsConfig, as_dict
-from iacyclegan_tf.evaluation.files import write_round
+from iacyclegan_tf.evaluation.comparison import compare as bootstrapped
+from iacyclegan_tf.evaluation.comparison import read_contender
+from iacyclegan_tf.evaluation.files import RoundResult, read_round, write_round
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.report.comparison import comparison_tables
 from iacyclegan_tf.metrics import rank_of_match
 
 PEOPLE = tuple(f"p{i:02d}" for i in range(34))  # 1,122 impostor pairs: enough for FAR 1 %, not for 0.1 %
@@ -33,6 +40,7 @@ def made_up(
     real=REAL,
     size: str = "200x250",
     evaluation: str = "",
+    face: bool = False,
     **settings,
 ) -> Path:
     """A run of which only the settings and one evaluated round are there."""
@@ -52,10 +60,12 @@ def made_up(
         "sketch_to_photo.sharpness": random.uniform(0.3, 0.6, count),
     }
     scores = {
-        f"{kind}.whole.{way}": random.normal(size=(count, count)) + (2 + 20 * gain) * np.eye(count)
+        f"{kind}.{crop}.{way}": random.normal(size=(count, count)) + (2 + 20 * gain) * np.eye(count)
         for kind in ("learned", "hog")
+        for crop in (("whole", "face") if face else ("whole",))
         for way in WAYS
     } | {"hog.whole.none": real}
+    scores = {name: matrix for name, matrix in scores.items() if matrix is not None}
     columns |= {f"rank.{key}": rank_of_match(matrix, people, people) + 1 for key, matrix in scores.items()}
     protocol = {
         "split_sha256": split,
@@ -65,8 +75,21 @@ def made_up(
         "settings": as_dict(config),
     }
     place = run / "evaluations" / evaluation if evaluation else run
-    write_round(place / f"round_{number}", {"round": number, "protocol": protocol}, people, columns, scores)
+    metrics = {"round": number, "protocol": protocol}
+    write_round(place / f"round_{number}", RoundResult(metrics, tuple(people), columns, scores))
     return run
+
+
+def npz(**arrays) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def at_80_columns(table) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        print_table(table, Console(width=80, highlight=False))
+    return said.getvalue()
 
 
 def compared(folder: Path, *arguments) -> tuple[dict, list[dict], str]:
@@ -114,9 +137,10 @@ def test_margins_of_two_runs_are_compared_person_by_person(three):
     differ = []
     for run in runs[:2]:
         with np.load(run / "round_1/scores.npz") as scores:
-            matrix = scores["learned.whole.fusion"]
+            matrix = scores["learned.whole.sketch"]
         differ.append(matrix.diagonal() - np.where(np.eye(34, dtype=bool), -np.inf, matrix).max(1))
-    difference = about["measures"]["fusion margin"][1]["difference"]
+    difference = about["measures"]["sketch margin"][1]["difference"]
+    assert "fusion margin" not in about["measures"]  # z-units do not compare runs
     assert difference["value"] == pytest.approx(np.mean(differ[1] - differ[0]))
     assert difference["low"] < difference["value"] < difference["high"]
 
@@ -149,13 +173,13 @@ def test_the_table_marks_what_is_clear_and_what_is_blurred(three):
     _, (about, lines, text) = three
     rows = {
         line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
-        for line in text.splitlines()
+        for line in text[: text.index("run 3 other:1")].splitlines()
         if line.startswith("|")
     }
-    assert len(rows["sketch SSIM"]) == 5  # three runs and two differences
     assert rows["sketch SSIM"][2].startswith("+0.0499") and rows["sketch SSIM"][2].endswith("*")
     assert not rows["photo SSIM"][2].endswith("*")
-    assert "blurred" in rows["photo sharpness"][0] and "blurred" not in rows["sketch sharpness"][0]
+    assert rows["photo sharpness"][0].endswith(" !") and not rows["sketch sharpness"][0].endswith("!")
+    assert text.count("| sketch SSIM |") == 2 and "run 1 plain:1, run 3 other:1" in text
     assert "bootstrap over 34 people, 5000 resamples, seed 0" in text and "a" * 64 in text
     assert "No verification rate at FAR 0.1 %: it needs 10000 impostor pairs." in text
     assert len(lines) == 3 * len(about["measures"])
@@ -178,6 +202,8 @@ def test_rounds_are_chosen_and_the_last_is_taken(tmp_path, monkeypatch):
     assert compared(tmp_path, "mine:1", run, "mine:2")[0]["runs"] == ["mine:1", "mine:10", "mine:2"]
     with pytest.raises(UserError, match="no measured round 3; measured are: 1, 2, 10"):
         compared(tmp_path, "mine:3", "mine:1")
+    with pytest.raises(UserError, match="There is no run 'mine:²'"):
+        compared(tmp_path, "mine:²", "mine:1")
 
 
 def test_evaluations_on_other_pairs_are_compared_by_name(tmp_path):
@@ -195,6 +221,7 @@ def test_evaluations_on_other_pairs_are_compared_by_name(tmp_path):
         ({"people": PEOPLE[:-1], "real": REAL[:-1, :-1]}, "their number of test pairs: 34 and 33"),
         ({"people": (*PEOPLE[:-1], "stranger")}, "its people or pictures are not"),
         ({"real": REAL + 0.01}, "its people or pictures are not"),
+        ({"real": None}, "its people or pictures are not"),
     ],
 )
 def test_other_people_or_pictures_are_refused_with_one_sentence(tmp_path, change, words):
@@ -224,26 +251,80 @@ def test_mistakes(tmp_path):
     "file, content",
     [
         ("metrics.json", b"{"),
-        ("people.csv", b"identity,x\na\n"),
-        ("scores.npz", b"PK"),
         ("metrics.json", b"[]"),
+        ("metrics.json", b"\xff{}"),
+        ("metrics.json", b"[" * 100_000),
+        ("metrics.json", b'{"protocol": []}'),
+        ("metrics.json", b'{"protocol": {"split_sha256": 1}}'),
+        ("people.csv", b"identity,x\na\n"),
         ("people.csv", b""),
+        ("people.csv", b"\xff"),
+        ("people.csv", b"identity,photo_to_sketch.ssim\na,nan\n"),
+        ("people.csv", b"identity,x\na," + b"9" * 200_000 + b"\n"),
+        ("scores.npz", b"PK"),
+        ("scores.npz", b""),
+        ("scores.npz", npz(**{"learned.whole.none": np.full((34, 34), np.nan)})),
+        ("scores.npz", npz(**{"learned.whole.none": np.zeros((33, 34))})),
+        ("scores.npz", npz(**{"learned.whole.none": np.zeros((2000, 2000))})),
+        ("scores.npz", npz(**{"learned.whole.none": np.array([{}])})),
     ],
 )
 def test_damaged_files_are_named_with_what_to_do(tmp_path, file, content):
     runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two")]
     (runs[1] / "round_1" / file).write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read .*Run again: python -m iacyclegan_tf.evaluate"):
+    with pytest.raises(UserError, match=f"two/round_1/{file} cannot be read.*Run again: python -m iacyclegan_tf.evalu"):
         compared(tmp_path, *runs)
 
 
-def test_the_command(tmp_path):
-    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "two", seed=8)]
-    done = subprocess.run(
-        [sys.executable, "-m", "iacyclegan_tf.compare", *map(str, runs), "--resamples", "50"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+def test_one_flipped_bit_is_read_the_same_or_refused_in_a_sentence(tmp_path):
+    place = made_up(tmp_path, "one") / "round_1"
+    random = np.random.default_rng(0)
+    for file in ("metrics.json", "people.csv", "scores.npz"):
+        whole = (place / file).read_bytes()
+        for _ in range(30):
+            broken = bytearray(whole)
+            broken[random.integers(len(whole))] ^= 1 << int(random.integers(8))
+            (place / file).write_bytes(broken)
+            with contextlib.suppress(UserError):
+                read_round(place, "again")
+        (place / file).write_bytes(whole)
+
+
+def test_names_that_a_spreadsheet_would_compute_are_written_and_read(tmp_path):
+    people = ("=1+1", "@a", "'b", "-c", "d")
+    run = made_up(tmp_path, "one", people=people, real=REAL[:5, :5])
+    assert "\n'=1+1," in (run / "round_1/people.csv").read_text()
+    assert read_round(run / "round_1", "").identities == people
+
+
+def test_d_prime_of_the_fusion_and_of_the_judge_is_compared_with_intervals(three):
+    runs, (about, _, _) = three
+    values = []
+    for run in runs[:2]:
+        with np.load(run / "round_1/scores.npz") as scores:
+            for name in ("learned.whole.fusion", "hog.whole.photo"):
+                own, others = scores[name].diagonal(), scores[name][~np.eye(34, dtype=bool)]
+                values.append((own.mean() - others.mean()) / np.sqrt((own.var() + others.var()) / 2))
+    fusion, judge = (about["measures"][name] for name in ("fusion d′", "HOG photo d′"))
+    assert [fusion[0]["value"], judge[0]["value"], fusion[1]["value"], judge[1]["value"]] == pytest.approx(values)
+    difference = fusion[1]["difference"]
+    assert difference["value"] == pytest.approx(values[2] - values[0])
+    assert difference["low"] < difference["value"] < difference["high"] and fusion[0]["low"] < fusion[0]["value"]
+
+
+def test_80_columns_hold_every_table(tmp_path):
+    runs = [made_up(tmp_path, "one", face=True), made_up(tmp_path, "other", seed=8, gain=0.2, face=True)]
+    contenders = [read_contender(str(run)) for run in runs]
+    tables = comparison_tables(contenders, bootstrapped(contenders, 50, 0), 50, 0)
+    assert [table.title.split(":")[0] for table in tables] == ["Comparison", "Face only"]
+    for table in tables:
+        said = at_80_columns(table)
+        assert all(" ".join(row).replace(" ", "") in said.replace("│", "").replace(" ", "") for row in table.rows)
+
+
+def test_the_command_prints_tables_and_names(tmp_path):
+    runs = [made_up(tmp_path, "one"), made_up(tmp_path, "lr[red]", seed=8)]
+    done = in_process("compare", *runs, "--resamples", 50)
     assert done.returncode == 0, done.stderr
-    assert "difference from one:1" in done.stdout and "sketch SSIM" in done.stdout
+    assert "run 2 - run 1" in done.stdout and "sketch SSIM" in done.stdout and "run 2 lr[red]:1" in done.stdout
+    refused(in_process("compare", runs[0], tmp_path / "nothing"), "There is no run")

@@ -8,7 +8,7 @@ from test_recognition_measures import MATCHER, pictures
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.evaluation.distractors import distractor_scores, find_distractors, gallery_size_curves
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher, match
-from iacyclegan_tf.evaluation.round import retrieval
+from iacyclegan_tf.evaluation.recognition import recognition
 
 
 def silent(items, words, total):
@@ -55,7 +55,7 @@ def test_scores_and_curves(folder):
     for way in WAYS:
         curve = curves[way]["rank1"]
         assert curve["size"] == [6, 12, 24, 48, 76] and (np.diff(curve["mean"]) <= 1e-12).all()
-        assert curve["mean"][0] == pytest.approx(retrieval(enrolled[way], people, people)["rank1"])
+        assert curve["mean"][0] == pytest.approx(recognition(enrolled[way], people, people)["rank1"])
         everyone = np.concatenate([enrolled[way], scores[way]], axis=1)
         found = [row[i] > np.delete(row, i).max() for i, row in enumerate(everyone)]
         assert curve["mean"][-1] == pytest.approx(np.mean(found))

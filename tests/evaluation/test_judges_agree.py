@@ -1,6 +1,6 @@
 """Our measures give the numbers that other judges print: scikit-image by hand, and the judge beside the project.
 
-Drawn faces, "synthesised" by blur, shift and another person's shade, squeezed to 128x128 as that judge does.
+Drawn faces, "synthesized" by blur, shift and another person's shade, squeezed to 128x128 as that judge does.
 """
 
 import json
@@ -17,8 +17,8 @@ from skimage.feature import hog
 from skimage.metrics import structural_similarity
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.evaluation.images import image_measures
 from iacyclegan_tf.evaluation.recognition import hog_ways, recognition
-from iacyclegan_tf.evaluation.round import mean_ssim
 
 PEOPLE = [f"person{i:02d}" for i in range(34)]  # 1,122 impostor pairs: enough for FAR 1 %
 SIDE, CELL = 128, 8
@@ -32,7 +32,7 @@ def degraded(image: np.ndarray, other: np.ndarray, seed: int) -> np.ndarray:
 
 
 def squeezed(image: np.ndarray) -> np.ndarray:
-    """Grey first, then scaled; a grey image is one with three equal channels to us."""
+    """Gray first, then scaled; a gray image is one with three equal channels to us."""
     small = np.asarray(Image.fromarray(image).convert("L").resize((SIDE, SIDE), Image.BICUBIC))
     return np.repeat(small[..., None], 3, axis=2)
 
@@ -53,7 +53,7 @@ def images() -> dict[str, list[np.ndarray]]:
 def ours(images) -> dict[str, float]:
     small = {name: list(map(squeezed, pictures)) for name, pictures in images.items()}
     numbers = {
-        f"{kind} SSIM": mean_ssim(small[f"fake_{plural}"], small[f"true_{plural}"])
+        f"{kind} SSIM": image_measures(small[f"fake_{plural}"], small[f"true_{plural}"], ["ssim"])["ssim"].mean()
         for kind, plural in (("sketch", "sketches"), ("photo", "photos"))
     }
     scores = hog_ways(small["true_sketches"], small["true_photos"], small["fake_photos"], small["fake_sketches"], CELL)
@@ -67,19 +67,19 @@ def ours(images) -> dict[str, float]:
 
 
 def test_scikit_image_by_hand(images, ours):
-    grey = {name: [squeezed(picture)[..., 0] for picture in pictures] for name, pictures in images.items()}
+    gray = {name: [squeezed(picture)[..., 0] for picture in pictures] for name, pictures in images.items()}
     for kind, plural in (("sketch", "sketches"), ("photo", "photos")):
         each = [
             structural_similarity(
                 truth, fake, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
             )
-            for truth, fake in zip(grey[f"true_{plural}"], grey[f"fake_{plural}"])
+            for truth, fake in zip(gray[f"true_{plural}"], gray[f"fake_{plural}"])
         ]
         assert ours[f"{kind} SSIM"] == pytest.approx(np.mean(each), abs=1e-9)
 
     def features(name):
         rows = [
-            hog(picture, pixels_per_cell=(CELL, CELL), cells_per_block=(2, 2), orientations=9) for picture in grey[name]
+            hog(picture, pixels_per_cell=(CELL, CELL), cells_per_block=(2, 2), orientations=9) for picture in gray[name]
         ]
         middle = np.mean(rows, axis=0)
         return [(row - middle) / np.sqrt(((row - middle) ** 2).sum()) for row in rows]

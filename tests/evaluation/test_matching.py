@@ -17,7 +17,7 @@ def faces(count: int, seed: int, sizes=((20, 16),)) -> list[np.ndarray]:
 
 
 class Counting:
-    """Stands in for a servable: inverts ``images``, or gives their mean color as ``embedding``; remembers the batches."""
+    """Stands in for a servable: inverts ``images``, or gives their mean color as ``embedding``; keeps the batches."""
 
     def __init__(self, output: str):
         self.output, self.batches = output, []

@@ -5,9 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.feature import hog
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
-from iacyclegan_tf.evaluation.recognition import face_only, hog_cell, recognition, recognition_tables, score_matrices
+from iacyclegan_tf.evaluation.recognition import hog_cell, recognition, recognition_tables, score_matrices
 
 
 def pictures(count: int, seed: int, height: int = 50, width: int = 40) -> list[np.ndarray]:
@@ -15,13 +14,13 @@ def pictures(count: int, seed: int, height: int = 50, width: int = 40) -> list[n
     return [np.clip(128 + 400 * gaussian_filter(n, (2, 2, 0)), 0, 255).astype(np.uint8) for n in noise]
 
 
-def grey(image: np.ndarray) -> np.ndarray:
+def gray(image: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(image).convert("L"))
 
 
-def mean_colours(seed: int):
+def mean_colors(seed: int):
     weights = np.random.default_rng(seed).normal(size=[3, 5])
 
     def embed(images):
@@ -31,7 +30,7 @@ def mean_colours(seed: int):
     return embed
 
 
-MATCHER = Matcher(None, None, mean_colours(1), mean_colours(2), mean_colours(3))
+MATCHER = Matcher(None, None, mean_colors(1), mean_colors(2), mean_colors(3))
 SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES = (pictures(6, seed) for seed in range(4))
 
 
@@ -50,11 +49,11 @@ def test_score_matrices_hold_every_way_on_both_crops(crop, cut):
     )
 
     def features(images):
-        found = np.stack([hog(grey(image), 9, (2, 2), (2, 2)) for image in images])
+        found = np.stack([hog(gray(image), 9, (2, 2), (2, 2)) for image in images])
         found -= found.mean(0)
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
-    for kind, embeds in (("learned", [mean_colours(i) for i in (1, 2, 3)]), ("hog", [features] * 3)):
+    for kind, embeds in (("learned", [mean_colors(i) for i in (1, 2, 3)]), ("hog", [features] * 3)):
         photo = embeds[1](fake_photos) @ embeds[1](photos).T
         sketch = embeds[2](sketches) @ embeds[2](fake_sketches).T
         expected = {
@@ -69,13 +68,6 @@ def test_score_matrices_hold_every_way_on_both_crops(crop, cut):
             )
 
 
-def test_the_face_alone_is_the_documented_part():
-    image = np.random.default_rng(0).integers(0, 256, (250, 200, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(face_only(image), image[70:220, 40:160])
-    with pytest.raises(UserError, match="200x250; an image is 128x128"):
-        face_only(np.zeros((128, 128, 3), np.uint8))
-
-
 @pytest.mark.parametrize("width, cell", [(200, 10), (128, 6), (64, 3), (8, 1)])
 def test_hog_cells_keep_their_share_of_the_width(width, cell):
     assert hog_cell(np.zeros((10, width, 3))) == cell
@@ -84,12 +76,13 @@ def test_hog_cells_keep_their_share_of_the_width(width, cell):
 def test_what_cannot_be_measured_says_why():
     square = [pictures(3, seed, 40, 40) for seed in range(4)]
     scores, left_out = score_matrices(MATCHER, *square)
-    tables = recognition_tables(scores, left_out, list("abc"))
+    tables = recognition_tables(scores, left_out, list("abc"), list("abc"))
     assert set(tables["retrieval"]) == set(tables["hog"]) == set(WAYS)
     assert "40x40" in tables["retrieval_face"]["not_measured"] and "40x40" in tables["hog_face"]["not_measured"]
     mixed = [[*pictures(2, seed), *pictures(1, seed, 100, 80)] for seed in range(4)]
     scores, left_out = score_matrices(MATCHER, *mixed)
-    tables = recognition_tables(scores, left_out, list("abc"))
+    tables = recognition_tables(scores, left_out, list("abc"), list("abc"))
+    assert "several" in tables["identity_kept"]["not_measured"]
     assert "several" in tables["hog"]["not_measured"] and set(tables["retrieval_face"]) == set(WAYS)
 
 
@@ -104,9 +97,20 @@ def test_recognition_equals_loops():
         assert ours[f"rank{k}"] == np.mean([place <= k for place in places])
     assert ours["mrr"] == pytest.approx(np.mean([1 / place for place in places]))
     assert ours["margin"] == pytest.approx(np.mean([scores[i, i] - max(np.delete(scores[i], i)) for i in range(40)]))
+    spread = np.sqrt((np.var(np.diag(scores)) + np.var(impostors)) / 2)
+    assert ours["d_prime"] == pytest.approx((np.mean(np.diag(scores)) - np.mean(impostors)) / spread)
     assert ours["impostor_pairs"] == 1560
     assert ours["vr_far_1"] == np.mean(np.diag(scores) > np.quantile(impostors, 0.99))
     assert 0 < ours["rank1"] < 1 and 0 < ours["vr_far_1"] < 1
+
+
+def test_identity_kept_is_judged_by_hog_and_says_so():
+    scores, left_out = score_matrices(MATCHER, SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES)
+    tables = recognition_tables(scores, left_out, list("abcdef"), list("abcdef"))
+    kept = tables["identity_kept"]
+    assert "HOG" in kept["judge"] and "without any training" in kept["judge"]
+    assert kept["photos"] == recognition(scores["hog.whole.photo"], list("abcdef"), list("abcdef"))
+    assert kept["sketches"] == tables["hog"]["sketch"]
 
 
 def test_a_rate_that_rests_on_too_few_impostors_is_refused_with_the_sentence():

@@ -5,11 +5,12 @@ import pytest
 from scipy import stats
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.metrics import verification_rate
+from iacyclegan_tf.metrics import d_prime, verification_rate
 from iacyclegan_tf.metrics.bootstrap import (
     draw_people,
     percentile_interval,
     person_numbers,
+    resampled_d_prime,
     resampled_means,
     resampled_verification,
 )
@@ -61,16 +62,21 @@ def test_a_person_with_two_images_brings_both():
     np.testing.assert_allclose(resampled_means(values, people, draws), [15 / 4, 15 / 6, 12 / 3])
 
 
-def loop_rate(scores, people, times, far):
-    """Every pair written out as often as it is drawn."""
+def written_out(scores, people, times):
+    """Genuine and impostor scores, every pair as often as it is drawn."""
     genuine, impostor = [], []
     for i, a in enumerate(people):
         for j, b in enumerate(people):
             if a == b:
-                genuine += [scores[i, j]] * times[i]
+                genuine += [scores[i, j]] * times[people.index(a)]
             else:
-                impostor += [scores[i, j]] * (times[i] * times[j])
-    return np.mean(np.array(genuine) > np.quantile(impostor, 1 - far))
+                impostor += [scores[i, j]] * (times[people.index(a)] * times[people.index(b)])
+    return np.array(genuine), np.array(impostor)
+
+
+def loop_rate(scores, people, times, far):
+    genuine, impostor = written_out(scores, people, times)
+    return np.mean(genuine > np.quantile(impostor, 1 - far))
 
 
 @pytest.mark.parametrize("far", [0.01, 0.1, 0.5])
@@ -91,13 +97,22 @@ def test_everyone_once_is_the_plain_verification_rate():
     people, scores = [PEOPLE[i] for i in order], random.normal(size=(30, 30)) + np.eye(30)
     once = np.ones((1, 30), int)
     plain = verification_rate(scores, people, people, 0.1)
-    assert resampled_verification(scores, people, people, 0.1, once) == plain.rate
+    assert resampled_verification(scores, people, people, 0.1, once) == plain
+
+
+@pytest.mark.parametrize("people", ["abcdefghi", "abcdefabc"], ids=["one image each", "some have two"])
+def test_resampled_d_prime_equals_loops(people):
+    scores = np.random.default_rng(5).normal(30, 2, size=(9, 9)) + 3 * np.eye(9)
+    draws = draw_people(len(set(people)), 60, seed=0)
+    expected = [d_prime(*written_out(scores, people, times)) for times in draws]
+    np.testing.assert_allclose(resampled_d_prime(scores, people, people, draws), expected, atol=1e-9)
 
 
 def test_a_draw_of_one_person_counts_for_nothing():
     scores = np.array([[2.0, 1.0], [1.5, 0.5]])
     rates = resampled_verification(scores, "ab", "ab", 0.5, np.array([[2, 0], [1, 1]]))
     assert np.isnan(rates[0]) and rates[1] == 0.5
+    assert np.isnan(resampled_d_prime(scores, "ab", "ab", np.array([[2, 0], [1, 1]]))).tolist() == [True, False]
     assert percentile_interval(rates) == (0.5, 0.5)
 
 

@@ -1,4 +1,4 @@
-"""NLDA against the textbook: explicit scatter matrices, SciPy's null space, scikit-learn's neighbours."""
+"""NLDA against the textbook: explicit scatter matrices, SciPy's null space, scikit-learn's neighbors."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from iacyclegan_tf.metrics import nlda
 
 
 def sketches(people, height=24, width=20, noise=60, seed=0):
-    """Real and synthesised sketches: a person's pattern, clean, and with noise and a common change."""
+    """Real and synthesized sketches: a person's pattern, clean, and with noise and a common change."""
     rng = np.random.default_rng(seed)
     patterns = rng.uniform(60, 190, (people, height, width))
     change = rng.normal(0, 20, (height, width))
@@ -18,9 +18,9 @@ def sketches(people, height=24, width=20, noise=60, seed=0):
     return tuple(np.clip(np.rint(images), 0, 255).astype(np.uint8) for images in (patterns, worse))
 
 
-def textbook_maximum(real, synthesised, train, test):
+def textbook_maximum(real, synthesized, train, test):
     """One split, by the definitions of S_w and S_b in the PCA space."""
-    samples = np.concatenate([real[train], synthesised[train]]).reshape(2 * len(train), -1).astype(float)
+    samples = np.concatenate([real[train], synthesized[train]]).reshape(2 * len(train), -1).astype(float)
     labels = np.tile(np.arange(len(train)), 2)
     mean = samples.mean(axis=0)
     _, lengths, axes = np.linalg.svd(samples - mean, full_matrices=False)
@@ -36,21 +36,21 @@ def textbook_maximum(real, synthesised, train, test):
     values, vectors = eigh(inside.T @ s_b @ inside)
     order = np.argsort(values)[::-1][: len(train) - 1]
     basis = pca @ inside @ vectors[:, order]
-    probes, gallery = ((images[test].reshape(len(test), -1) - mean) @ basis for images in (real, synthesised))
-    neighbours = (
+    probes, gallery = ((images[test].reshape(len(test), -1) - mean) @ basis for images in (real, synthesized))
+    neighbors = (
         NearestNeighbors(n_neighbors=1).fit(gallery[:, :d]).kneighbors(probes[:, :d])[1][:, 0]
         for d in range(1, basis.shape[1] + 1)
     )
-    return max((nearest == np.arange(len(test))).mean() for nearest in neighbours)
+    return max((nearest == np.arange(len(test))).mean() for nearest in neighbors)
 
 
 @pytest.mark.parametrize("people, protocol, train", [(34, "cufs", 15), (47, "cufsf", 15), (12, "cufs", 5)])
 def test_agrees_with_the_textbook(people, protocol, train):
-    real, synthesised = sketches(people, noise=110)
-    result = nlda(real, synthesised, protocol, splits=6, seed=7)
+    real, synthesized = sketches(people, noise=110)
+    result = nlda(real, synthesized, protocol, splits=6, seed=7)
     rng = np.random.default_rng(7)
     orders = [rng.permutation(people) for _ in range(6)]
-    want = [textbook_maximum(real, synthesised, order[:train], order[train:]) for order in orders]
+    want = [textbook_maximum(real, synthesized, order[:train], order[train:]) for order in orders]
     np.testing.assert_allclose(result.maxima, want, atol=1e-12)
     assert result.mean == pytest.approx(np.mean(want))
     assert 0.1 < result.mean < 1, "the case must be neither trivial nor hopeless"
@@ -58,11 +58,11 @@ def test_agrees_with_the_textbook(people, protocol, train):
 
 
 def test_twenty_splits_by_default_and_the_sizes_of_the_literature():
-    real, synthesised = sketches(338)
-    result = nlda(real, synthesised)
+    real, synthesized = sketches(338)
+    result = nlda(real, synthesized)
     assert result.maxima.shape == (20,) and "into 150 training and 188 test" in result.protocol
-    real, synthesised = sketches(944, 26, 26)
-    assert "into 300 training and 644 test" in nlda(real, synthesised, "cufsf", splits=1).protocol
+    real, synthesized = sketches(944, 26, 26)
+    assert "into 300 training and 644 test" in nlda(real, synthesized, "cufsf", splits=1).protocol
 
 
 def test_perfect_and_unrelated_synthesis():
@@ -73,36 +73,36 @@ def test_perfect_and_unrelated_synthesis():
 
 
 def test_swapped_people_are_wrong():
-    real, synthesised = sketches(30, noise=20)
-    assert nlda(real, synthesised).mean > 0.9
-    assert nlda(real, np.roll(synthesised, 1, axis=0)).mean < 0.5
+    real, synthesized = sketches(30, noise=20)
+    assert nlda(real, synthesized).mean > 0.9
+    assert nlda(real, np.roll(synthesized, 1, axis=0)).mean < 0.5
 
 
 def test_a_collapsed_generator_has_no_hit():
     """One face for all: S_w spans all that tells the people apart, no dimension is left."""
-    real, synthesised = sketches(30)
-    assert nlda(real, np.repeat(synthesised[:1], 30, axis=0)).mean == 0
+    real, synthesized = sketches(30)
+    assert nlda(real, np.repeat(synthesized[:1], 30, axis=0)).mean == 0
     assert nlda(*np.full((2, 12, 9, 9), 7, np.uint8)).mean == 0
 
 
 def test_is_seeded():
-    real, synthesised = sketches(30, noise=120)
-    one, same, other = (nlda(real, synthesised, seed=seed).maxima.tolist() for seed in (1, 1, 2))
+    real, synthesized = sketches(30, noise=120)
+    one, same, other = (nlda(real, synthesized, seed=seed).maxima.tolist() for seed in (1, 1, 2))
     assert one == same != other
 
 
 @pytest.mark.parametrize(
-    "real, synthesised, arguments, sentence",
+    "real, synthesized, arguments, sentence",
     [
         (*sketches(3), {}, "3 people under the protocol cufs give 1 and 2"),
-        (*sketches(12), dict(protocol="cuhk"), "one of cufs, cufsf; it is 'cuhk'"),
-        (*sketches(12), dict(splits=0), "splits is 0"),
+        (*sketches(12), {"protocol": "cuhk"}, "one of cufs, cufsf; it is 'cuhk'"),
+        (*sketches(12), {"splits": 0}, "splits is 0"),
         (*sketches(12, height=1, width=5), {}, "5 training people needs images of more pixels .* 5x1"),
         (sketches(12)[0].astype(float), sketches(12)[1], {}, "these are float64"),
         (sketches(12)[0], sketches(11)[1], {}, "equal shapes"),
         (sketches(12)[0][0], sketches(12)[1][0], {}, "1 people under the protocol cufs"),
     ],
 )
-def test_refuses(real, synthesised, arguments, sentence):
+def test_refuses(real, synthesized, arguments, sentence):
     with pytest.raises(UserError, match=sentence):
-        nlda(real, synthesised, **arguments)
+        nlda(real, synthesized, **arguments)

@@ -11,9 +11,10 @@ from iacyclegan_tf.data.drawn.hair import paint_hair
 from iacyclegan_tf.data.drawn.light import COLUMNS, ROWS, beard_cover, covered, face_cover, light_map
 from iacyclegan_tf.data.drawn.person import Person, View
 from iacyclegan_tf.data.drawn.photo import brow_colour, hair_colour, lip_colour, skin_colour
+from iacyclegan_tf.metrics.image_pairs import LUMINANCE
 
 PAPER = 247.0
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+LUMA = np.array(LUMINANCE)
 STROKE_PERIOD = 6.0  # from one stroke of the hatching to the next, in portrait units
 STROKE_CONTRAST = 1.25  # of the strokes against the tone that they render
 BACKDROP = 0.6  # darkness of the paper behind the side of the head that the light falls on

@@ -4,150 +4,110 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from iacyclegan_tf.evaluation.files import RoundResult
+from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.report.tables import image_words
 from iacyclegan_tf.metrics import cmc, rank_of_match, roc
 
 INK = "#828a96"  # reads on white and on near-black
-COLOURS = {"none": "#9aa1ab", "photo": "#e2863b", "sketch": "#3f8fd2", "fusion": "#8a5fd6"}
-ROUND_COLOURS = ("#3f8fd2", "#e2863b", "#4fae7b", "#c2568c", "#8a5fd6")
-HOG_COLOUR = "#d24b4b"
+COLORS = {"none": "#9aa1ab", "photo": "#e2863b", "sketch": "#3f8fd2", "fusion": "#8a5fd6", "hog": "#d24b4b"}
+ROUND_COLORS = ("#3f8fd2", "#e2863b", "#4fae7b", "#c2568c", "#8a5fd6")
 _RANKS = 20
 _CROPS = {"whole": "whole crop", "face": "face only"}
+_STYLE = {
+    "axes.facecolor": "none", "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK,
+    "axes.labelsize": 9.5, "axes.titlesize": 9.5, "axes.grid": True, "axes.spines.top": False,
+    "axes.spines.right": False, "grid.color": INK, "grid.alpha": 0.25, "grid.linewidth": 0.6, "xtick.color": INK,
+    "ytick.color": INK, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False,
+    "legend.labelcolor": INK, "legend.fontsize": 8,
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class RoundView:
-    """What a report shows of one round: fields of ``full_evaluation.RoundEvaluation``, and ``pictures.strips``."""
-
-    metrics: dict
-    identities: tuple[str, ...]
-    per_pair: dict[str, np.ndarray]
-    scores: dict[str, np.ndarray]
-    strips: list = field(default_factory=list)
-
-    @property
-    def number(self) -> int:
-        return self.metrics["round"]
-
-
-def all_figures(rounds: list[RoundView]) -> dict[str, bytes]:
+def all_figures(rounds: list[RoundResult]) -> dict[str, bytes]:
     """PNG pictures by caption."""
-    figures = {
-        "Cumulative match characteristic": cmc_figure(rounds),
-        "Receiver operating characteristic": roc_figure(rounds),
-        "SSIM, FSIM and sharpness of all test pairs": distribution_figure(rounds),
+    import matplotlib
+
+    drawn = {
+        "Cumulative match characteristic": (cmc_figure, rounds),
+        "Receiver operating characteristic": (roc_figure, rounds),
+        "SSIM, FSIM and sharpness of all test pairs": (distribution_figure, rounds),
     }
-    if any("gallery_size" in view.metrics for view in rounds):
-        with_curves = [view for view in rounds if "gallery_size" in view.metrics]
-        figures["Rank-k against the gallery's size"] = gallery_figure(with_curves)
-    return {caption: _png(figure) for caption, figure in figures.items()}
+    with_sizes = [one for one in rounds if "gallery_size" in one.metrics]
+    if with_sizes:
+        drawn["Rank-k against the gallery's size"] = (gallery_figure, with_sizes)
+    with matplotlib.rc_context(_STYLE):
+        return {caption: _png(draw(some)) for caption, (draw, some) in drawn.items()}
 
 
-def cmc_figure(rounds: list[RoundView]):
+def cmc_figure(rounds: list[RoundResult]):
     figure, panels = _panels(rounds)
-    for axes, view, lines in panels:
-        ranks = min(_RANKS, len(view.identities))
+    for axes, one, lines in panels:
+        ranks = min(_RANKS, len(one.identities))
         for label, style, scores in lines:
-            shares = cmc(rank_of_match(scores, view.identities, view.identities), ranks)
+            shares = cmc(rank_of_match(scores, one.identities, one.identities), ranks)
             axes.plot(np.arange(1, ranks + 1), 100 * shares, label=label, **style)
         axes.set(xlabel="rank", ylabel="found, %", ylim=(-2, 102))
         axes.xaxis.get_major_locator().set_params(integer=True)
-    return _finished(figure)
+    return figure
 
 
-def roc_figure(rounds: list[RoundView]):
+def roc_figure(rounds: list[RoundResult]):
     figure, panels = _panels(rounds)
-    for axes, view, lines in panels:
+    for axes, one, lines in panels:
         for label, style, scores in lines:
-            curve = roc(scores, view.identities, view.identities)
+            curve = roc(scores, one.identities, one.identities)
             axes.step(100 * curve.false_accept_rate, 100 * curve.true_accept_rate, where="post", label=label, **style)
-        people = len(view.identities)
-        axes.set(
-            xscale="log",
-            xlim=(100 / (people * max(people - 1, 1)), 100),
-            ylim=(-2, 102),
-            xlabel="false accept rate, %",
-            ylabel="verification rate, %",
-        )
-    return _finished(figure)
+        people = len(one.identities)
+        axes.set(xscale="log", xlim=(100 / (people * max(people - 1, 1)), 100), ylim=(-2, 102))
+        axes.set(xlabel="false accept rate, %", ylabel="verification rate, %")
+    return figure
 
 
-def distribution_figure(rounds: list[RoundView]):
+def distribution_figure(rounds: list[RoundResult]):
     """One column a measure, one row a direction: rounds as outlines, trivial baselines as dashed lines."""
     figure = _figure(12, 6.4)
-    grid = figure.subplots(2, 3)
-    for row, (direction, words) in zip(grid, (("photo_to_sketch", "sketches"), ("sketch_to_photo", "photos"))):
+    for row, direction in zip(figure.subplots(2, 3), MEASURES):
         for axes, measure in zip(row, ("ssim", "fsim", "sharpness")):
-            columns = [view.per_pair[f"{direction}.{measure}"] for view in rounds]
+            columns = [one.per_pair[f"{direction}.{measure}"] for one in rounds]
             edges = np.histogram_bin_edges(np.concatenate(columns), bins=min(24, 4 + len(columns[0]) // 4))
-            for index, (view, values) in enumerate(zip(rounds, columns)):
-                colour = ROUND_COLOURS[index % len(ROUND_COLOURS)]
-                axes.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.18)
-                axes.hist(
-                    values,
-                    edges,
-                    histtype="step",
-                    color=colour,
-                    linewidth=1.5,
-                    label=f"round {view.number}, mean {values.mean():.3f}",
-                )
-            trivial = rounds[-1].metrics["trivial_baselines"][direction][measure]
+            for index, (one, values) in enumerate(zip(rounds, columns)):
+                label, color = f"round {one.number}, mean {values.mean():.3f}", ROUND_COLORS[index % len(ROUND_COLORS)]
+                axes.hist(values, edges, histtype="stepfilled", color=color, alpha=0.18)
+                axes.hist(values, edges, histtype="step", color=color, linewidth=1.5, label=label)
             if measure == "sharpness":
-                axes.axvspan(0.8, 1.2, color=INK, alpha=0.12, linewidth=0)
+                axes.axvspan(*SHARP_ENOUGH, color=INK, alpha=0.12, linewidth=0)
             else:
+                trivial = rounds[-1].metrics["trivial_baselines"][direction][measure]
                 for style, (name, value) in zip(("--", ":"), trivial.items()):
-                    axes.axvline(
-                        value, color=INK, linestyle=style, linewidth=1.2, label=f"{name.replace('_', ' ')} {value:.3f}"
-                    )
-            axes.set(title=f"{measure.upper() if measure != 'sharpness' else measure} of {words}", ylabel="test pairs")
+                    label = f"{name.replace('_', ' ')} {value:.3f}"
+                    axes.axvline(value, color=INK, linestyle=style, linewidth=1.2, label=label)
+            axes.set(title=image_words(direction, measure), ylabel="test pairs")
             axes.yaxis.get_major_locator().set_params(integer=True)
-            axes.legend(fontsize=7.5, frameon=False, labelcolor=INK)
-            _calm(axes)
-    return _finished(figure, legend=False)
+            axes.legend()
+    return figure
 
 
-def gallery_figure(rounds: list[RoundView]):
+def gallery_figure(rounds: list[RoundResult]):
     figure = _figure(4.2 * len(rounds) + 1, 3.6)
-    for axes, view in zip(np.atleast_1d(figure.subplots(1, len(rounds), sharey=True)), rounds):
+    for axes, one in zip(np.atleast_1d(figure.subplots(1, len(rounds), sharey=True)), rounds):
         for way in WAYS:
-            for name, line in (("rank1", "-"), ("rank5", "--")):
-                curve = {
-                    key: np.array(values)
-                    for key, values in view.metrics["gallery_size"][way][name].items()
-                    if key != "protocol"
-                }
-                mean, spread = 100 * curve["mean"], 100 * curve["deviation"]
-                axes.plot(
-                    curve["size"],
-                    mean,
-                    line,
-                    color=COLOURS[way],
-                    marker="o",
-                    markersize=3,
-                    label=f"{way}, rank-{name[4:]}",
-                )
-                axes.fill_between(
-                    curve["size"], mean - spread, mean + spread, color=COLOURS[way], alpha=0.15, linewidth=0
-                )
-        axes.set(
-            xscale="log",
-            xlabel="photos in the gallery",
-            ylabel="found, %",
-            ylim=(-2, 102),
-            title=f"round {view.number}",
-            xticks=curve["size"],
-            xticklabels=curve["size"],
-        )
+            for k, line in ((1, "-"), (5, "--")):
+                curve = one.metrics["gallery_size"][way][f"rank{k}"]
+                mean, spread = 100 * np.array(curve["mean"]), 100 * np.array(curve["deviation"])
+                style = {"color": COLORS[way], "marker": "o", "markersize": 3, "label": f"{way}, rank-{k}"}
+                axes.plot(curve["size"], mean, line, **style)
+                axes.fill_between(curve["size"], mean - spread, mean + spread, color=COLORS[way], alpha=0.15, lw=0)
+        axes.set(xscale="log", xticks=curve["size"], xticklabels=curve["size"], title=f"round {one.number}")
+        axes.set(xlabel="photos in the gallery", ylabel="found, %", ylim=(-2, 102))
         axes.minorticks_off()
-        _calm(axes)
-    return _finished(figure)
+    return figure
 
 
-def _panels(rounds: list[RoundView]) -> tuple[object, Iterator]:
+def _panels(rounds: list[RoundResult]) -> tuple[object, Iterator]:
     """One row a crop, one column a round (of one round the crops are side by side); axes, round and lines of each."""
     crops = [crop for crop in _CROPS if any(name.startswith(f"learned.{crop}.") for name in rounds[0].scores)]
     rows, columns = (1, len(crops)) if len(rounds) == 1 else (len(crops), len(rounds))
@@ -155,21 +115,20 @@ def _panels(rounds: list[RoundView]) -> tuple[object, Iterator]:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
 
     def panels():
-        for axes, (crop, view) in zip(grid.flat, ((crop, view) for crop in crops for view in rounds)):
-            yield axes, view, list(_lines(view, crop))
-            axes.set_title(f"round {view.number}, {_CROPS[crop]}")
-            _calm(axes)
+        for axes, (crop, one) in zip(grid.flat, ((crop, one) for crop in crops for one in rounds)):
+            axes.set_title(f"round {one.number}, {_CROPS[crop]}")
+            yield axes, one, list(_lines(one, crop))
 
     return figure, panels()
 
 
-def _lines(view: RoundView, crop: str) -> Iterator[tuple[str, dict, np.ndarray]]:
+def _lines(one: RoundResult, crop: str) -> Iterator[tuple[str, dict, np.ndarray]]:
     for way in WAYS:
-        yield way, {"color": COLOURS[way], "linewidth": 1.8}, view.scores[f"learned.{crop}.{way}"]
+        yield way, {"color": COLORS[way], "linewidth": 1.8}, one.scores[f"learned.{crop}.{way}"]
     for way, dashes in (("none", "--"), ("fusion", ":")):
-        if f"hog.{crop}.{way}" in view.scores:
-            style = {"color": HOG_COLOUR, "linestyle": dashes, "linewidth": 1.4}
-            yield f"HOG, {way}", style, view.scores[f"hog.{crop}.{way}"]
+        if f"hog.{crop}.{way}" in one.scores:
+            style = {"color": COLORS["hog"], "linestyle": dashes, "linewidth": 1.4}
+            yield f"HOG, {way}", style, one.scores[f"hog.{crop}.{way}"]
 
 
 def _figure(width: float, height: float):
@@ -178,35 +137,14 @@ def _figure(width: float, height: float):
     return Figure(figsize=(width, height), layout="constrained", facecolor="none")
 
 
-def _calm(axes) -> None:
-    axes.set_facecolor("none")
-    axes.grid(color=INK, alpha=0.25, linewidth=0.6)
-    axes.tick_params(colors=INK, labelsize=8, which="both")
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
-        text.set(color=INK, fontsize=9.5)
-    for name, spine in axes.spines.items():
-        spine.set(color=INK, visible=name in ("left", "bottom"))
-
-
-def _finished(figure, legend: bool = True):
-    if legend:
-        handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
-        columns = max(2, int(figure.get_figwidth() / 1.5))  # inches that the longest label takes
-        figure.legend(
-            handles.values(),
-            handles.keys(),
-            loc="outside lower center",
-            ncols=min(columns, len(handles)),
-            fontsize=8.5,
-            frameon=False,
-            labelcolor=INK,
-        )
-    return figure
-
-
 def _png(figure) -> bytes:
+    """With one legend for all panels below them, unless each has its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    if not any(axes.get_legend() for axes in figure.axes):
+        handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
+        columns = max(2, int(figure.get_figwidth() / 1.5))  # inches that the longest label takes
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(columns, len(handles)))
     FigureCanvasAgg(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130, transparent=True)

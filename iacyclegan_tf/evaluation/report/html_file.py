@@ -9,8 +9,9 @@ from html import escape
 from itertools import groupby
 
 from iacyclegan_tf.common.tables import Table
-from iacyclegan_tf.evaluation.report.figures import RoundView
-from iacyclegan_tf.evaluation.report.pictures import Strip
+from iacyclegan_tf.evaluation.files import RoundResult
+from iacyclegan_tf.evaluation.report.faces import Strip
+from iacyclegan_tf.evaluation.report.tables import all_tables, subset_tables
 
 _STYLE = """
 :root { color-scheme: light dark; --ground: #ffffff; --card: #f6f7f9; --ink: #1d2127; --soft: #667080; --line: #d9dde3;
@@ -47,25 +48,28 @@ pre { background: var(--card); border-radius: 10px; padding: 1rem;
 """
 
 
-def page(name: str, rounds: list[RoundView], tables: list[Table], figures: dict[str, bytes]) -> str:
-    """The whole file; ``rounds`` are those that were evaluated, ``figures`` PNG by caption."""
-    protocol = rounds[-1].metrics["protocol"]
+def page(name: str, rounds: list[RoundResult], faces: list[list[Strip]], figures: dict[str, bytes]) -> str:
+    """The file of the ``rounds`` that were evaluated; ``faces``: pictures of each, ``figures``: PNG by caption."""
+    metrics = [one.metrics for one in rounds]
+    protocol = metrics[-1]["protocol"]
     title = f"Evaluation of {name}"
     facts = (
         f"{date.today().isoformat()}. {protocol['test_pairs']} test pairs of {protocol['test_people']} people "
         f"(split {protocol['test_split']}), measured at {', '.join(protocol['measured_at'])}, networks at "
         f"{protocol['network_size']} ({protocol['fit']})."
     )
-    split = f"Split SHA-256 <code>{protocol['split_sha256']}</code>"
     body = [
-        f"<h1>{escape(title)}</h1><p class=facts>{escape(facts)}<br>{split}</p>",
+        f"<h1>{escape(title)}</h1><p class=facts>{escape(facts)}<br>"
+        f"Split SHA-256 <code>{escape(protocol['split_sha256'])}</code></p>",
         "<h2>Numbers</h2>",
-        *map(_table, tables),
+        *map(_table, all_tables(metrics)),
         "<h2>Curves</h2>",
         *(_chart(caption, png) for caption, png in figures.items()),
     ]
-    for view in rounds:
-        body += [f"<h2>Faces of round {view.number}</h2>", *_sections(view.strips)]
+    if by_subset := subset_tables(metrics):
+        body += ["<h2>By subset</h2>", *map(_table, by_subset)]
+    for one, strips in zip(rounds, faces):
+        body += [f"<h2>Faces of round {one.number}</h2>", *_sections(strips)]
     body.append(
         f"<h2>Protocol</h2><details><summary>How everything was measured, all settings, versions</summary>"
         f"<pre>{escape(json.dumps(protocol, indent=2, ensure_ascii=False))}</pre></details>"
