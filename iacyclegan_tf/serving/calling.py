@@ -1,4 +1,4 @@
-"""A SavedModel, called in this process through its signatures, as a server calls it; images go through it in batches."""
+"""A SavedModel, called in this process through its signatures as a server calls it; images go in batches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Served:
 
 
 def same_size_batches(shapes: Sequence[tuple]) -> Iterator[list[int]]:
-    """Indices of images ``[h, w, 3]`` of one size, so few that a call holds ``BATCH`` images and ``BATCH_PIXELS`` at most."""
+    """Indices of images ``[h, w, 3]`` of one size, at most ``BATCH`` of them and ``BATCH_PIXELS`` at a time."""
     alike = defaultdict(list)
     for index, shape in enumerate(shapes):
         alike[shape].append(index)

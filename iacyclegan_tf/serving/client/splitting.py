@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.serving.client.connection import Refused
 
 
 @dataclass(frozen=True)
 class Image:
-    """An encoded image and the file that it is from."""
+    """An encoded image, the file that it is from, and its width and height where its header tells them."""
 
     path: Path
     data: bytes
+    size: tuple[int, int] | None = None
 
 
 def batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[Image]]:
@@ -24,7 +26,7 @@ def batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[I
     for image in images:
         if len(image.data) > most_bytes:
             raise UserError(
-                f"{image.path} has {len(image.data) / 2**20:.1f} MB; --max-message-mb allows "
+                f"{printable(image.path)} has {len(image.data) / 2**20:.1f} MB; --max-message-mb allows "
                 f"{most_bytes / 2**20:.1f} MB for the images of one request."
             )
         if len(batch) == count or sum(len(one.data) for one in batch) + len(image.data) > most_bytes:
