@@ -18,6 +18,8 @@ import openvino
 from openvino import opset13 as ops
 from openvino.frontend import ConversionExtension
 
+from iacyclegan_tf.common.plain_paths import plain_path
+
 _CUBIC = -0.5  # Keys's coefficient, in TensorFlow's bicubic kernel as in Pillow's
 
 
@@ -26,7 +28,8 @@ def read_translator(folder: Path, device: str = "CPU") -> Callable[[np.ndarray],
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    loaded = tf.saved_model.load(str(folder))
+    with plain_path(folder) as place:
+        loaded = tf.saved_model.load(str(place))
     graph = convert_variables_to_constants_v2(loaded.signatures["tensor"]).graph.as_graph_def()
     core = openvino.Core()
     core.add_extension(ConversionExtension("ScaleAndTranslate", _scale_and_translate))

@@ -22,7 +22,7 @@ from iacyclegan_tf.serving.calling import Served, call
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
-from iacyclegan_tf.serving.versions import list_versions
+from iacyclegan_tf.serving.exports import list_versions
 
 Image = str | os.PathLike | bytes | np.ndarray
 MAX_PIXELS = 2**24  # of one image, as in the served graph (serving/decoding.py): 200 MB as float32

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.plain_paths import plain_path
+from iacyclegan_tf.serving.exports import check_files
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
 BATCH = 8  # images of one size in one call
@@ -16,16 +19,22 @@ BATCH_PIXELS = 2**22  # of all images in a call; one image may have more
 
 
 class Served:
-    """One exported version, in the place of the module it was made from (``servables.py``)."""
+    """One exported version, in the place of the module it was made from (``servables.py``).
+
+    ``UserError`` where it cannot be loaded, or is not as it was exported (``exports.check_files``).
+    """
 
     def __init__(self, folder: Path):
         import tensorflow as tf
 
+        if "://" not in str(folder):
+            check_files(Path(folder))
         try:
-            self._model = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+            with plain_path(folder) as place:
+                self._model = tf.saved_model.load(str(place))  # kept: its variables live as long as it does
             self._tensor = self._model.signatures["tensor"]
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).split("\n")[0][:300]
+            reason = printable(str(error).split("\n")[0])
             raise UserError(f"The SavedModel {folder} cannot be loaded: {reason}") from None
 
     def tensor(self, images: np.ndarray) -> dict:

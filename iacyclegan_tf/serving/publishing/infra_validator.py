@@ -13,12 +13,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
+from iacyclegan_tf.common.plain_paths import plain_path
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
 from iacyclegan_tf.serving.contract import signatures
 from iacyclegan_tf.serving.publishing.graph_check import faults, read_meta_graph
@@ -62,24 +64,27 @@ def write_verdict(reasons: list[str], blessing: Path) -> None:
 def _tried(exports: dict[str, Path]) -> dict[str, list[str]]:
     reasons, waiting = {}, list(exports)
     while waiting:
-        answers = _run([_job(servable, exports[servable]) for servable in waiting])
+        with ExitStack() as stack:  # the runtime takes [ ] * ? in a path for a pattern
+            places = [stack.enter_context(plain_path(exports[servable].resolve())) for servable in waiting]
+            jobs = [_job(place, sample_requests(servable)) for servable, place in zip(waiting, places)]
+            answers = _run(jobs)
         for servable, answer in zip(waiting, answers):
             reasons[servable] = _look(servable, answer)
         waiting = waiting[len(answers) :]
     return reasons
 
 
-def _job(servable: str, folder: Path) -> dict:
-    """The calls of every signature, by the names of its SignatureDef, whose nodes have names of their own."""
+def _job(folder: Path, requests: dict[str, dict[str, np.ndarray]]) -> dict:
+    """The calls of signatures by the names of their SignatureDef, whose nodes have names of their own."""
     defined, calls = read_meta_graph(folder).signature_def, []
-    for name, inputs in sample_requests(servable).items():
+    for name, inputs in requests.items():
         calls.append(
             {
                 "inputs": {defined[name].inputs[key].name: _tensor(value) for key, value in inputs.items()},
-                "outputs": [defined[name].outputs[key].name for key in signatures(servable)[name].outputs],
+                "outputs": [defined[name].outputs[key].name for key in sorted(defined[name].outputs)],
             }
         )
-    return {"folder": str(folder.resolve()), "calls": calls}
+    return {"folder": str(folder), "calls": calls}
 
 
 def _run(models: list[dict]) -> list[dict]:
