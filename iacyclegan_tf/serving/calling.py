@@ -14,6 +14,7 @@ from iacyclegan_tf.common.plain_paths import plain_path
 from iacyclegan_tf.serving.exports import check_files
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
+MAX_PIXELS = 2**24  # of one image, as in the served graph (decoding.py): 200 MB as float32
 BATCH = 8  # images of one size in one call
 BATCH_PIXELS = 2**22  # of all images in a call; one image may have more
 
@@ -40,6 +41,16 @@ class Served:
     def tensor(self, images: np.ndarray) -> dict:
         """float32 ``[N, h, w, 3]`` RGB in 0..255 -> the signature's named outputs, tensors of N rows."""
         return self._tensor(images=images)
+
+
+def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
+    """``pixels`` [h, w, 3], if a network may take so many; ``UserError`` otherwise."""
+    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
+        raise UserError(
+            f"{name} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most {MAX_PIXELS}. Make "
+            "it smaller, or cut out the face."
+        )
+    return pixels
 
 
 def same_size_batches(shapes: Sequence[tuple]) -> Iterator[list[int]]:

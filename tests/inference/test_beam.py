@@ -224,6 +224,10 @@ def test_mistakes_are_one_sentence(made, translator, arguments, words, tmp_path)
         ("a\nb", False),
         ("a\x00", False),
         ("a\\b", False),
+        ("./a", False),
+        ("a//b", False),
+        ("a/", False),
+        ("नेहा.png", True),
     ],
 )
 def test_names_of_records_stay_below_the_folder(name, plain):

@@ -187,7 +187,7 @@ def test_an_output_that_cannot_be_written_stops_the_work(work, monkeypatch):
     gate.set()
     monkeypatch.setattr(translation, "write_bytes", lambda path, data: (_ for _ in ()).throw(full))
     jobs = [Job(work / "photos" / f"{number}.png", work / "out" / f"{number}.png") for number in range(3)]
-    with pytest.raises(UserError, match="out/0.png cannot be written: No space left on device"):
+    with pytest.raises(UserError, match=r"out/0.png cannot be written: No space left on device"):
         list(translate(Slow(gate), jobs, Way()))
 
 
@@ -274,10 +274,10 @@ def test_plan(tmp_path, monkeypatch):
     assert planned("[1].png") == {"[1].png": "out/[1].png"}  # a name, though it could be a glob
     assert plan(["d.jpg"], "x.png", side_by_side=True)[0].beside == Path("x.side_by_side.png")
     Path("in/a.bmp").touch()
-    with pytest.raises(UserError, match="in/a.bmp and in/a.jpg would both be written to out/a.png"):
+    with pytest.raises(UserError, match=r"in/a.bmp and in/a.jpg would both be written to out/a.png"):
         plan(["in"], "out")
     os.symlink("in", "alias")
     Path("in/a.bmp").unlink()
     Path("in/b.PNG").rename("in/b.png")
-    with pytest.raises(UserError, match="alias/b.png is one of the inputs"):  # by another name
+    with pytest.raises(UserError, match=r"alias/b.png is one of the inputs"):  # by another name
         plan(["in"], "alias")

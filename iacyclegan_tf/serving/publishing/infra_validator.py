@@ -74,10 +74,10 @@ def _tried(exports: dict[str, Path]) -> dict[str, list[str]]:
     return reasons
 
 
-def _job(folder: Path, requests: dict[str, dict[str, np.ndarray]]) -> dict:
+def _job(folder: Path, asked: dict[str, dict[str, np.ndarray]]) -> dict:
     """The calls of signatures by the names of their SignatureDef, whose nodes have names of their own."""
     defined, calls = read_meta_graph(folder).signature_def, []
-    for name, inputs in requests.items():
+    for name, inputs in asked.items():
         calls.append(
             {
                 "inputs": {defined[name].inputs[key].name: _tensor(value) for key, value in inputs.items()},
