@@ -28,14 +28,14 @@ class Served:
     def __init__(self, folder: Path):
         import tensorflow as tf
 
-        if "://" not in str(folder):
-            check_files(Path(folder))
         try:
+            if "://" not in str(folder):
+                check_files(Path(folder))
             with plain_path(folder) as place:
                 self._model = tf.saved_model.load(str(place))  # kept: its variables live as long as it does
             self._tensor = self._model.signatures["tensor"]
-        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            reason = printable(str(error).split("\n")[0])
+        except (UserError, OSError, KeyError, ValueError, tf.errors.OpError) as error:
+            reason = printable(str(error).split("\n")[0], 600)
             raise UserError(f"The SavedModel {folder} cannot be loaded: {reason}") from None
 
     def tensor(self, images: np.ndarray) -> dict:

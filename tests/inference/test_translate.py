@@ -127,6 +127,7 @@ def test_files_of_others_are_left_alone(work, capsys):
     assert call("photos", "out", "--overwrite") == 0 and read_image("out/1.png").shape == (33, 61, 3)
 
 
+@pytest.mark.slow
 def test_killed_it_leaves_whole_files_and_goes_on(work, capsys):
     for number in range(150):
         shutil.copy(f"photos/{number % 3}.png", f"photos/copy{number}.png")
@@ -225,6 +226,16 @@ def test_eyes_from_a_table_and_faces_that_are_not_found(work, capsys):
     assert "look at out/0.png: the eyes are only 17.0 pixels apart" in out
     assert "The eyes of 'walls/1.png' are given at" in err and "No face was found in 'walls/2.png'" in err
     assert os.listdir("out") == ["0.png"]
+
+
+def test_names_of_any_script_and_length_are_kept(work, capsys):
+    """80 letters of three bytes each leave room for .png, not for .side_by_side.png."""
+    for name in ("नेहा", "नहा", "José", "Jose\u0301", "न" * 80):
+        write_png(f"names/{name}.png", draw_pair(1, 0, seed=5, height=20, width=16)[0])
+    assert call("names", "out") == 0
+    assert sorted(os.listdir("out")) == sorted(os.listdir("names"))
+    assert call("names", "two", "--side-by-side") == 2
+    assert "1 of 5 images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
