@@ -296,13 +296,6 @@ def test_a_server_that_fails(server, faces, tmp_path):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
 
 
-def test_scores_of_a_server_that_batches_match(server, faces):
-    """TensorFlow Serving's batching joins the galleries of several requests: the scores then have too many columns."""
-    server.models.loaded["photo_recognizer"] = {2: {"match": lambda inputs: {"scores": np.zeros([1, 4], np.float32)}}}
-    with pytest.raises(UserError, match=r"docs/serving.md says why match must not be batched"):
-        server.ask("match", "--probes", faces[0], "--gallery", *faces, "--of", "photo")
-
-
 def test_a_port_that_speaks_something_else(exports, free_port):
     """REST to the gRPC port, and to a server that says one word and hangs up."""
     twin = TWINS["grpc"](exports)

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"IEND\xaeB`\x82"
-_LENGTH_TOLERANCE, _LARGEST_COSINE = 1e-3, 1.001  # float32 rounds
+_LENGTH_TOLERANCE = 1e-3  # float32 rounds
 
 
 class BrokenAnswer(ValueError):
     """The message says, as a clause, what the server sent instead of an answer."""
 
 
-def checked(output: str, value: object, counts: Sequence[int]) -> list[bytes] | np.ndarray:
-    """An answer that may be used: PNG files ``[N]``, embeddings float32 ``[N, D]`` of length 1, or scores ``[P, G]``.
+def checked(output: str, value: object, count: int) -> list[bytes] | np.ndarray:
+    """An answer that may be used: PNG files ``[N]``, or embeddings float32 ``[N, D]`` of length 1.
 
     Args:
         output: its name in the signature (``serving/contract.py``).
         value: as it came: a list of bytes, or numbers as an array or as JSON's nested lists.
-        counts: of images in each of the request's inputs.
+        count: of images in the request.
 
     Raises:
         BrokenAnswer: anything else, e.g. NaN, or fewer results than images.
     """
     if output == "image_bytes":
-        return _pictures(value, counts[0])
+        return _pictures(value, count)
     numbers = _numbers(value)
-    if output == "scores":
-        if numbers.shape != tuple(counts):
-            raise BrokenAnswer(
-                f"scores of the shape {numbers.shape} for {counts[0]} probes and {counts[1]} gallery images. "
-                "Does it batch the recognizers? docs/serving.md says why match must not be batched"
-            )
-        if not (np.abs(numbers) <= _LARGEST_COSINE).all():
-            raise BrokenAnswer("scores that are no cosines")
-        return numbers
-    if numbers.ndim != 2 or len(numbers) != counts[0] or numbers.shape[1] == 0:
-        raise BrokenAnswer(f"results of the shape {numbers.shape} for {counts[0]} images")
+    if numbers.ndim != 2 or len(numbers) != count or numbers.shape[1] == 0:
+        raise BrokenAnswer(f"results of the shape {numbers.shape} for {count} images")
     lengths = np.linalg.norm(numbers.astype(np.float64), axis=1)
     if not (np.abs(lengths - 1) <= _LENGTH_TOLERANCE).all():
         raise BrokenAnswer("embeddings that are not of length 1")

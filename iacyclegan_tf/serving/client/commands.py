@@ -6,7 +6,8 @@ import argparse
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,18 @@ from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
 from iacyclegan_tf.serving.client.answers import png_size
 from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
-from iacyclegan_tf.serving.client.splitting import Image, answers, batches
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 _LONGEST_NAME = 1000  # of a file, in what is printed
+
+
+@dataclass(frozen=True)
+class Image:
+    """An encoded image, the file that it is from, and its width and height where its header tells them."""
+
+    path: Path
+    data: bytes
+    size: tuple[int, int] | None = None
 
 
 def translate(connection: Connection, options: argparse.Namespace) -> None:
@@ -50,70 +59,51 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
 
 def embed(connection: Connection, options: argparse.Namespace) -> None:
     images, failed = _read(options.images), []
-    found = dict(_each(connection, _model(f"{options.of}_recognizer", options), images, options.batch, failed))
+    found = _embeddings(connection, images, options, failed)
     if found:
-        lengths = {len(row) for row in found.values()}
-        if len(lengths) > 1:
-            raise UserError(
-                f"The server at {connection.server.name} answered embeddings of the lengths {sorted(lengths)}."
-            )
-        file = io.BytesIO()
-        np.savez(file, names=np.array([str(image.path) for image in found]), embeddings=np.stack(list(found.values())))
+        file, rows = io.BytesIO(), np.stack(list(found.values()))
+        np.savez(file, names=np.array([str(path) for path in found]), embeddings=rows)
         write_bytes(options.out, file.getvalue())
-        print(f"{_shown(options.out)}: {len(found)} embeddings of {lengths.pop()} numbers")
+        print(f"{_shown(options.out)}: {len(rows)} embeddings of {rows.shape[1]} numbers")
     _name(failed, len(images))
 
 
 def match(connection: Connection, options: argparse.Namespace) -> None:
-    model, failed = _model(f"{options.of}_recognizer", options), []
-    probes, gallery = _read(options.probes), _read(options.gallery)
-    half = connection.server.max_message_mb * 2**20 * 3 // 8  # both sides share a message; base64 adds a third
-    rows: dict[Path, dict[Path, float]] = {}
-    for some_probes in batches(probes, options.batch, half):
-        for some_gallery in batches(gallery, options.batch, half):
-            for probe, other, score in _block(connection, model, some_probes, some_gallery, failed):
-                rows.setdefault(probe.path, {})[other.path] = score
-    if options.out and rows:
-        names = [path for path in dict.fromkeys(image.path for image in gallery) if path in next(iter(rows.values()))]
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(["probe", *(no_formula(str(name)) for name in names)])
-        writer.writerows(
-            [no_formula(str(probe)), *(f"{row[name]:.6f}" for name in names)] for probe, row in rows.items()
-        )
-        write_text(options.out, text.getvalue())
-        print(_shown(options.out))
-    else:
-        for probe, row in rows.items():
-            print(_shown(probe))
-            for name, score in sorted(row.items(), key=lambda item: -item[1])[:5]:
-                print(f"  {score:7.4f}  {_shown(name)}")
-    _name(list(dict.fromkeys(failed)), len({*options.probes, *options.gallery}))
+    """Each image is embedded once and the cosines are taken here: the signature ``match`` would get it many times."""
+    images, failed = _read([*options.probes, *options.gallery]), []
+    found = _embeddings(connection, images, options, failed)
+    probes, gallery = (
+        [path for path in dict.fromkeys(side) if path in found] for side in (options.probes, options.gallery)
+    )
+    if probes and gallery:
+        scores = np.stack([found[path] for path in probes]) @ np.stack([found[path] for path in gallery]).T
+        if options.out:
+            _write_table(options.out, probes, gallery, scores)
+        else:
+            for probe, row in zip(probes, scores):
+                print(_shown(probe))
+                for index in np.argsort(-row, kind="stable")[:5]:
+                    print(f"  {row[index]:7.4f}  {_shown(gallery[index])}")
+    _name(failed, len(images))
 
 
-def _block(
-    connection: Connection, model: Model, probes: list[Image], gallery: list[Image], failed: list
-) -> Iterator[tuple[Image, Image, float]]:
-    """Scores of every probe against every gallery image of one request, without those that cannot be decoded."""
-    known = {path for path, _ in failed}
-    probes, gallery = ([image for image in side if image.path not in known] for side in (probes, gallery))
-    if not probes or not gallery:
-        return
-    try:
-        outputs = connection.predict(
-            model,
-            "match",
-            {"probe_bytes": [image.data for image in probes], "gallery_bytes": [image.data for image in gallery]},
-        )
-    except Refused as error:
-        good = [[one for one, _ in _each(connection, model, side, len(side), failed)] for side in (probes, gallery)]
-        if good == [probes, gallery]:
-            raise UserError(f"The server at {connection.server.name} refused the request: {error}") from None
-        yield from _block(connection, model, *good, failed)
-        return
-    for probe, row in zip(probes, outputs["scores"], strict=True):
-        for other, score in zip(gallery, row, strict=True):
-            yield probe, other, float(score)
+def _write_table(out: Path, probes: list[Path], gallery: list[Path], scores: np.ndarray) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["probe", *(no_formula(str(path)) for path in gallery)])
+    writer.writerows([no_formula(str(path)), *(f"{score:.6f}" for score in row)] for path, row in zip(probes, scores))
+    write_text(out, text.getvalue())
+    print(_shown(out))
+
+
+def _embeddings(connection: Connection, images: list[Image], options: argparse.Namespace, failed: list) -> dict:
+    """float32 ``[D]`` of length 1 for the path of each decodable image."""
+    model = _model(f"{options.of}_recognizer", options)
+    found = {image.path: row for image, row in _each(connection, model, images, options.batch, failed)}
+    lengths = sorted({len(row) for row in found.values()})
+    if len(lengths) > 1:
+        raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
+    return found
 
 
 def _each(
@@ -126,12 +116,45 @@ def _each(
         return list(*outputs.values())
 
     most = connection.server.max_message_mb * 2**20 * 3 // 4  # base64 adds a third
-    for some in batches(images, batch, most):
-        for image, answer in answers(some, ask):
+    for some in _batches(images, batch, most):
+        for image, answer in _answers(some, ask):
             if isinstance(answer, Refused):
                 failed.append((image.path, str(answer)))
             else:
                 yield image, answer
+
+
+def _batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[Image]]:
+    """At most ``count`` images and ``most_bytes`` at a time, in order; ``UserError`` for one that alone is larger."""
+    batch: list[Image] = []
+    for image in images:
+        if len(image.data) > most_bytes:
+            raise UserError(
+                f"{printable(image.path)} has {len(image.data) / 2**20:.1f} MB; --max-message-mb allows "
+                f"{most_bytes / 2**20:.1f} MB for the images of one request."
+            )
+        if len(batch) == count or sum(len(one.data) for one in batch) + len(image.data) > most_bytes:
+            yield batch
+            batch = []
+        batch.append(image)
+    if batch:
+        yield batch
+
+
+def _answers(images: list[Image], ask: Callable[[list[Image]], list]) -> Iterator[tuple[Image, object]]:
+    """Each image with its answer, or with the ``Refused`` that the server gave to it alone.
+
+    ``ask`` gives one answer for each image of a batch or raises ``Refused``; a batch with one bad image among n costs
+    about 2 log2(n) further requests.
+    """
+    try:
+        yield from zip(images, ask(images), strict=True)
+    except Refused as error:
+        if len(images) == 1:
+            yield images[0], error
+        else:
+            for half in (images[: len(images) // 2], images[len(images) // 2 :]):
+                yield from _answers(half, ask)
 
 
 def _model(name: str, options: argparse.Namespace) -> Model:

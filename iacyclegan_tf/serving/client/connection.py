@@ -107,7 +107,7 @@ class Connection(ABC):
         self.server = server
 
     def predict(self, model: Model, signature: str, inputs: dict[str, list[bytes]]) -> dict[str, list | np.ndarray]:
-        """The signature's one output under its name.
+        """The signature's one output under its name; ``inputs`` is ``image_bytes`` alone.
 
         Raises ``Refused``, or ``UserError`` for what no other images would mend.
         """
@@ -119,7 +119,7 @@ class Connection(ABC):
         (output,) = signatures(model.name)[signature].outputs
 
         def attempt():
-            return checked(output, self._predict(model, signature, inputs, output), [*map(len, inputs.values())])
+            return checked(output, self._predict(model, signature, inputs, output), len(inputs["image_bytes"]))
 
         try:
             return {output: self._patiently(attempt)}
