@@ -8,10 +8,10 @@ from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.serving.client.connecting import connected
-from iacyclegan_tf.serving.client.connection import Connection
-from iacyclegan_tf.serving.client.requests import embed, match, translate
+from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.serving.contract import SERVABLES
+
+_LONGEST_S = 86_400
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -63,23 +63,22 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    connection = connect(options)
+    from iacyclegan_tf.serving.client import commands
+    from iacyclegan_tf.serving.client.connecting import connected
+
+    if not (0 < options.timeout <= _LONGEST_S and options.retries >= 0 and options.max_message_mb >= 1):
+        raise UserError(
+            f"--timeout is {options.timeout:g}, --retries {options.retries}, --max-message-mb "
+            f"{options.max_message_mb}: more than 0 and at most {_LONGEST_S}, 0 or more, and at least 1 are allowed."
+        )
+    connection = connected(options.server, options.protocol, options.timeout, options.retries, options.max_message_mb)
     if options.command == "status":
         for name in [options.model] if options.model else SERVABLES:
-            print(f"{name}: {', '.join(map(str, connection.status(name))) or 'no version'}")
+            print(f"{name}: {printable(', '.join(map(str, connection.status(name))) or 'no version', 2000)}")
         return
     if options.batch < 1:
         raise UserError(f"--batch is {options.batch}; it must be at least 1.")
-    {"translate": translate, "embed": embed, "match": match}[options.command](connection, options)
-
-
-def connect(options: argparse.Namespace) -> Connection:
-    if options.timeout <= 0 or options.retries < 0 or options.max_message_mb < 1:
-        raise UserError(
-            f"--timeout is {options.timeout:g}, --retries {options.retries}, --max-message-mb "
-            f"{options.max_message_mb}; they must be more than 0, 0 or more, and at least 1."
-        )
-    return connected(options.server, options.protocol, options.timeout, options.retries, options.max_message_mb)
+    getattr(commands, options.command)(connection, options)
 
 
 def main() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -43,29 +43,34 @@ def export(options: argparse.Namespace) -> None:
 
 def _metrics(run: Path, wanted: int | None) -> dict:
     """``metrics.json`` of the round, or of the last that has one."""
-    numbers = sorted(int(path.parent.name.removeprefix("round_")) for path in run.glob("round_*/metrics.json"))
+    names = [path.parent.name.removeprefix("round_") for path in run.glob("round_*/metrics.json")]
+    numbers = sorted(int(name) for name in names if name.isdecimal())
     if not numbers or wanted not in (None, *numbers):
         raise UserError(
             f"The run {run} has no evaluated round{f' {wanted}' if wanted else ''}; "
             f"evaluated are: {', '.join(map(str, numbers)) or 'none'}."
         )
-    return json.loads((run / f"round_{wanted or numbers[-1]}" / "metrics.json").read_text(encoding="utf-8"))
+    return read_object(run / f"round_{wanted or numbers[-1]}" / "metrics.json")
 
 
 def _export_again(run, config, metrics: dict) -> None:
     from iacyclegan_tf.data.fit import Fit
     from iacyclegan_tf.serving.contract import FILE as CALIBRATION
+    from iacyclegan_tf.serving.exports import list_versions
     from iacyclegan_tf.serving.networks import ServedNetworks
-    from iacyclegan_tf.serving.publishing.publish import SERVABLES, Version, publish
-    from iacyclegan_tf.serving.versions import list_versions
+    from iacyclegan_tf.serving.publishing.publish import SERVABLES, Source, Version, publish
 
-    width, height = map(int, metrics["protocol"]["network_size"].split("x"))
-    fit = Fit(metrics["protocol"]["fit"], height, width)
+    try:
+        width, height = map(int, metrics["protocol"]["network_size"].split("x"))
+        fit = Fit(metrics["protocol"]["fit"], height, width)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(f"The metrics of {run.path} do not say how images were brought to the networks.") from None
     known = [version for servable in SERVABLES for version in list_versions(run.savedmodels / servable)]
     number = 1 + max([config.rounds.count, *known])
-    data = json.loads((run.path / "data.json").read_text(encoding="utf-8"))
+    data = read_object(run.path / "data.json")
     publish(
-        Version(config, run.savedmodels, number, data, metrics, run.round(metrics["round"]) / CALIBRATION),
+        Version(run.savedmodels, number),
+        Source(config, data, metrics, run.round(metrics["round"]) / CALIBRATION),
         lambda: ServedNetworks(config, (height, width, 3), fit).read_round(run.path, metrics["round"]),
         print,
     )
@@ -76,10 +81,7 @@ def _push(run, config, metrics: dict, base: Path) -> None:
     from iacyclegan_tf.serving.publishing.publish import Version, versions_of_round
     from iacyclegan_tf.serving.publishing.pusher import push
 
-    versions = [
-        Version(config, run.savedmodels, number, {}, metrics)
-        for number in versions_of_round(run.savedmodels, metrics["round"])
-    ]
+    versions = [Version(run.savedmodels, number) for number in versions_of_round(run.savedmodels, metrics["round"])]
     newest = next((version for version in reversed(versions) if version.blessed()), None)
     if newest is None:
         raise UserError(

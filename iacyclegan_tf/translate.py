@@ -8,14 +8,15 @@ from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.translate",
-        description="Translates face photos to sketches, or sketches to photos, with a trained model; outputs are PNG files "
-        "of their input's size. What is done already is not done again, so the same command goes on after a stop. A file "
-        "that cannot be used is named at the end, and the exit code is 2. docs/use.md tells more.",
+        description="Translates face photos to sketches, or sketches to photos, with a trained model; outputs are PNG "
+        "files of their input's size. What is done already is not done again, so the same command goes on after a "
+        "stop. A file that cannot be used is named at the end, and the exit code is 2. docs/use.md tells more.",
     )
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="an image, a folder, or a glob in quotes ('a/**/*.jpg')"
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     outcomes = list(
         progress_bar(console)(
             translate(model, jobs, Way(options.to, options.align, eyes, options.crop, options.overwrite)),
-            f"to {options.to}, by {model.name} {model.number}",
+            printable(f"to {options.to}, by {model.name} {model.number}"),
             len(jobs),
         )
     )
@@ -103,9 +104,9 @@ def _tell(outcomes: list, output: Path, console) -> None:
     by_state = {state: [one for one in outcomes if one.state == state] for state in ("written", "done", "failed")}
     for one in by_state["written"]:
         for reason in one.why:
-            console.print(f"look at {one.job.target}: {reason}", soft_wrap=True, markup=False)
+            console.print(printable(f"look at {one.job.target}: {reason}", 2000), soft_wrap=True, markup=False)
     console.print(
-        f"{output}: {len(by_state['written'])} written, {len(by_state['done'])} done before",
+        printable(f"{output}: {len(by_state['written'])} written, {len(by_state['done'])} done before", 2000),
         soft_wrap=True,
         markup=False,
     )

@@ -60,14 +60,6 @@ def tiny_run(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def c_program(tmp_path_factory) -> Path:
-    """``run_saved_model.c``, compiled against the TensorFlow wheel."""
-    import c_runtime
-
-    return c_runtime.build(tmp_path_factory.mktemp("c"))
-
-
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu"):
         import tensorflow as tf

@@ -73,7 +73,7 @@ class Models:
             raise Failure("INVALID_ARGUMENT", error.message) from None
 
     def status(self, model: str) -> dict[int, str]:
-        found = {version: "AVAILABLE" for version in self.loaded.get(model, {})} | self.states.get(model, {})
+        found = dict.fromkeys(self.loaded.get(model, {}), "AVAILABLE") | self.states.get(model, {})
         if not found:
             raise Failure("NOT_FOUND", f"Could not find any versions of model {model}")
         return found
@@ -110,7 +110,7 @@ class GrpcTwin(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
     def stop(self) -> None:
         self._server.stop(0)
 
-    def Predict(self, request, context):  # noqa: N802
+    def Predict(self, request, context):
         spec = request.model_spec
         version = spec.version.value if spec.HasField("version") else None
         try:
@@ -128,7 +128,7 @@ class GrpcTwin(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
             answer.outputs[key].CopyFrom(tf.make_tensor_proto(value))
         return answer
 
-    def GetModelStatus(self, request, context):  # noqa: N802
+    def GetModelStatus(self, request, context):
         try:
             states = self.models.status(request.model_spec.name)
         except Failure as failure:
@@ -146,10 +146,10 @@ class RestTwin:
         twin = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):  # noqa: N802
+            def do_GET(self):
                 self._answer(lambda match: twin.status(match["model"]))
 
-            def do_POST(self):  # noqa: N802
+            def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 self._answer(lambda match: twin.predict(match, body))
 

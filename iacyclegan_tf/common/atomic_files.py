@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+NAME_START = 50  # characters of a name that its sibling keeps: in any script less than a file system's 255 bytes
+
 
 def write_text(path: Path, text: str) -> None:
     """As UTF-8, whole or not at all."""
@@ -38,7 +40,7 @@ def new_path(path: Path) -> Iterator[Path]:
     it is locked, and the lock of a killed process is gone (``remove_abandoned``).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:NAME_START]}.", suffix=".partial", dir=path.parent)
     try:
         with suppress(OSError):  # a file system without locks, where nothing is ever taken for abandoned either
             fcntl.flock(handle, fcntl.LOCK_EX)

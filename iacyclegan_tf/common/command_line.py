@@ -20,6 +20,9 @@ EXIT_TERMINATED = 143  # 128 + SIGTERM
 # TensorFlow 2.15 greets each start with three lines at error level (double registration of CUDA factories)
 # that mean nothing on any machine; they would bury our own messages. Set the variable yourself to see them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Keras keeps a settings file in the home folder; without one it makes a folder named ~ where the program runs. Here no
+# such file is read or written: its settings would change what is computed.
+os.environ.setdefault("KERAS_HOME", os.devnull)
 
 
 DISK_REFUSES = (

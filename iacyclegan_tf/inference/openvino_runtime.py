@@ -4,7 +4,7 @@
     translate = read_translator(Path("savedmodels/serving/photo_to_sketch/1"))
     sketches = translate(photos)      # float32 [N, h, w, 3] in 0..255, both ways
 
-OpenVINO has no strings, so it runs the signature ``tensor`` only. TensorFlow is needed to read the SavedModel, not to run.
+OpenVINO has no strings, so it runs the signature ``tensor`` only. TensorFlow reads the SavedModel and does not run it.
 """
 
 from __future__ import annotations

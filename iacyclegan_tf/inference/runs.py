@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.serving.contract import SERVABLES
@@ -99,7 +99,7 @@ def newest_run(savedmodels: str | Path | None = None) -> TrainedRun:
 def finished_rounds(folder, config: Config) -> list[dict]:
     """Metrics of the first rounds, up to one that is not wholly done; ``folder``: a ``RunFolder`` or ``TrainedRun``."""
     done = takewhile(lambda number: _is_finished(folder, number), range(1, config.rounds.count + 1))
-    return [json.loads((folder.round(number) / "metrics.json").read_text(encoding="utf-8")) for number in done]
+    return [read_object(folder.round(number) / "metrics.json") for number in done]
 
 
 def _is_finished(folder, number: int) -> bool:

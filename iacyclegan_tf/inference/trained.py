@@ -1,4 +1,4 @@
-"""A trained round, opened for use: sketches, photos and embeddings of images, without knowing what a SavedModel is.
+"""A trained round, opened for use: sketches, photos and embeddings of images.
 
 model = iacyclegan_tf.load("quickstart")
 sketch = model.to_sketch("face.jpg")
@@ -7,7 +7,6 @@ sketch = model.to_sketch("face.jpg")
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Sequence
@@ -16,16 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.images.files import decode_image, read_image
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
-from iacyclegan_tf.serving.calling import Served, call
+from iacyclegan_tf.serving.calling import Served, bounded, call
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
+from iacyclegan_tf.serving.exports import list_versions
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
-from iacyclegan_tf.serving.versions import list_versions
 
 Image = str | os.PathLike | bytes | np.ndarray
-MAX_PIXELS = 2**24  # of one image, as in the served graph (serving/decoding.py): 200 MB as float32
 
 
 class Trained:
@@ -47,15 +46,15 @@ class Trained:
         """The sketch of a face photo, as the network draws it.
 
         Args:
-            image: a path, an encoded image (bytes), or pixels uint8 ``[h, w, 3]`` RGB or ``[h, w]`` grey; or a list or
+            image: a path, an encoded image (bytes), or pixels uint8 ``[h, w, 3]`` RGB or ``[h, w]`` gray; or a list or
                 tuple of these. Files may have any format of ``data/images.py``.
 
         Returns:
             uint8 ``[h, w, 3]`` of the image's size; for a list a list. Images of one size go through the network
-            together, which may round a value otherwise than one by one (by one grey level).
+            together, which may round a value otherwise than one by one (by one gray level).
 
         Raises:
-            UserError: not an image, or more than ``MAX_PIXELS`` pixels.
+            UserError: not an image, or more than 2^24 pixels.
             ValueError: pixels of another type or shape.
         """
         return self._translate(PHOTO_TO_SKETCH, image)
@@ -83,11 +82,7 @@ class Trained:
 
     def card(self, servable: str = PHOTO_TO_SKETCH) -> dict:
         """The model card that lies in the export: data, measures, limits, licence."""
-        path = self._folder(servable) / EXTRA / MODEL_CARD
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"The model card {path} cannot be read: {error}.") from None
+        return read_object(self._folder(servable) / EXTRA / MODEL_CARD)
 
     def fingerprint(self, servable: str) -> str:
         """SHA-256 that tells this servable's weights and graph from any others: two copies of an export share it.
@@ -168,23 +163,13 @@ def as_pixels(image: Image) -> np.ndarray:
     return bounded(pixels, name)
 
 
-def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
-    """``pixels`` [h, w, 3], if a network may take so many; ``UserError`` otherwise."""
-    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
-        raise UserError(
-            f"{name} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most {MAX_PIXELS}. Make "
-            "it smaller, or cut out the face."
-        )
-    return pixels
-
-
 def _checked(pixels) -> np.ndarray:
-    grey = isinstance(pixels, np.ndarray) and pixels.ndim == 2
-    colour = isinstance(pixels, np.ndarray) and pixels.ndim == 3 and pixels.shape[2] == 3
-    if not (grey or colour) or pixels.dtype != np.uint8 or not pixels.size:
+    gray = isinstance(pixels, np.ndarray) and pixels.ndim == 2
+    color = isinstance(pixels, np.ndarray) and pixels.ndim == 3 and pixels.shape[2] == 3
+    if not (gray or color) or pixels.dtype != np.uint8 or not pixels.size:
         what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise ValueError(f"an image is a path, bytes, or uint8 [h, w, 3] or [h, w], not {what}")
-    return np.repeat(pixels[..., None], 3, axis=2) if grey else pixels
+    return np.repeat(pixels[..., None], 3, axis=2) if gray else pixels
 
 
 def _is_list(image) -> bool:

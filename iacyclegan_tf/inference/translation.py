@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.common.atomic_files import remove_if_abandoned, write_bytes
+from iacyclegan_tf.common.atomic_files import NAME_START, remove_if_abandoned, write_bytes
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import (
     PHOTO_BORDER,
@@ -32,9 +32,9 @@ from iacyclegan_tf.data.alignment.crop import (
 from iacyclegan_tf.data.alignment.eye_finder import find_eyes
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.png_record import read_record, with_record
-from iacyclegan_tf.inference.trained import Trained, bounded
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.inference.translation_jobs import Job
-from iacyclegan_tf.serving.calling import BATCH
+from iacyclegan_tf.serving.calling import BATCH, bounded
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 SERVABLE = {"sketch": PHOTO_TO_SKETCH, "photo": SKETCH_TO_PHOTO}
@@ -181,7 +181,7 @@ def _refuse_foreign(job: Job, records: list[dict | bool]) -> None:
 
 def _cut(job: Job, whole: np.ndarray, eyes: np.ndarray, way: Way, record: dict) -> _Picture:
     height, width = whole.shape[:2]
-    if (eyes < 0).any() or (eyes >= [width, height]).any():
+    if not ((eyes >= 0) & (eyes < [width, height])).all():
         raise UserError(
             f"The eyes of '{job.source}' are given at {eyes.tolist()}, outside its {width}x{height} pixels."
         )
@@ -207,7 +207,7 @@ def _write(picture: _Picture, output: np.ndarray, way: Way) -> Outcome:
 
 def _clear_leftovers(jobs: list[Job]) -> None:
     """What a killed command left beside its outputs (``atomic_files.new_path``)."""
-    names = {(target.parent, target.name[:100]) for job in jobs for target in job.targets}
+    names = {(target.parent, target.name[:NAME_START]) for job in jobs for target in job.targets}
     for folder in {folder for folder, _ in names}:
         for path in folder.glob(".*.partial"):
             left = re.fullmatch(r"\.(.+)\.[^.]+\.partial", path.name)

@@ -1,4 +1,4 @@
-"""A SavedModel, called in this process through its signatures, as a server calls it; images go through it in batches."""
+"""A SavedModel, called in this process through its signatures as a server calls it; images go in batches."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.plain_paths import plain_path
+from iacyclegan_tf.serving.exports import check_files
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
+MAX_PIXELS = 2**24  # of one image, as in the served graph (decoding.py): 200 MB as float32
 BATCH = 8  # images of one size in one call
 BATCH_PIXELS = 2**22  # of all images in a call; one image may have more
 
 
 class Served:
-    """One exported version, in the place of the module it was made from (``servables.py``)."""
+    """One exported version, in the place of the module it was made from (``servables.py``).
+
+    ``UserError`` where it cannot be loaded, or is not as it was exported (``exports.check_files``).
+    """
 
     def __init__(self, folder: Path):
         import tensorflow as tf
 
         try:
+            if "://" not in str(folder):
+                check_files(Path(folder))
             with plain_path(folder) as place:
                 self._model = tf.saved_model.load(str(place))  # kept: its variables live as long as it does
             self._tensor = self._model.signatures["tensor"]
-        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).split("\n")[0][:300]
+        except (UserError, OSError, KeyError, ValueError, tf.errors.OpError) as error:
+            reason = printable(str(error).split("\n")[0], 600)
             raise UserError(f"The SavedModel {folder} cannot be loaded: {reason}") from None
 
     def tensor(self, images: np.ndarray) -> dict:
@@ -35,8 +43,18 @@ class Served:
         return self._tensor(images=images)
 
 
+def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
+    """``pixels`` [h, w, 3], if a network may take so many; ``UserError`` otherwise."""
+    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
+        raise UserError(
+            f"{name} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most {MAX_PIXELS}. Make "
+            "it smaller, or cut out the face."
+        )
+    return pixels
+
+
 def same_size_batches(shapes: Sequence[tuple]) -> Iterator[list[int]]:
-    """Indices of images ``[h, w, 3]`` of one size, so few that a call holds ``BATCH`` images and ``BATCH_PIXELS`` at most."""
+    """Indices of images ``[h, w, 3]`` of one size, at most ``BATCH`` of them and ``BATCH_PIXELS`` at a time."""
     alike = defaultdict(list)
     for index, shape in enumerate(shapes):
         alike[shape].append(index)

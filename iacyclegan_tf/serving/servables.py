@@ -31,7 +31,7 @@ class Translator(tf.Module):
 
     @tf.function(input_signature=[_ENCODED])
     def serving_default(self, image_bytes):
-        """JPEG, PNG or BMP bytes ``[N]``, sizes may differ -> ``{"image_bytes": PNG [N]}``, each of its input's size."""
+        """JPEG, PNG or BMP bytes ``[N]`` of any sizes -> ``{"image_bytes": PNG [N]}``, each of its input's size."""
 
         def one(encoded):
             pixels = self._translate(decode_bounded(encoded)[None])[0]

@@ -19,7 +19,7 @@ from iacyclegan_tf.evaluation.round import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, load_weights
 from iacyclegan_tf.serving.contract import FILE as CALIBRATION
 from iacyclegan_tf.serving.networks import ServedNetworks
-from iacyclegan_tf.serving.publishing.publish import Version, publish
+from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
 from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 from iacyclegan_tf.training.people_phase import pretrain_on_people
@@ -208,13 +208,12 @@ class Rounds:
     def publish(self, number: int, metrics: dict) -> None:
         """Exports all four servables, judges each, and pushes what is blessed: the chief alone."""
         data = read_object(self.folder.path / "data.json")
-        version = Version(
-            self.config, self.folder.savedmodels, number, data, metrics, self.folder.round(number) / CALIBRATION
-        )
+        version = Version(self.folder.savedmodels, number)
+        source = Source(self.config, data, metrics, self.folder.round(number) / CALIBRATION)
         # reading the networks needs all workers
         modules = {} if self.workers.agree(version.exported()) else self._modules()
         if self.workers.chief:
-            publish(version, lambda: modules, self.context.say)
+            publish(version, source, lambda: modules, self.context.say)
 
     def _modules(self) -> dict[str, tf.Module]:
         generators = self.synthesis.networks

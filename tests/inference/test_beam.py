@@ -1,12 +1,14 @@
-"""The Beam pipeline in real worker processes: results, failures by name, what is skipped and refused."""
+"""The Beam pipeline, in this process and in workers: results, failures by name, what is skipped and refused."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import refused, run
 
 pytest.importorskip("apache_beam", reason="needs the extra 'beam'")
 
@@ -17,12 +19,18 @@ from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.inference.pipeline.reading import plain_name
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.serving.exports import SUMS
 from iacyclegan_tf.serving.servables import Embedder, Translator, save
 
 ROOT, SIZE = Path(__file__).parents[2], (32, 24)
 
 
 def beam(*arguments) -> subprocess.CompletedProcess:
+    """In this process, with one worker."""
+    return run("beam", *arguments)
+
+
+def beam_process(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "iacyclegan_tf.beam", *map(str, arguments)],
         cwd=ROOT,
@@ -81,8 +89,6 @@ def translated(made, translator) -> subprocess.CompletedProcess:
         made / "images",
         "--out",
         made / "out",
-        "--workers",
-        2,
         "--batch",
         4,
     )
@@ -130,10 +136,10 @@ def test_a_second_run_does_what_is_missing(made, translated):
     assert "1 results" in again.stdout and "23 were there, 5 failures" in again.stdout, again.stdout + again.stderr
     assert missing.exists() and all(path.stat().st_mtime_ns == time for path, time in before.items())
     exported(Translator(Generator(4, 1, "resize", seed=4), Fit("pad", *SIZE)), made / "other")
-    refused = beam(
+    other = beam(
         "translate", "--to", "sketch", "--model", made / "other", "--images", made / "images", "--out", made / "out"
     )
-    assert refused.returncode == 2 and "holds results of another model" in refused.stderr
+    refused(other, "holds results of another model")
 
 
 def example(name: bytes | None, image: bytes | None) -> bytes:
@@ -145,8 +151,19 @@ def example(name: bytes | None, image: bytes | None) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
+@pytest.mark.slow
+def test_embeddings_of_records_by_two_processes(made):
+    check_embeddings(made, made / "embedded", beam_process, "--workers", 2)
+
+
 def test_embeddings_of_records(made):
+    """In a folder whose name is a pattern to file systems."""
+    check_embeddings(made, made / "embedded [1]*", beam)
+
+
+def check_embeddings(made: Path, out: Path, call, *more) -> None:
     """Also records that are none, lack a feature, have a name that leaves the folder, or a name twice."""
+    shutil.rmtree(made / "embedder", ignore_errors=True)
     embedder = exported(Embedder(Recognizer(0.0625, 32, "pool4", seed=2), Fit("squeeze", *SIZE)), made / "embedder")
     images = {f"p{number}": path for number, path in enumerate(good(made)[:6])}
     records = [example(name.encode(), path.read_bytes()) for name, path in images.items()]
@@ -159,7 +176,7 @@ def test_embeddings_of_records(made):
     with tf.io.TFRecordWriter(str(made / "some.tfrecord")) as writer:
         for record in records:
             writer.write(record)
-    done = beam(
+    done = call(
         "embed",
         "--of",
         "photo",
@@ -168,19 +185,18 @@ def test_embeddings_of_records(made):
         "--records",
         made / "some*.tfrecord",
         "--out",
-        made / "embedded",
+        out,
         "--image-feature",
         "photo",
         "--name-feature",
         "identity",
-        "--workers",
-        2,
+        *more,
     )
     assert done.returncode == 2 and "6 results" in done.stdout and "5 failures" in done.stdout, (
         done.stdout + done.stderr
     )
     found = {}
-    for record in tf.data.TFRecordDataset(sorted(map(str, (made / "embedded").glob("*.tfrecord")))).as_numpy_iterator():
+    for record in tf.data.TFRecordDataset(sorted(map(str, out.glob("*.tfrecord")))).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         found[features["name"].bytes_list.value[0].decode()] = np.array(features["embedding"].float_list.value)
     assert found.keys() == images.keys()
@@ -188,8 +204,7 @@ def test_embeddings_of_records(made):
         expected = embedder.tensor(tf.constant(read_image(path)[None], tf.float32))["embedding"][0]
         np.testing.assert_allclose(found[name], expected, atol=1e-5)
     reasons = {
-        (one["name"], one["reason"])
-        for one in map(json.loads, (made / "embedded/failures.jsonl").read_text().splitlines())
+        (one["name"], one["reason"]) for one in map(json.loads, (out / "failures.jsonl").read_text().splitlines())
     }
     assert {name for name, _ in reasons} == {"a record", "nothing", "../away", "twice"}
     assert ("twice", "2 records have this name") in reasons
@@ -208,8 +223,7 @@ def test_embeddings_of_records(made):
 def test_mistakes_are_one_sentence(made, translator, arguments, words, tmp_path):
     model = [] if "--model" in arguments else ["--model", made / "translator"]
     done = beam("translate", "--to", "sketch", "--out", tmp_path / "out", *model, *arguments)
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr, done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
+    refused(done, *words)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +238,35 @@ def test_mistakes_are_one_sentence(made, translator, arguments, words, tmp_path)
         ("a\nb", False),
         ("a\x00", False),
         ("a\\b", False),
+        ("./a", False),
+        ("a//b", False),
+        ("a/", False),
+        ("नेहा.png", True),
     ],
 )
 def test_names_of_records_stay_below_the_folder(name, plain):
     assert plain_name(name) == plain
+
+
+def test_a_name_that_is_too_long_for_a_file_is_a_failure(made, translator, tmp_path):
+    """The result's name is longer than the image's."""
+    name = "न" * 80 + ".png"  # 244 bytes
+    (tmp_path / "in").mkdir()
+    for one in (name, "नेहा.png"):
+        shutil.copy(good(made)[0], tmp_path / "in" / one)
+    out = tmp_path / "out"
+    done = beam(
+        "translate", "--to", "sketch", "--model", made / "translator", "--images", tmp_path / "in", "--out", out
+    )
+    refused(done, "1 images could not be used", "cannot be written")
+    assert [path.name for path in out.glob("*.png")] == ["नेहा.png.sketch.png"]
+
+
+def test_a_changed_model_is_refused(made, translator, tmp_path):
+    shutil.copytree(made / "translator", tmp_path / "model")
+    (tmp_path / "model/assets.extra").mkdir()
+    (tmp_path / "model" / SUMS).write_text("0" * 64 + "  saved_model.pb\n")
+    done = beam(
+        *("translate", "--to", "sketch", "--model", tmp_path / "model", "--images", made / "images", "--out", tmp_path)
+    )
+    refused(done, "saved_model.pb is not as it was exported")

@@ -127,6 +127,7 @@ def test_files_of_others_are_left_alone(work, capsys):
     assert call("photos", "out", "--overwrite") == 0 and read_image("out/1.png").shape == (33, 61, 3)
 
 
+@pytest.mark.slow
 def test_killed_it_leaves_whole_files_and_goes_on(work, capsys):
     for number in range(150):
         shutil.copy(f"photos/{number % 3}.png", f"photos/copy{number}.png")
@@ -187,7 +188,7 @@ def test_an_output_that_cannot_be_written_stops_the_work(work, monkeypatch):
     gate.set()
     monkeypatch.setattr(translation, "write_bytes", lambda path, data: (_ for _ in ()).throw(full))
     jobs = [Job(work / "photos" / f"{number}.png", work / "out" / f"{number}.png") for number in range(3)]
-    with pytest.raises(UserError, match="out/0.png cannot be written: No space left on device"):
+    with pytest.raises(UserError, match=r"out/0.png cannot be written: No space left on device"):
         list(translate(Slow(gate), jobs, Way()))
 
 
@@ -225,6 +226,16 @@ def test_eyes_from_a_table_and_faces_that_are_not_found(work, capsys):
     assert "look at out/0.png: the eyes are only 17.0 pixels apart" in out
     assert "The eyes of 'walls/1.png' are given at" in err and "No face was found in 'walls/2.png'" in err
     assert os.listdir("out") == ["0.png"]
+
+
+def test_names_of_any_script_and_length_are_kept(work, capsys):
+    """80 letters of three bytes each leave room for .png, not for .side_by_side.png."""
+    for name in ("नेहा", "नहा", "José", "Jose\u0301", "न" * 80):
+        write_png(f"names/{name}.png", draw_pair(1, 0, seed=5, height=20, width=16)[0])
+    assert call("names", "out") == 0
+    assert sorted(os.listdir("out")) == sorted(os.listdir("names"))
+    assert call("names", "two", "--side-by-side") == 2
+    assert "1 of 5 images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -274,10 +285,10 @@ def test_plan(tmp_path, monkeypatch):
     assert planned("[1].png") == {"[1].png": "out/[1].png"}  # a name, though it could be a glob
     assert plan(["d.jpg"], "x.png", side_by_side=True)[0].beside == Path("x.side_by_side.png")
     Path("in/a.bmp").touch()
-    with pytest.raises(UserError, match="in/a.bmp and in/a.jpg would both be written to out/a.png"):
+    with pytest.raises(UserError, match=r"in/a.bmp and in/a.jpg would both be written to out/a.png"):
         plan(["in"], "out")
     os.symlink("in", "alias")
     Path("in/a.bmp").unlink()
     Path("in/b.PNG").rename("in/b.png")
-    with pytest.raises(UserError, match="alias/b.png is one of the inputs"):  # by another name
+    with pytest.raises(UserError, match=r"alias/b.png is one of the inputs"):  # by another name
         plan(["in"], "alias")

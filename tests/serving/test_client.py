@@ -2,14 +2,15 @@
 
 import copy
 import socket
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
+from in_process import refused
+from in_process import run as command
 from model_server import TWINS, Failure, Models, load
 
 from iacyclegan_tf.client import parse, run
@@ -206,12 +207,44 @@ def test_match_leaves_the_bad_ones_out(server, with_bad, faces, tmp_path):
 
 
 def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):
-    with pytest.raises(UserError, match="nobody.png cannot be read"):
+    with pytest.raises(UserError, match=r"nobody.png' cannot be read"):
         server.ask("translate", tmp_path / "nobody.png", "--to", "sketch", "--out", tmp_path)
     (tmp_path / "anna.jpg").write_bytes(faces[0].read_bytes())
     with pytest.raises(UserError, match="same name"):
         server.ask("translate", faces[0], tmp_path / "anna.jpg", "--to", "sketch", "--out", tmp_path)
-    assert not server.models.requests
+    (tmp_path / "anna.sketch.png").write_bytes(b"an artist's")
+    with pytest.raises(UserError, match=r"would replace .*anna.sketch.png, which is one of the images"):
+        server.ask("translate", faces[0], tmp_path / "anna.sketch.png", "--to", "sketch", "--out", tmp_path)
+    assert not server.models.requests and (tmp_path / "anna.sketch.png").read_bytes() == b"an artist's"
+
+
+# ---------------------------------------------------------------- photos as cameras and people name them
+
+
+def test_a_photo_is_turned_upright_before_it_is_sent(server, faces, tmp_path):
+    """Half of it bright, stored lying, with the orientation that turns it by 90 degrees."""
+    server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
+    lying = np.zeros((40, 60, 3), np.uint8)
+    lying[:20] = 200
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.fromarray(lying).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    server.ask("translate", tmp_path / "turned.jpg", "--to", "sketch", "--out", tmp_path)
+    found = read_image(tmp_path / "turned.sketch.png")
+    assert found.shape == (60, 40, 3) and np.array_equal(found, read_image(tmp_path / "turned.jpg"))
+    assert found[:, 30:].min() > 150 and found[:, :10].max() < 50
+
+
+def test_names_in_any_script_are_kept(server, faces, tmp_path, capsys):
+    names = ["नेहा", "नहा", "José", "名前", "a [1] *?"]
+    for name in names:
+        (tmp_path / f"{name}.png").write_bytes(faces[0].read_bytes())
+    server.ask("translate", *tmp_path.glob("*.png"), "--to", "sketch", "--out", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{name}.sketch.png" for name in names)
+    capsys.readouterr()
+    (tmp_path / "\x1b[31m.png").write_bytes(faces[0].read_bytes())
+    server.ask("translate", tmp_path / "\x1b[31m.png", "--to", "sketch", "--out", tmp_path / "out")
+    assert "\\x1b[31m.sketch.png" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- servers that are down, slow, wrong or failing
@@ -238,36 +271,29 @@ def test_a_busy_server_is_asked_again(server, faces, tmp_path):
 
 def test_a_slow_server_is_not_asked_again(server, faces, tmp_path):
     server.models.pause_s = 1.0
-    with pytest.raises(UserError, match="no answer within 0.3 s.*--timeout"):
+    with pytest.raises(UserError, match=r"no answer within 0.3 s.*--timeout"):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz", "--timeout", 0.3)
     assert len(server.models.requests) == 1 and not (tmp_path / "e.npz").exists()
 
 
 def test_a_version_that_is_not_ready(server, faces, tmp_path):
     server.models.states = {"photo_recognizer": {5: "LOADING"}}
-    with pytest.raises(UserError, match="cannot answer for photo_recognizer version 5.*5 LOADING, 2 AVAILABLE"):
+    with pytest.raises(UserError, match=r"cannot answer for photo_recognizer version 5.*5 LOADING, 2 AVAILABLE"):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz", "--version", 5)
 
 
 def test_a_model_that_is_unknown(server, faces, tmp_path):
     del server.models.loaded["photo_recognizer"]
-    with pytest.raises(UserError, match="has no model 'photo_recognizer'"):
+    with pytest.raises(UserError, match=r"has no model 'photo_recognizer'"):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
-    with pytest.raises(UserError, match="has no model 'photo_recognizer'"):
+    with pytest.raises(UserError, match=r"has no model 'photo_recognizer'"):
         server.ask("status", "--model", "photo_recognizer")
 
 
 def test_a_server_that_fails(server, faces, tmp_path):
     server.models.failures = [Failure("INTERNAL", "out of memory")]
-    with pytest.raises(UserError, match="failed: .*out of memory"):
+    with pytest.raises(UserError, match=r"failed: .*out of memory"):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
-
-
-def test_scores_of_a_server_that_batches_match(server, faces):
-    """TensorFlow Serving's batching joins the galleries of several requests: the scores then have too many columns."""
-    server.models.loaded["photo_recognizer"] = {2: {"match": lambda inputs: {"scores": np.zeros([1, 4])}}}
-    with pytest.raises(UserError, match="docs/serving.md says why match must not be batched"):
-        server.ask("match", "--probes", faces[0], "--gallery", *faces, "--of", "photo")
 
 
 def test_a_port_that_speaks_something_else(exports, free_port):
@@ -278,7 +304,7 @@ def test_a_port_that_speaks_something_else(exports, free_port):
     twin.stop()
     with socket.create_server(("127.0.0.1", free_port)) as listening:
         threading.Thread(target=lambda: listening.accept()[0].sendall(b"hello\r\n"), daemon=True).start()
-        with pytest.raises(UserError, match="does not speak HTTP.*REST port"):
+        with pytest.raises(UserError, match=r"does not speak HTTP.*REST port"):
             run(parse(["status", "--server", f"127.0.0.1:{free_port}", "--retries", "0", "--timeout", "5"]))
 
 
@@ -288,6 +314,9 @@ def test_a_port_that_speaks_something_else(exports, free_port):
         (["--server", "localhost:http"], "--server"),
         (["--server", ":8501"], "--server"),
         (["--server", "localhost:8501", "--timeout", "0"], "--timeout"),
+        (["--server", "localhost:8501", "--timeout", "nan"], "--timeout"),
+        (["--server", "localhost:8501", "--timeout", "inf"], "--timeout"),
+        (["--server", "localhost:²"], "--server"),
     ],
 )
 def test_wrong_options(arguments, words):
@@ -296,18 +325,6 @@ def test_wrong_options(arguments, words):
 
 
 def test_the_command_ends_with_a_sentence(free_port):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "iacyclegan_tf.client",
-            "status",
-            "--server",
-            f"localhost:{free_port}",
-            "--retries",
-            "0",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2 and done.stderr.startswith("error: No TensorFlow Serving answers") and not done.stdout
+    done = command("client", "status", "--server", f"localhost:{free_port}", "--retries", 0)
+    refused(done, "No TensorFlow Serving answers")
+    assert not done.stdout

@@ -3,16 +3,16 @@
 import itertools
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from in_process import refused, run
 from serving_protos import BatchingParameters
 
+import iacyclegan_tf
 import iacyclegan_tf.serving.publishing.publish as publish_module
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
@@ -20,7 +20,7 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.export import export, parse
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing import pusher
-from iacyclegan_tf.serving.publishing.publish import Version, publish
+from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
 from iacyclegan_tf.serving.servables import Translator
 
 LENIENT = [
@@ -56,12 +56,11 @@ def command(folder: Path, *arguments: str) -> None:
     export(parse([str(folder / "runs/tiny"), "--savedmodels", str(folder / "savedmodels"), *arguments]))
 
 
-def version(folder: Path, number: int) -> Version:
+def source(folder: Path, *settings: str) -> Source:
+    """What version 3 is made from, with thresholds that it meets."""
     run = folder / "runs/tiny"
-    config = load_config(run / "config.yaml", [f"savedmodels_dir={folder / 'savedmodels'}"])
-    return Version(
-        config, folder / "savedmodels/tiny", number, {}, json.loads((run / "round_2/metrics.json").read_text())
-    )
+    config = load_config(run / "config.yaml", [*LENIENT, f"savedmodels_dir={folder / 'savedmodels'}", *settings])
+    return Source(config, {}, json.loads((run / "round_2/metrics.json").read_text()), run / "round_2/calibration.json")
 
 
 def marks(folder: Path) -> set[str]:
@@ -163,46 +162,46 @@ def never() -> dict:
 def test_a_killed_publication_is_completed_without_exporting_again(work, tmp_path):
     """The marks and the push record of version 3 are taken away, as if the run had been killed before them."""
     folder = Path(shutil.copytree(work, tmp_path / "work"))
-    one = version(folder, 3)
+    one = Version(folder / "savedmodels/tiny", 3)
     for servable, name in zip(SERVABLES, ("BLESSED", "INFRA_BLESSED", "push.json", "push.json")):
         (one.blessing(servable) / name).unlink()
-    assert not one.published()
-    load = load_config(folder / "runs/tiny/config.yaml", [*LENIENT, f"savedmodels_dir={folder / 'savedmodels'}"])
-    one = Version(load, one.savedmodels, 3, {}, one.metrics)
+    assert not one.published(push=True)
     said = []
-    publish(one, never, said.append)
-    assert one.published() and said[-1].startswith("pushed to") and "as version 1" in said[-1]
+    publish(one, source(folder), never, said.append)
+    assert one.published(push=True) and said[-1].startswith("pushed to") and "as version 1" in said[-1]
     for servable in SERVABLES:
         assert [path.name for path in (folder / "savedmodels/serving" / servable).iterdir()] == ["1"], "pushed twice"
     said.clear()
-    publish(one, never, said.append)
+    publish(one, source(folder), never, said.append)
     assert said == []
 
 
 def test_a_base_that_cannot_be_written_is_said_and_stops_nothing(work, tmp_path):
     folder = Path(shutil.copytree(work, tmp_path / "work"))
     (tmp_path / "file").write_text("no folder")
-    config = load_config(folder / "runs/tiny/config.yaml", [*LENIENT, f"export.destination={tmp_path / 'file'}"])
-    one = Version(config, folder / "savedmodels/tiny", 3, {}, version(folder, 3).metrics)
+    one = Version(folder / "savedmodels/tiny", 3)
     for servable in SERVABLES:
         (one.blessing(servable) / "push.json").unlink()
     said = []
-    publish(one, never, said.append)
-    assert one.published() and "could not be pushed" in said[-1] and "iacyclegan_tf.export tiny --push" in said[-1]
+    publish(one, source(folder, f"export.destination={tmp_path / 'file'}"), never, said.append)
+    assert (
+        one.published(push=True)
+        and "could not be pushed" in said[-1]
+        and "iacyclegan_tf.export tiny --push" in said[-1]
+    )
     assert json.loads((one.blessing(SERVABLES[0]) / "push.json").read_text())["pushed"] is False
 
 
 def test_an_export_that_no_server_could_run_is_kept_and_not_pushed(work, tmp_path):
     folder = Path(shutil.copytree(work, tmp_path / "work"))
     shutil.rmtree(folder / "savedmodels/serving")
-    config = load_config(folder / "runs/tiny/config.yaml", [*LENIENT, f"savedmodels_dir={folder / 'savedmodels'}"])
-    one = Version(config, folder / "savedmodels/tiny", 3, {}, version(folder, 3).metrics)
+    one = Version(folder / "savedmodels/tiny", 3)
     shutil.rmtree(folder / "savedmodels/tiny/blessing")
     (one.export("photo_to_sketch") / "variables/variables.index").unlink()
     said = []
-    publish(one, never, said.append)
-    assert one.published() and one.blessed() == list(SERVABLES[1:])
-    assert "photo_to_sketch version 3: not blessed, not pushed (variables/variables.index is missing" in said[0]
+    publish(one, source(folder), never, said.append)
+    assert one.published(push=True) and one.blessed() == list(SERVABLES[1:])
+    assert "photo_to_sketch version 3: not blessed, not pushed (" in said[0] and "variables.index is missing" in said[0]
     assert marks(one.blessing("photo_to_sketch")) == {"BLESSED", "INFRA_NOT_BLESSED"}
     assert one.export("photo_to_sketch").exists()
     assert sorted(path.name for path in (folder / "savedmodels/serving").iterdir() if path.is_dir()) == sorted(
@@ -214,15 +213,53 @@ def test_operations_outside_stock_tensorflow_are_refused_at_save_time(work, tmp_
     """``tf.saved_model.save`` itself refuses, before anything lies in the run's folder."""
     import tensorflow_addons as tfa
 
-    one = Version(version(work, 9).config, tmp_path / "savedmodels", 9, {}, version(work, 9).metrics)
     module = Translator(lambda x: tfa.image.adjust_hsv_in_yiq(x, 0.1), Fit("squeeze", 16, 16))
     with pytest.raises(ValueError, match="Addons"):
-        publish_module.export(module, "photo_to_sketch", one)
+        publish_module.export(module, "photo_to_sketch", Version(tmp_path / "savedmodels", 9), source(work))
     assert not list((tmp_path / "savedmodels").rglob("*.pb"))
 
 
-def test_the_real_command_ends_with_a_sentence(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "iacyclegan_tf.export", "nobody"], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert done.returncode == 2 and done.stderr.startswith("error: There is no run 'nobody'"), done.stderr
+def test_a_run_that_is_not_there_is_named(tmp_path):
+    refused(run("export", "nobody", cwd=tmp_path), "There is no run 'nobody'")
+
+
+# ---------------------------------------------------------------- damage, and names that are patterns elsewhere
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001"])
+def test_an_export_with_one_flipped_bit_is_neither_pushed_nor_opened(work, tmp_path, name):
+    shutil.copytree(work / "runs/tiny", tmp_path / "runs/tiny")
+    shutil.copytree(work / "savedmodels/tiny", tmp_path / "savedmodels/tiny")
+    path = tmp_path / "savedmodels/tiny/photo_to_sketch/3" / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    more = ("--savedmodels", tmp_path / "savedmodels")
+    done = run("export", tmp_path / "runs/tiny", *more, "--push", tmp_path / "base")
+    refused(done, str(path), "not as it was exported")
+    assert not [one for one in (tmp_path / "base").rglob("*") if one.is_dir()]
+    model = iacyclegan_tf.load(tmp_path / "savedmodels/tiny", 3)
+    with pytest.raises(UserError, match="not as it was exported"):
+        model.to_sketch(np.zeros([8, 8, 3], np.uint8))
+
+
+@pytest.fixture
+def patterns(work, tmp_path) -> Path:
+    """The same in a folder whose name is a pattern to TensorFlow."""
+    place = tmp_path / "lr[1e-4] *?"
+    shutil.copytree(work / "runs/tiny", place / "runs/tiny")
+    shutil.copytree(work / "savedmodels/tiny", place / "savedmodels/tiny")
+    return place
+
+
+def test_brackets_stars_and_question_marks_in_paths(patterns):
+    command(patterns, "--push", str(patterns / "base[2]"))
+    photo = np.full([20, 16, 3], 128, np.uint8)
+    for model in (patterns / "base[2]", patterns / "savedmodels/tiny"):
+        assert iacyclegan_tf.load(model).to_sketch(photo).shape == photo.shape
+
+
+@pytest.mark.slow
+def test_exported_again_under_such_a_path(patterns):
+    command(patterns, f"export.destination={patterns / 'base[2]'}", *LENIENT)
+    assert sorted(path.name for path in (patterns / "base[2]").iterdir() if path.is_dir()) == sorted(SERVABLES)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import c_runtime
+import outside_python
 import pytest
 import tensorflow as tf
 
@@ -85,9 +85,9 @@ def test_bad_graphs_are_refused_with_their_reason(kind, tmp_path):
     assert re.search(reason, found), found
 
 
-def test_what_the_files_alone_show_is_true(tmp_path, c_program, copied):
+def test_what_the_files_alone_show_is_true(tmp_path, copied):
     """Each kind that is refused unseen does fail in a server's runtime, with XLA off."""
-    request = [("tensor", {"images": sample_requests("photo_to_sketch")["tensor"]["images"]})]
+    request = {"tensor": sample_requests("photo_to_sketch")["tensor"]}
     (copied / "variables/variables.index").unlink()
     folders = {"variables": copied, **{kind: save(tmp_path / kind, BAD[kind][0]) for kind in list(BAD)[:4]}}
     for kind, words in [
@@ -98,7 +98,7 @@ def test_what_the_files_alone_show_is_true(tmp_path, c_program, copied):
         ("jit", "XLA|-6"),
     ]:
         with pytest.raises(RuntimeError, match=words):
-            c_runtime.run(c_program, folders[kind], request)
+            outside_python.ask(folders[kind], request)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The pusher: versions appear whole or not at all, are never changed, and the server's files follow them."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import BatchingConfig, ExportConfig
 from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.exports import SUMS, check_files, sums
 from iacyclegan_tf.serving.publishing.pusher import fingerprint, push
 from iacyclegan_tf.serving.publishing.server_files import batching, models
 
@@ -27,6 +29,17 @@ def exports(folder: Path, content: str, servables=SERVABLES) -> dict[str, Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{content} {servable} {name}")
     return {servable: folder / content / servable for servable in servables}
+
+
+def write_sums(folder: Path) -> None:
+    (folder / "assets.extra").mkdir(exist_ok=True)
+    (folder / SUMS).write_text(sums(folder))
+
+
+def flip(path: Path, bit: int = 12) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
 
 
 def versions(base: Path) -> dict[str, list[str]]:
@@ -108,6 +121,62 @@ def test_a_base_that_cannot_be_written_is_named(tmp_path):
         push(exports(tmp_path, "first"), tmp_path / "serving", ExportConfig(), "")
 
 
+# ---------------------------------------------------------------- what was blessed is what is pushed
+
+
+@pytest.mark.parametrize(
+    "name", ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001", SUMS]
+)
+def test_nothing_is_pushed_where_one_bit_has_changed(tmp_path, name):
+    base, first = tmp_path / "serving", exports(tmp_path, "first")
+    for folder in first.values():
+        write_sums(folder)
+    assert push(first, base, ExportConfig(), "") == 1
+    again = exports(tmp_path, "second")
+    for folder in again.values():
+        write_sums(folder)
+    flip(again[SERVABLES[3]] / name)
+    with pytest.raises(UserError, match=r"not as it was exported|is missing|does not name|cannot be read"):
+        push(again, base, ExportConfig(), "")
+    assert versions(base) == {servable: ["1"] for servable in SERVABLES}
+
+
+def test_a_copy_that_went_wrong_is_not_pushed(tmp_path, monkeypatch):
+    first = exports(tmp_path, "first", SERVABLES[:1])
+    write_sums(first[SERVABLES[0]])
+    copy = shutil.copytree
+
+    def damaging(source, target, *more, **named):
+        copy(source, target, *more, **named)
+        if named:  # the outermost call
+            flip(target / "saved_model.pb")
+
+    monkeypatch.setattr(shutil, "copytree", damaging)
+    with pytest.raises(UserError, match="not as it was exported"):
+        push(first, tmp_path / "serving", ExportConfig(), "")
+    assert versions(tmp_path / "serving") == {SERVABLES[0]: []}
+
+
+def test_sums_are_those_of_sha256sum_and_files_may_be_added(tmp_path):
+    folder = exports(tmp_path, "first")[SERVABLES[0]]
+    check_files(folder)  # an export of an earlier build, without sums
+    write_sums(folder)
+    (folder / "assets.extra/pushed.json").write_text("{}")
+    check_files(folder)
+    subprocess.run(["sha256sum", "--check", "--quiet", SUMS], cwd=folder, check=True)
+    (folder / "variables/variables.index").unlink()
+    with pytest.raises(UserError, match=r"variables.index is missing"):
+        check_files(folder)
+
+
+def test_a_push_record_that_is_damaged_is_named(tmp_path):
+    base, first = tmp_path / "serving", exports(tmp_path, "first")
+    push(first, base, ExportConfig(), "")
+    (base / SERVABLES[0] / "1/assets.extra/pushed.json").write_bytes(b"\xff{")
+    with pytest.raises(UserError, match=r"pushed.json cannot be read"):
+        push(first, base, ExportConfig(), "")
+
+
 # ---------------------------------------------------------------- the server's files
 
 
@@ -160,6 +229,7 @@ def test_batching_and_monitoring_parse_as_the_servers_protos(tmp_path):
 # ---------------------------------------------------------------- kills
 
 
+@pytest.mark.slow
 def test_200_kills_leave_only_complete_versions():
     """SIGKILL at random moments of pushes; after each, every version that a server would take is whole."""
     kills, memory = 200, Path("/dev/shm")  # in memory fsync costs nothing, and a kill is no power failure

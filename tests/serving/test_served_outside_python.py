@@ -1,7 +1,7 @@
 """The exports of a tiny run, loaded and run outside Python, answer as the live Keras models do.
 
-A C program on TensorFlow's C API is the nearest thing to TensorFlow Serving that can be built here; ``saved_model_cli``
-is the loader of a fresh TensorFlow process.
+The process of infra validation, on TensorFlow's C library alone, is the nearest thing to TensorFlow Serving that is at
+hand; ``saved_model_cli`` is the loader of a fresh TensorFlow process.
 """
 
 import json
@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import c_runtime
 import numpy as np
+import outside_python
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -21,6 +21,7 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.serving.contract import SERVABLES, is_recognizer, signatures
 from iacyclegan_tf.serving.networks import ServedNetworks
+from iacyclegan_tf.serving.publishing.graph_check import read_meta_graph
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
 FIT = Fit("squeeze", 32, 32)
@@ -62,30 +63,6 @@ def test_an_export_holds_what_its_signatures_read_and_no_more(name, exports, liv
     assert functions and not [function for function in functions if "layer_call" in function]
 
 
-@pytest.fixture(scope="module")
-def warmups(exports) -> dict[str, list[tuple[str, dict[str, np.ndarray]]]]:
-    """The warm-up requests, unpacked from the records of each version."""
-    found = {}
-    for name, folder in exports.items():
-        records = tf.data.TFRecordDataset(str(folder / "assets.extra/tf_serving_warmup_requests"), compression_type="")
-        requests = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
-        assert all(request.model_spec.name == name for request in requests)
-        found[name] = [
-            (request.model_spec.signature_name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()})
-            for request in requests
-        ]
-    return found
-
-
-@pytest.fixture(scope="module")
-def answers(c_program, exports, warmups) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Of one process for each export: the sample requests of every signature, then the warm-up requests."""
-    return {
-        name: c_runtime.run(c_program, folder, [*sample_requests(name).items(), *warmups[name]])
-        for name, folder in exports.items()
-    }
-
-
 def by_live_model(model: tf.keras.Model, image: np.ndarray) -> np.ndarray:
     """uint8 or whole-number ``[h, w, 3]`` -> what the network makes of it, without the code of ``servables.py``."""
     answer = model(FIT.apply(image)[None].astype(np.float32) / 127.5 - 1.0).numpy()[0]
@@ -110,27 +87,33 @@ def compare(model: tf.keras.Model, inputs: dict[str, np.ndarray], outputs: dict[
 
 
 @pytest.mark.parametrize("name", SERVABLES)
-def test_a_c_program_answers_as_the_live_models(name, answers, live):
+def test_every_signature_answers_as_the_live_models(name, exports, live):
     requests = sample_requests(name)
-    assert list(requests) == list(signatures(name))
-    for inputs, outputs in zip(requests.values(), answers[name]):
-        compare(live[name], inputs, outputs)
+    answers = outside_python.ask(exports[name], requests)
+    assert list(requests) == list(answers) == list(signatures(name))
+    for signature, inputs in requests.items():
+        compare(live[name], inputs, answers[signature])
 
 
 @pytest.mark.parametrize("name", SERVABLES)
-def test_warm_up_requests_are_valid_and_answered(name, answers, warmups, live):
-    assert [signature for signature, _ in warmups[name]] == list(signatures(name)) and len(warmups[name]) <= 1000
-    for (_, inputs), outputs in zip(warmups[name], answers[name][len(signatures(name)) :], strict=True):
-        compare(live[name], inputs, outputs)
+def test_warm_up_requests_are_those_samples(name, exports):
+    records = tf.data.TFRecordDataset(str(exports[name] / "assets.extra/tf_serving_warmup_requests"))
+    requests = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
+    assert [request.model_spec.signature_name for request in requests] == list(signatures(name))
+    for request, inputs in zip(requests, sample_requests(name).values()):
+        assert request.model_spec.name == name and request.inputs.keys() == inputs.keys()
+        for key, value in inputs.items():
+            np.testing.assert_array_equal(tf.make_ndarray(request.inputs[key]), value)
 
 
-def test_one_undecodable_image_fails_its_request_with_the_reason(c_program, exports):
+def test_one_undecodable_image_fails_its_request_with_the_reason(exports):
     good = sample_requests("photo_to_sketch")["serving_default"]["image_bytes"]
     images = np.array([good[0], b"GIF89a" + bytes(100)], object)
     with pytest.raises(RuntimeError, match="an image is neither JPEG, PNG nor BMP"):
-        c_runtime.run(c_program, exports["photo_to_sketch"], [("serving_default", {"image_bytes": images})])
+        outside_python.ask(exports["photo_to_sketch"], {"serving_default": {"image_bytes": images}})
 
 
+@pytest.mark.slow
 def test_saved_model_cli_answers_as_the_live_models(exports, live, tmp_path):
     """``saved_model_cli run`` on every signature of every export, all in one fresh process to start TensorFlow once."""
     commands, expected = [], []
@@ -190,7 +173,7 @@ def test_the_model_card_says_what_is_served(name, exports, tiny_run):
         assert card["measures"]["retrieval"] == metrics["retrieval"][name.removesuffix("_recognizer")]
     else:
         assert card["measures"]["ssim"] == metrics[name]["ssim"]
-    found = c_runtime.signature_defs(exports[name])
+    found = read_meta_graph(exports[name]).signature_def
     for signature, sides in card["signatures"].items():
         assert set(sides["inputs"]) == set(found[signature].inputs)
         assert set(sides["outputs"]) == set(found[signature].outputs)

@@ -124,11 +124,10 @@ class _Parse(beam.DoFn):
 
 
 def plain_name(name: str) -> bool:
-    """Whether a file of this name lies below the folder to which it is written."""
-    parts = PurePosixPath(name).parts
-    return (
-        bool(parts) and not name.startswith("/") and ".." not in parts and not re.search(r"[\x00-\x1f\\\ufffd]", name)
-    )
+    """Whether a file of this name lies below the folder to which it is written, and no other name means it too."""
+    path = PurePosixPath(name)
+    plain = str(path) == name and bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return plain and not re.search(r"[\x00-\x1f\x7f\\\ufffd]", name)
 
 
 class _Single(beam.DoFn):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.inference.pipeline.elements import FAILED, GROUP, Decode
-from iacyclegan_tf.inference.pipeline.model import Apply
+from iacyclegan_tf.inference.pipeline.elements import FAILED, GROUP, Apply, Decode
 from iacyclegan_tf.inference.pipeline.reading import ReadFolder, ReadRecords
 from iacyclegan_tf.inference.pipeline.writing import FAILURES, ToExample, WriteFailures, WriteImages, target
+from iacyclegan_tf.serving.exports import check_files
 
 ABOUT = "about.json"
 
@@ -68,15 +70,17 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         | "batch" >> beam.BatchElements(min_batch_size=job.batch, max_batch_size=job.batch)
         | "apply" >> beam.ParDo(Apply(job.model, job.output)).with_outputs(FAILED, main="results")
     )
+    failed = [read[FAILED], decoded[FAILED], made[FAILED]]
     if job.form == "png":
-        made.results | "write" >> beam.ParDo(WriteImages(job.out, job.kind))
+        written = made.results | "write" >> beam.ParDo(WriteImages(job.out, job.kind)).with_outputs(FAILED, main="none")
+        failed.append(written[FAILED])
     else:
         (
             made.results
             | "examples" >> beam.ParDo(ToExample())
             | "write" >> beam.io.WriteToTFRecord(FileSystems.join(job.out, job.kind), file_name_suffix=".tfrecord")
         )
-    (read[FAILED], decoded[FAILED], made[FAILED]) | beam.Flatten() | "failures" >> WriteFailures(job.out)
+    failed | beam.Flatten() | "failures" >> WriteFailures(job.out)
 
 
 def failures(job: Job) -> list[dict]:
@@ -87,11 +91,16 @@ def failures(job: Job) -> list[dict]:
 
 def _one_model_per_folder(job: Job) -> None:
     """A folder goes on with the model it was begun with: results of two would look alike."""
+    if "://" not in job.model:
+        check_files(Path(job.model))
     about = {"kind": job.kind, "form": job.form, "model_sha256": _sha256(job.model)}
     path = FileSystems.join(job.out, ABOUT)
     if FileSystems.exists(path):
-        with FileSystems.open(path) as file:
-            before = json.loads(file.read().decode())
+        try:
+            with FileSystems.open(path) as file:
+                before = dict(json.loads(file.read(2**20).decode()))
+        except (ValueError, TypeError, RecursionError):
+            raise UserError(f"{path} is damaged; remove it, or give another --out.") from None
         if before != about:
             raise UserError(
                 f"{job.out} holds results of another model or of another kind ({before.get('kind')}, "
@@ -99,8 +108,6 @@ def _one_model_per_folder(job: Job) -> None:
             )
         return
     if FileSystems.get_scheme(job.out) is None:
-        import os
-
         os.makedirs(job.out, exist_ok=True)
     with FileSystems.create(path, "application/json") as file:
         file.write(json.dumps(about, indent=2).encode())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from iacyclegan_tf.inference.pipeline.elements import Failure, Result, count
+from iacyclegan_tf.common.atomic_files import NAME_START
+from iacyclegan_tf.inference.pipeline.elements import Failure, Result, count, failure
 
 FAILURES = "failures.jsonl"
 
@@ -20,33 +22,32 @@ def target(folder: str, name: str, kind: str) -> str:
 
 
 class WriteImages(beam.DoFn):
-    """``Result`` of translation -> a PNG file, whole or not there."""
+    """``Result`` of translation -> a PNG file, whole or not there; and the side output ``failed``."""
 
     def __init__(self, folder: str, kind: str):
-        self.folder, self.kind, self.made = folder, kind, set()
+        self.folder, self.kind = folder, kind
 
     def process(self, result: Result):
         path = target(self.folder, result.name, self.kind)
         parent, name = FileSystems.split(path)
-        self._make(parent)
-        aside = FileSystems.join(parent, f".{name[:100]}.{uuid.uuid4().hex}.partial")
-        with FileSystems.create(aside, "image/png", CompressionTypes.UNCOMPRESSED) as file:
-            file.write(png(result))
-        FileSystems.rename([aside], [path])
-        count("written")
-
-    def _make(self, folder: str) -> None:
-        if folder in self.made:
+        aside = FileSystems.join(parent, f".{name[:NAME_START]}.{uuid.uuid4().hex}.partial")
+        try:
+            if FileSystems.get_scheme(parent) is None:  # others have no folders
+                os.makedirs(parent, exist_ok=True)
+            with FileSystems.create(aside, "image/png", CompressionTypes.UNCOMPRESSED) as file:
+                file.write(png(result))
+            FileSystems.rename([aside], [path])
+        except (OSError, BeamIOError) as error:  # e.g. a name that is too long for a file
+            yield failure(result.name, f"{path} cannot be written: {error}")
             return
-        if FileSystems.get_scheme(folder) is None:  # others have no folders
-            import os
-
-            os.makedirs(folder, exist_ok=True)
-        self.made.add(folder)
+        count("written")
 
 
 class ToExample(beam.DoFn):
-    """``Result`` -> a serialized ``tf.train.Example``: ``name``, and ``image`` (PNG), ``height``, ``width`` or ``embedding``."""
+    """``Result`` -> a serialized ``tf.train.Example``.
+
+    Its features: ``name``, and ``image`` (PNG), ``height``, ``width`` or ``embedding``.
+    """
 
     def process(self, result: Result):
         import tensorflow as tf

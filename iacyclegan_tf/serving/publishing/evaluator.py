@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.rules import flat_measures, parse_rule
-from iacyclegan_tf.serving.versions import list_versions
+from iacyclegan_tf.serving.exports import list_versions
 
 BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
 FILE = "evaluation.json"
@@ -42,7 +43,7 @@ def evaluate(servable: str, metrics: dict, rules: tuple[str, ...], blessings: Pa
 
 
 def _measures(blessing: Path) -> dict[str, float]:
-    return json.loads((blessing / FILE).read_text(encoding="utf-8"))["measures"]
+    return flat_measures(read_object(blessing / FILE).get("measures") or {})
 
 
 def newest_blessed(blessings: Path, below: int) -> int | None:

@@ -13,6 +13,7 @@ from tensorflow.python.framework.dtypes import as_dtype
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.serving.contract import Signature, signatures
+from iacyclegan_tf.serving.exports import check_files
 
 _PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 _XLA_OPS = ("XlaLaunch", "XlaLaunchV2", "_XlaCompile", "_XlaRun")
@@ -35,6 +36,7 @@ def read_meta_graph(folder: Path) -> MetaGraphDef:
 def faults(servable: str, folder: Path) -> list[str]:
     """Reasons, one clause each, why no server could serve ``folder`` as ``servable``; empty where nothing is found."""
     try:
+        check_files(folder)
         graph = read_meta_graph(folder)
     except UserError as error:
         return [str(error)]

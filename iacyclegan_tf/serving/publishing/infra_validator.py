@@ -66,21 +66,22 @@ def _tried(exports: dict[str, Path]) -> dict[str, list[str]]:
     while waiting:
         with ExitStack() as stack:  # the runtime takes [ ] * ? in a path for a pattern
             places = [stack.enter_context(plain_path(exports[servable].resolve())) for servable in waiting]
-            answers = _run([_job(servable, place) for servable, place in zip(waiting, places)])
+            jobs = [_job(place, sample_requests(servable)) for servable, place in zip(waiting, places)]
+            answers = _run(jobs)
         for servable, answer in zip(waiting, answers):
             reasons[servable] = _look(servable, answer)
         waiting = waiting[len(answers) :]
     return reasons
 
 
-def _job(servable: str, folder: Path) -> dict:
-    """The calls of every signature, by the names of its SignatureDef, whose nodes have names of their own."""
+def _job(folder: Path, asked: dict[str, dict[str, np.ndarray]]) -> dict:
+    """The calls of signatures by the names of their SignatureDef, whose nodes have names of their own."""
     defined, calls = read_meta_graph(folder).signature_def, []
-    for name, inputs in sample_requests(servable).items():
+    for name, inputs in asked.items():
         calls.append(
             {
                 "inputs": {defined[name].inputs[key].name: _tensor(value) for key, value in inputs.items()},
-                "outputs": [defined[name].outputs[key].name for key in signatures(servable)[name].outputs],
+                "outputs": [defined[name].outputs[key].name for key in sorted(defined[name].outputs)],
             }
         )
     return {"folder": str(folder), "calls": calls}

@@ -22,8 +22,10 @@ from pathlib import Path
 
 from iacyclegan_tf.common.atomic_files import fsync, new_folder
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import ExportConfig
 from iacyclegan_tf.serving.contract import EXTRA, SERVABLES
+from iacyclegan_tf.serving.exports import check_files, list_versions, sums
 from iacyclegan_tf.serving.publishing.server_files import (
     BATCHING,
     MODELS,
@@ -32,7 +34,6 @@ from iacyclegan_tf.serving.publishing.server_files import (
     pushed_versions,
     write_server_files,
 )
-from iacyclegan_tf.serving.versions import list_versions
 
 
 def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str) -> int:
@@ -43,7 +44,8 @@ def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: s
         origin: where they come from, e.g. ``quickstart round 2``, kept beside the version.
 
     Raises:
-        UserError: the base cannot be written. What was complete before is still there.
+        UserError: an export is not as it was written, or the base cannot be written. What was complete before is
+            still there.
     """
     try:
         base.mkdir(parents=True, exist_ok=True)
@@ -59,6 +61,8 @@ def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: s
 
 
 def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str) -> int:
+    for folder in exports.values():
+        check_files(folder)
     digests = {servable: fingerprint(folder) for servable, folder in exports.items()}
     done = {
         servable: version
@@ -74,6 +78,7 @@ def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: 
         (base / servable).mkdir(exist_ok=True)
         with new_folder(base / servable / str(version)) as aside:
             shutil.copytree(exports[servable], aside, dirs_exist_ok=True)
+            check_files(aside)  # what servers get is what was blessed, whatever came between
             (aside / EXTRA).mkdir(exist_ok=True)
             (aside / PUSHED).write_text(json.dumps({"from": origin, "sha256": digests[servable]}) + "\n")
     fsync(base)
@@ -82,12 +87,8 @@ def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: 
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 over the names and contents of an export's files."""
-    total = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with open(path, "rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return total.hexdigest()
+    pairs = (line.split("  ", 1) for line in sums(folder).splitlines())
+    return hashlib.sha256("".join(f"{name} {content}\n" for content, name in pairs).encode()).hexdigest()
 
 
 def _pushed_as(folder: Path, digest: str) -> int | None:
@@ -96,7 +97,7 @@ def _pushed_as(folder: Path, digest: str) -> int | None:
         (
             version
             for version in reversed(pushed_versions(folder))
-            if json.loads((folder / str(version) / PUSHED).read_text())["sha256"] == digest
+            if read_object(folder / str(version) / PUSHED).get("sha256") == digest
         ),
         None,
     )

@@ -35,54 +35,34 @@ class Failure(Exception):
     """What the library's status says."""
 
 
+# Of each function the result and the arguments: p pointer, P pointer to pointers or outputs, s text, S texts, i int,
+# l int64, L int64s, z size, v nothing (tensorflow/c/c_api.h, tf_tensor.h).
+TYPES = {"p": c_void_p, "P": c_void_p, "s": c_char_p, "S": POINTER(c_char_p), "i": c_int, "l": c_int64, "v": None}
+TYPES |= {"L": POINTER(c_int64), "z": c_size_t}
 SIGNATURES = {
-    "TF_NewStatus": (c_void_p,),
-    "TF_GetCode": (c_int, c_void_p),
-    "TF_Message": (c_char_p, c_void_p),
-    "TF_NewGraph": (c_void_p,),
-    "TF_NewSessionOptions": (c_void_p,),
-    "TF_DeleteGraph": (None, c_void_p),
-    "TF_LoadSessionFromSavedModel": (
-        c_void_p,
-        c_void_p,
-        c_void_p,
-        c_char_p,
-        POINTER(c_char_p),
-        c_int,
-        c_void_p,
-        c_void_p,
-        c_void_p,
-    ),
-    "TF_CloseSession": (None, c_void_p, c_void_p),
-    "TF_DeleteSession": (None, c_void_p, c_void_p),
-    "TF_GraphOperationByName": (c_void_p, c_void_p, c_char_p),
-    "TF_SessionRun": (
-        None,
-        c_void_p,
-        c_void_p,
-        POINTER(Output),
-        POINTER(c_void_p),
-        c_int,
-        POINTER(Output),
-        POINTER(c_void_p),
-        c_int,
-        c_void_p,
-        c_int,
-        c_void_p,
-        c_void_p,
-    ),
-    "TF_AllocateTensor": (c_void_p, c_int, POINTER(c_int64), c_int, c_size_t),
-    "TF_DeleteTensor": (None, c_void_p),
-    "TF_TensorType": (c_int, c_void_p),
-    "TF_NumDims": (c_int, c_void_p),
-    "TF_Dim": (c_int64, c_void_p, c_int),
-    "TF_TensorData": (c_void_p, c_void_p),
-    "TF_TensorByteSize": (c_size_t, c_void_p),
-    "TF_TensorElementCount": (c_int64, c_void_p),
-    "TF_StringInit": (None, c_void_p),
-    "TF_StringCopy": (None, c_void_p, c_char_p, c_size_t),
-    "TF_StringGetDataPointer": (c_void_p, c_void_p),
-    "TF_StringGetSize": (c_size_t, c_void_p),
+    "TF_NewStatus": "p",
+    "TF_GetCode": "ip",
+    "TF_Message": "sp",
+    "TF_NewGraph": "p",
+    "TF_NewSessionOptions": "p",
+    "TF_DeleteGraph": "vp",
+    "TF_LoadSessionFromSavedModel": "pppsSippp",
+    "TF_CloseSession": "vpp",
+    "TF_DeleteSession": "vpp",
+    "TF_GraphOperationByName": "pps",
+    "TF_SessionRun": "vppPPiPPipipp",
+    "TF_AllocateTensor": "piLiz",
+    "TF_DeleteTensor": "vp",
+    "TF_TensorType": "ip",
+    "TF_NumDims": "ip",
+    "TF_Dim": "lpi",
+    "TF_TensorData": "pp",
+    "TF_TensorByteSize": "zp",
+    "TF_TensorElementCount": "lp",
+    "TF_StringInit": "vp",
+    "TF_StringCopy": "vpsz",
+    "TF_StringGetDataPointer": "pp",
+    "TF_StringGetSize": "zp",
 }
 
 
@@ -91,9 +71,9 @@ class Library:
 
     def __init__(self, path: str):
         self.c = ctypes.CDLL(path)
-        for name, (result, *arguments) in SIGNATURES.items():
+        for name, letters in SIGNATURES.items():
             function = getattr(self.c, name)
-            function.restype, function.argtypes = result, arguments
+            function.restype, *function.argtypes = (TYPES[letter] for letter in letters)
         self.status = self.c.TF_NewStatus()
         if hasattr(self.c, DISABLE_XLA):
             getattr(self.c, DISABLE_XLA)()

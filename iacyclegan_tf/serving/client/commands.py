@@ -1,0 +1,189 @@
+"""What the client command does: translate, embed and match image files on a server."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.atomic_files import write_bytes, write_text
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.tables import no_formula
+from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
+from iacyclegan_tf.data.images.headers import HeaderError, read_header
+from iacyclegan_tf.serving.client.answers import png_size
+from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
+from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
+
+_LONGEST_NAME = 1000  # of a file, in what is printed
+
+
+@dataclass(frozen=True)
+class Image:
+    """An encoded image, the file that it is from, and its width and height where its header tells them."""
+
+    path: Path
+    data: bytes
+    size: tuple[int, int] | None = None
+
+
+def translate(connection: Connection, options: argparse.Namespace) -> None:
+    images = _read(options.images)
+    targets = {image.path: options.out / f"{image.path.stem}.{options.to}.png" for image in images}
+    places = [os.path.realpath(target) for target in targets.values()]
+    if len(set(places)) < len(images):
+        raise UserError("Two of the images have the same name, so that one result would replace the other.")
+    for image in images:
+        if os.path.realpath(image.path) in places:
+            raise UserError(
+                f"A result would replace {_shown(image.path)}, which is one of the images. Give another --out."
+            )
+    failed, model = [], _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
+    for image, answer in _each(connection, model, images, options.batch, failed):
+        if image.size and png_size(answer) != image.size:
+            raise UserError(
+                f"The server at {connection.server.name} answered an image of {png_size(answer)} for "
+                f"{_shown(image.path)} of {image.size} pixels (width, height); nothing of that is used."
+            )
+        write_bytes(targets[image.path], answer)
+        print(_shown(targets[image.path]))
+    _name(failed, len(images))
+
+
+def embed(connection: Connection, options: argparse.Namespace) -> None:
+    images, failed = _read(options.images), []
+    found = _embeddings(connection, images, options, failed)
+    if found:
+        file, rows = io.BytesIO(), np.stack(list(found.values()))
+        np.savez(file, names=np.array([str(path) for path in found]), embeddings=rows)
+        write_bytes(options.out, file.getvalue())
+        print(f"{_shown(options.out)}: {len(rows)} embeddings of {rows.shape[1]} numbers")
+    _name(failed, len(images))
+
+
+def match(connection: Connection, options: argparse.Namespace) -> None:
+    """Each image is embedded once and the cosines are taken here: the signature ``match`` would get it many times."""
+    images, failed = _read([*options.probes, *options.gallery]), []
+    found = _embeddings(connection, images, options, failed)
+    probes, gallery = (
+        [path for path in dict.fromkeys(side) if path in found] for side in (options.probes, options.gallery)
+    )
+    if probes and gallery:
+        scores = np.stack([found[path] for path in probes]) @ np.stack([found[path] for path in gallery]).T
+        if options.out:
+            _write_table(options.out, probes, gallery, scores)
+        else:
+            for probe, row in zip(probes, scores):
+                print(_shown(probe))
+                for index in np.argsort(-row, kind="stable")[:5]:
+                    print(f"  {row[index]:7.4f}  {_shown(gallery[index])}")
+    _name(failed, len(images))
+
+
+def _write_table(out: Path, probes: list[Path], gallery: list[Path], scores: np.ndarray) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["probe", *(no_formula(str(path)) for path in gallery)])
+    writer.writerows([no_formula(str(path)), *(f"{score:.6f}" for score in row)] for path, row in zip(probes, scores))
+    write_text(out, text.getvalue())
+    print(_shown(out))
+
+
+def _embeddings(connection: Connection, images: list[Image], options: argparse.Namespace, failed: list) -> dict:
+    """float32 ``[D]`` of length 1 for the path of each decodable image."""
+    model = _model(f"{options.of}_recognizer", options)
+    found = {image.path: row for image, row in _each(connection, model, images, options.batch, failed)}
+    lengths = sorted({len(row) for row in found.values()})
+    if len(lengths) > 1:
+        raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
+    return found
+
+
+def _each(
+    connection: Connection, model: Model, images: list[Image], batch: int, failed: list
+) -> Iterator[tuple[Image, object]]:
+    """Each decodable image with its answer; the others go to ``failed`` with the server's reason."""
+
+    def ask(some: list[Image]) -> list:
+        outputs = connection.predict(model, "serving_default", {"image_bytes": [image.data for image in some]})
+        return list(*outputs.values())
+
+    most = connection.server.max_message_mb * 2**20 * 3 // 4  # base64 adds a third
+    for some in _batches(images, batch, most):
+        for image, answer in _answers(some, ask):
+            if isinstance(answer, Refused):
+                failed.append((image.path, str(answer)))
+            else:
+                yield image, answer
+
+
+def _batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[Image]]:
+    """At most ``count`` images and ``most_bytes`` at a time, in order; ``UserError`` for one that alone is larger."""
+    batch: list[Image] = []
+    for image in images:
+        if len(image.data) > most_bytes:
+            raise UserError(
+                f"{printable(image.path)} has {len(image.data) / 2**20:.1f} MB; --max-message-mb allows "
+                f"{most_bytes / 2**20:.1f} MB for the images of one request."
+            )
+        if len(batch) == count or sum(len(one.data) for one in batch) + len(image.data) > most_bytes:
+            yield batch
+            batch = []
+        batch.append(image)
+    if batch:
+        yield batch
+
+
+def _answers(images: list[Image], ask: Callable[[list[Image]], list]) -> Iterator[tuple[Image, object]]:
+    """Each image with its answer, or with the ``Refused`` that the server gave to it alone.
+
+    ``ask`` gives one answer for each image of a batch or raises ``Refused``; a batch with one bad image among n costs
+    about 2 log2(n) further requests.
+    """
+    try:
+        yield from zip(images, ask(images), strict=True)
+    except Refused as error:
+        if len(images) == 1:
+            yield images[0], error
+        else:
+            for half in (images[: len(images) // 2], images[len(images) // 2 :]):
+                yield from _answers(half, ask)
+
+
+def _model(name: str, options: argparse.Namespace) -> Model:
+    return Model(name, options.version, options.label)
+
+
+def _read(paths: list[Path]) -> list[Image]:
+    return [_upright(path, read_bytes(path)) for path in dict.fromkeys(paths)]
+
+
+def _upright(path: Path, data: bytes) -> Image:
+    """As it is; a photo that its EXIF orientation puts upright is turned here, since served graphs do not read that."""
+    try:
+        header = read_header(data)
+    except HeaderError:
+        return Image(path, data)  # the server says what is wrong with it
+    if header.orientation == 1:
+        return Image(path, data, (header.width, header.height))
+    pixels = decode_image(data, str(path))
+    return Image(path, encode_png(pixels), (pixels.shape[1], pixels.shape[0]))
+
+
+def _name(failed: list[tuple[Path, str]], total: int) -> None:
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {total} images could not be used by the server; the others are done:\n"
+            + "\n".join(f"  {_shown(path)}: {reason}" for path, reason in failed)
+        )
+
+
+def _shown(path: Path) -> str:
+    return printable(path, _LONGEST_NAME)
