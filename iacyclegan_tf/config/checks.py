@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.rules import parse_rule
-from iacyclegan_tf.config.settings import MOST_NUISANCE, PERCEPTION_LAYERS, SSIM_WINDOW, STRIDE, Config
+from iacyclegan_tf.config.settings import MOST_NUISANCE, RECOGNIZER_LAYERS, SSIM_WINDOW, STRIDE, Config
 
 _AT_LEAST_ONE = (
     "data.drawn.train_people data.drawn.test_people data.drawn.renderings data.height data.width "
@@ -20,7 +20,7 @@ _NOT_NEGATIVE = (
     "recognizer.finetune.steps loss.adversarial_weight loss.cycle_weight loss.identity_mapping_weight loss.paired_weight "
     "recognizer.people.steps recognizer.people.warp recognizer.people.rotation recognizer.people.zoom "
     "recognizer.people.shift recognizer.views.shift recognizer.views.light train.epochs train.decay_epochs train.memory_limit_gb "
-    "train.intra_op_threads export.keep export.batching.timeout_micros"
+    "train.intra_op_threads export.keep export.batching.timeout_micros recognizer.pretrain.warmup"
 ).split()
 
 
@@ -126,12 +126,7 @@ def check(config: Config) -> None:
             "recognizer.finetune.people and .images must both be at least 2: a triplet needs "
             "two images of one person and one of another."
         )
-    unknown = [layer for layer in config.loss.perception_layer if layer not in PERCEPTION_LAYERS]
-    if unknown or not config.loss.perception_layer:
-        raise UserError(
-            f"loss.perception_layer is {list(config.loss.perception_layer)}; "
-            f"choose one or more of {', '.join(PERCEPTION_LAYERS)}."
-        )
+    _check_layers(config)
     if not config.name or "/" in config.name or config.name.startswith("."):
         raise UserError(f"name is {config.name!r}; it must be a plain folder name.")
     if config.name == "serving":
@@ -146,3 +141,20 @@ def check(config: Config) -> None:
         )
     if not config.export.server_path.startswith("/"):
         raise UserError(f"export.server_path is {config.export.server_path!r}; servers want an absolute path.")
+
+
+def _check_layers(config: Config) -> None:
+    """``recognizer.embedding`` and ``loss.perception_layer`` are layers of ``recognizer.network``."""
+    network = config.recognizer.network
+    layers = RECOGNIZER_LAYERS[network]
+    embeddings = [layer for layer in layers if layer != "pool1"]  # low edges, which tell nobody apart
+    if config.recognizer.embedding not in embeddings:
+        raise UserError(
+            f"recognizer.embedding is {config.recognizer.embedding!r} with recognizer.network={network}; choose one of "
+            f"{', '.join(embeddings)}."
+        )
+    if not config.loss.perception_layer or set(config.loss.perception_layer) - set(layers):
+        raise UserError(
+            f"loss.perception_layer is {list(config.loss.perception_layer)} with recognizer.network={network}; "
+            f"choose one or more of {', '.join(layers)}."
+        )

@@ -14,6 +14,7 @@ from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round import evaluate_round
+from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
@@ -92,7 +93,7 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
     )
     rounds = Rounds(context)
     names = []
-    if not config.recognizer.weights and config.recognizer.pretrain.epochs:
+    if learns_from_pairs(config) and config.recognizer.pretrain.epochs:
         names.append(config.recognizer.pretrain.task)
         pretrain_on_pairs(context, rounds.initial)
     names.append(SYNTHESIS)
