@@ -5,7 +5,7 @@
     python -m iacyclegan_tf.weights vggface.npz --write vggface/1
 
 Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
-recognizers written by iacyclegan_tf.pretrain (docs/recognizers.md).
+recognizers written by iacyclegan_tf.pretrain and dlib's face network (docs/recognizers.md).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def show(file: Path, write: Path | None = None) -> None:
         UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written.
     """
     from iacyclegan_tf.common.terminal import open_console
+    from iacyclegan_tf.models.dlib_weights import is_dlib_file
     from iacyclegan_tf.models.recognizer_file import is_recognizer_file
     from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
 
@@ -45,6 +46,8 @@ def show(file: Path, write: Path | None = None) -> None:
     console = open_console()
     if is_recognizer_file(file):
         return _recognizer(file, write, console)
+    if is_dlib_file(file):
+        return _dlib(file, write, console)
     weights = read_vggface_weights(file)
     if write is not None and not write.suffix:
         from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
@@ -84,6 +87,30 @@ def _recognizer(file: Path, write: Path | None, console) -> None:
     for name, value in facts.items():
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
     _written(write, console)
+
+
+def _dlib(file: Path, write: Path | None, console) -> None:
+    """One row per layer with weights; dlib's affine layers are counted with the convolutions before them."""
+    from rich.table import Column, Table
+
+    from iacyclegan_tf.models.dlib_weights import read_dlib
+    from iacyclegan_tf.models.vggface_weights import weights_fingerprint
+
+    if write is not None:
+        raise UserError(f"{file} is read by recognizer.network=dlib as it is; a run exports what it makes of it.")
+    arrays = read_dlib(file)
+    table = Table("layer", "kernel", Column("parameters", justify="right"))
+    for name in [key.removesuffix("/kernel") for key in arrays if key.endswith("/kernel")]:
+        size = sum(array.size for key, array in arrays.items() if key.startswith(f"{name}/"))
+        table.add_row(name, _shape(arrays[f"{name}/kernel"]), f"{size:,}")
+    console.print(table)
+    facts = {
+        "format": "dlib, face recognition ResNet",
+        "parameters": f"{sum(array.size for array in arrays.values()):,}",
+        "fingerprint": weights_fingerprint(arrays),
+    }
+    for name, value in facts.items():
+        console.print(f"{name:<14} {value}", markup=False, highlight=False)
 
 
 def _written(write: Path | None, console) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, DESCRIPTOR, LEVELS, packaged_file, read_dlib
+from iacyclegan_tf.data.alignment.landmarks import packaged_file
+from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, DESCRIPTOR, FILE, LEVELS, read_dlib
 from iacyclegan_tf.models.embedding import EmbeddingNetwork
 
 SIDE = 150  # of the chip that the network was trained on
@@ -106,7 +107,7 @@ class DlibRecognizer(EmbeddingNetwork):
 
     def load_file(self, path: str) -> None:
         """dlib's file at ``path``; where that is empty, the installed package's. ``UserError`` without either."""
-        found = path or packaged_file()
+        found = path or packaged_file(FILE)
         if not found:
             raise UserError(
                 "recognizer.network is dlib and recognizer.weights is empty, but the package with its weights is not "

