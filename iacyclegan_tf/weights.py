@@ -5,7 +5,7 @@
     python -m iacyclegan_tf.weights vggface.npz --write vggface/1
 
 Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
-recognizers written by iacyclegan_tf.pretrain (docs/recognizers.md).
+recognizers written by iacyclegan_tf.pretrain and dlib's face network (docs/recognizers.md).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def show(file: Path, write: Path | None = None) -> None:
         UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written.
     """
     from iacyclegan_tf.common.terminal import open_console
+    from iacyclegan_tf.models.dlib_weights import is_dlib_file, read_dlib
     from iacyclegan_tf.models.recognizer_file import is_recognizer_file, read_recognizer
     from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
 
@@ -50,6 +51,11 @@ def show(file: Path, write: Path | None = None) -> None:
         facts = _recognizer_facts(found)
         if write is not None and write.suffix:
             raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
+    elif is_dlib_file(file):
+        if write is not None:
+            raise UserError(f"{file} is read by recognizer.network=dlib as it is; a run exports what it makes of it.")
+        found = read_dlib(file)
+        table, facts = _dlib_layers(found), _dlib_facts(found)
     else:
         found = read_vggface_weights(file)
         table, facts = _layers(found), _vggface_facts(found)
@@ -72,6 +78,27 @@ def _check_folder(folder: Path) -> None:
             f"The weights cannot go to {folder}, which exists: name a file that ends in .npz, or a new folder for a "
             "SavedModel."
         )
+
+
+def _dlib_layers(arrays: dict[str, np.ndarray]) -> Table:
+    """One row per layer with weights; dlib's affine layers are counted with the convolutions before them."""
+    from rich.table import Column, Table
+
+    table = Table("layer", "kernel", Column("parameters", justify="right"))
+    for name in [key.removesuffix("/kernel") for key in arrays if key.endswith("/kernel")]:
+        size = sum(array.size for key, array in arrays.items() if key.startswith(f"{name}/"))
+        table.add_row(name, _shape(arrays[f"{name}/kernel"]), f"{size:,}")
+    return table
+
+
+def _dlib_facts(arrays: dict[str, np.ndarray]) -> dict[str, str]:
+    from iacyclegan_tf.models.vggface_weights import weights_fingerprint
+
+    return {
+        "format": "dlib, face recognition ResNet",
+        "parameters": f"{sum(array.size for array in arrays.values()):,}",
+        "fingerprint": weights_fingerprint(arrays),
+    }
 
 
 def _layers(weights: VGGFaceWeights) -> Table:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.ranges import TEXT
 from iacyclegan_tf.config.rules import parse_rule
-from iacyclegan_tf.config.settings import PERCEPTION_LAYERS, Config
+from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config
 
 _SSIM_WINDOW = 11  # pixels; Wang et al. 2004
 
@@ -70,10 +70,17 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
         f"loss.paired_weight is {loss.paired_weight} with images of {data.width}×{data.height}; SSIM needs "
         f"{_SSIM_WINDOW} pixels in height and width.",
     )
+    layers = RECOGNIZER_LAYERS[recognizer.network]
+    embeddings = [layer for layer in layers if layer != "pool1"]  # low edges, which tell nobody apart
     yield (
-        not loss.perception_layer or bool(set(loss.perception_layer) - set(PERCEPTION_LAYERS)),
-        f"loss.perception_layer is {list(loss.perception_layer)}; choose one or more of "
-        f"{', '.join(PERCEPTION_LAYERS)}.",
+        recognizer.embedding not in embeddings,
+        f"recognizer.embedding is {recognizer.embedding!r} with recognizer.network={recognizer.network}; choose one of "
+        f"{', '.join(embeddings)}.",
+    )
+    yield (
+        not loss.perception_layer or bool(set(loss.perception_layer) - set(layers)),
+        f"loss.perception_layer is {list(loss.perception_layer)} with recognizer.network={recognizer.network}; choose "
+        f"one or more of {', '.join(layers)}.",
     )
     yield (
         config.train.epochs + config.train.decay_epochs < 1,

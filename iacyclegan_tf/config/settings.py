@@ -29,7 +29,10 @@ MOST_NUISANCE = 1000  # directions; of so many differences they are found
 Side = Annotated[int, multiple_of(STRIDE, "the generator halves it twice")]
 Square = Annotated[int, multiple_of(32, "VGG-16 halves it five times")]
 AutoWeight = Annotated[float | Literal["auto"], Allowed("auto, or 0 or more", lambda v: v == "auto" or v >= 0)]
-PERCEPTION_LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
+RECOGNIZER_LAYERS = {
+    "vggface": ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7"),
+    "dlib": ("level4", "level3", "level2", "level1", "level0", "descriptor"),
+}
 
 
 @dataclass
@@ -88,6 +91,7 @@ class PretrainConfig:
     epochs: Whole = 20  # over the fitting people
     batch: Count = 32  # images; for matching as many photos as sketches
     learning_rate: Positive = 3e-3
+    warmup: Whole = 0  # steps of matching in which the rate rises to learning_rate; from there a cosine brings it to 0
     scale: Positive = 16.0  # of the cosines in the loss of matching
     triplet_steps: Whole = 40  # after that, with the triplet loss
 
@@ -131,15 +135,22 @@ class ViewsConfig:
 
 @dataclass
 class RecognizerConfig:
+    # "vggface": VGG-16 in any width [P]; "dlib": a ResNet that knows faces already (docs/recognizers.md) [O]
+    network: Literal["vggface", "dlib"] = "vggface"
     width: Positive = 0.125  # multiplies the channels of VGG-16; 1.0 is VGG-Face [P]
-    input_size: Square = 64  # images are resized to a square of this side; 224 for VGG-Face [P]
-    # the layer that is L2-normalised and compared
-    embedding: Literal["pool2", "pool3", "pool4", "pool5", "fc6", "fc7"] = "pool4"
+    input_size: Square = 64  # images are resized to a square of this side; 224 for VGG-Face [P]; dlib's is always 150
+    # the layer that is L2-normalized and compared: pool2 .. fc7 of vggface, level4 .. descriptor of dlib
+    embedding: Literal[
+        "pool2", "pool3", "pool4", "pool5", "fc6", "fc7",
+        "level4", "level3", "level2", "level1", "level0", "descriptor",
+    ] = "pool4"  # fmt: skip
+    adapter: bool = False  # frozen trunk; a 1×1 convolution on that layer, the identity at first, is trained [O]
     centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
     # so many directions in which a person's two images differ are not compared; needs centred [O]
     nuisance: Annotated[int, between(0, MOST_NUISANCE)] = 0
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
-    weights: str = ""  # VGG-Face's (docs/weights.md) or one's own (docs/recognizers.md); empty: pre-train
+    # VGG-Face's (docs/weights.md), dlib's or one's own (docs/recognizers.md); empty: dlib's installed ones, else pre-train
+    weights: str = ""
     pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
     pretrain_people: str = ""  # which of them: names, ranges such as s1-s20, or a file of those; empty: all
     people: PeopleConfig = field(default_factory=PeopleConfig)
@@ -158,7 +169,7 @@ class LossConfig:
     perception_weight: AutoWeight = "auto"  # [P] 3e7, which means nothing without the next five
     perception_share: Positive = 4.0  # "auto": first weighted identity term / first weighted cycle term [O]
     perception_auto_steps: Count = 50  # steps over which "auto" takes its averages, then it stays fixed
-    perception_layer: tuple[str, ...] = ("pool1", "pool2", "pool3")  # of PERCEPTION_LAYERS
+    perception_layer: tuple[str, ...] = ("pool1", "pool2", "pool3")  # of the recognizer's network (RECOGNIZER_LAYERS)
     perception_normalization: Literal["none", "position", "vector"] = "position"  # L2, before comparing
     perception_reduction: Literal["mean", "sum"] = "mean"  # over the elements of a feature map
     perception_limit: Positive = 20.0  # the run stops when the first term exceeds this many times all others

@@ -17,14 +17,14 @@ _BATCH = 16
 
 
 def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSource]) -> None:
-    """One centre for each of the two ``sources`` (uint8 ``[N, H, W, 3]``) at each of ``CROPS``, by assignment.
+    """One centre for each of the two ``sources`` (uint8 ``[N, H, W, 3]``) at each of its ``crops``, by assignment.
 
     Which of them an image is measured from is found by the network itself, the nearest one: nobody has to say whether
     an image is a photo or a sketch, real or synthesised, cropped or not. Without centres nothing is done.
     """
     if recognizer.centres is None:
         return
-    centres = [_mean(recognizer, source_of(images), FaceViews(crop)) for images in sources for crop in CROPS]
+    centres = [_mean(recognizer, source_of(images), FaceViews(crop)) for images in sources for crop in recognizer.crops]
     recognizer.centres.assign(np.stack(centres).astype(np.float32))
 
 
@@ -49,7 +49,7 @@ _COLUMNS = 8192
 def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSource]) -> None:
     """The strongest directions of the differences between two ``sources`` (uint8 ``[N, H, W, 3]``, paired by index), by assignment.
 
-    Differences of centred embeddings, each less the mean difference of its crop, at each of ``CROPS``. Where there are
+    Differences of centred embeddings, each less the mean difference of its crop, at each of the recognizer's ``crops``. Where there are
     fewer directions than the recognizer has room for, the rest stay zero and remove nothing. Without room nothing is done.
     """
     if recognizer.nuisance is None:
@@ -59,7 +59,7 @@ def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSou
     if len(numbers) > MOST:
         numbers = numbers[np.linspace(0, len(numbers) - 1, MOST).round().astype(int)]
     found = strongest(
-        np.concatenate([_differences(recognizer, one, two, FaceViews(crop), numbers) for crop in CROPS]),
+        np.concatenate([_differences(recognizer, one, two, FaceViews(crop), numbers) for crop in recognizer.crops]),
         recognizer.nuisance.shape[0],
     )
     rows = np.zeros(recognizer.nuisance.shape, np.float32)

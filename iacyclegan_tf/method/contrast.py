@@ -76,11 +76,9 @@ class IdentityContrast(tf.keras.Model):
     ['accuracy', 'gradient', 'loss']
     """
 
-    ABOVE = {"pool2": "pool3", "pool3": "pool4", "pool4": "pool5", "pool5": "fc6", "fc6": "fc7", "fc7": "fc7"}
-
     def __init__(self, recognizer: Recognizer, scale: float = 16.0, **kwargs):
         super().__init__(**kwargs)
-        self.recognizer, self.scale, self.layer = recognizer, scale, self.ABOVE[recognizer.embedding]
+        self.recognizer, self.scale, self.layer = recognizer, scale, recognizer.layer_above
         recognizer.build()
 
     @property

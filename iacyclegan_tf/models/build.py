@@ -10,8 +10,14 @@ import tensorflow as tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.models.discriminator import Discriminator, smallest_side
+from iacyclegan_tf.models.dlib_resnet import DlibRecognizer
+from iacyclegan_tf.models.dlib_resnet import trunk_shapes as dlib_shapes
+from iacyclegan_tf.models.dlib_weights import is_dlib_file
+from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.recognizer import trunk_shapes as vgg_shapes
+from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
 
 
 @dataclass(frozen=True)
@@ -62,37 +68,58 @@ def build_synthesis(
     return networks
 
 
-def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Recognizer:
-    """Φ with its variables made; its first weights follow from the run's seed."""
+def build_recognizer(config: Config, name: str, dtype: str = "float32") -> EmbeddingNetwork:
+    """Φ with its variables made, as ``recognizer.network`` says; its first weights follow from the run's seed."""
     r = config.recognizer
-    recognizer = Recognizer(
-        r.width,
-        r.input_size,
-        r.embedding,
-        r.normalization,
-        COUNT if r.centred else 0,
-        r.nuisance,
-        seed=_seed(config.seed, 5),
-        dtype=dtype,
-        name=name,
-    )
+    shared = {"nuisance": r.nuisance, "adapter": r.adapter, "seed": _seed(config.seed, 5), "dtype": dtype, "name": name}
+    kind = NETWORKS[r.network]
+    centres = KINDS * len(kind.crops) if r.centred else 0
+    own = (r.width, r.input_size, r.embedding, r.normalization) if kind is Recognizer else (r.embedding,)
+    recognizer = kind(*own, centres=centres, **shared)
     recognizer.build()
     return recognizer
 
 
-def load_weights(recognizer: Recognizer, path: str) -> None:
-    """VGG-Face's weights in any of their formats, or a recognizer of one's own; told apart by content.
+def build_from_settings(settings: dict) -> EmbeddingNetwork:
+    """The network that a recognizer's file describes (``RecognizerFile.settings``), without its weights."""
+    return NETWORKS[settings["network"]](**{name: value for name, value in settings.items() if name != "network"})
 
-    ``path`` may begin with ``~``. Raises ``UserError`` where it is neither, or does not fit ``recognizer``.
+
+def recognizer_shapes(config: Config) -> tuple[list[tuple[int, int]], int]:
+    """(side, channels) of every convolution's output in Φ, and its number of parameters, before it is built."""
+    r = config.recognizer
+    return dlib_shapes() if r.network == "dlib" else vgg_shapes(r.width, r.input_size)
+
+
+def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
+    """The network's own weights in any of their formats, or a recognizer of one's own; told apart by content.
+
+    ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not this network's.
     """
-    from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
-    from iacyclegan_tf.models.vggface_weights import read_vggface_weights
-
     path = os.path.expanduser(path)
     if is_recognizer_file(path):
         load_recognizer(recognizer, path)
+    elif recognizer.NETWORK != "dlib" and is_dlib_file(path):
+        raise UserError(f"{path} holds dlib's network; set recognizer.network=dlib, or give weights of VGG-Face.")
     else:
-        recognizer.load_vggface(read_vggface_weights(path))
+        recognizer.load_file(path)
+
+
+def load_first_weights(recognizer: EmbeddingNetwork, config: Config) -> dict[str, str]:
+    """Φ0 begins with ``recognizer.weights``, else dlib's own or those it was built with. Returns which it loaded."""
+    path = config.recognizer.weights
+    if not path and config.recognizer.network != "dlib":
+        return {}
+    load_weights(recognizer, path)
+    return {"weights": path or "dlib's, of the installed package face-recognition-models"}
+
+
+def learns_from_pairs(config: Config) -> bool:
+    """Whether Φ0 is pre-trained on the pairs: without weights, and where an adapter stands on weights without one."""
+    r = config.recognizer
+    if r.weights or r.network == "dlib":
+        return r.adapter and not is_recognizer_file(r.weights)
+    return True
 
 
 def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
@@ -106,13 +133,6 @@ def _seed(seed: int, which: int) -> int:
     return (seed * 10 + which) * 10_000
 
 
-CROPS = (
-    1.0,
-    0.6,
-)  # shares of the side: the whole crop, and about the face alone (columns 40-160 and rows 70-220 of 200x250)
-
-
 KINDS = 2  # of images that one recognizer sees: photos and sketches, or real and synthesised ones
-
-
 COUNT = KINDS * len(CROPS)
+NETWORKS = {kind.NETWORK: kind for kind in (Recognizer, DlibRecognizer)}

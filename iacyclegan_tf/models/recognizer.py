@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
+from iacyclegan_tf.models.vggface_weights import read_vggface_weights
+
 # Mean colour of the VGG-Face training faces in 0..255 (R, G, B), from the file's averageImage.
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG-16: channels, convolutions; a pool after each
@@ -13,7 +17,7 @@ _PIXEL_SCALE = 64.0  # about the standard deviation of a face's pixels in 0..255
 _FEWEST = 8  # channels are multiples of this, whatever the width
 
 
-class Recognizer(tf.keras.Model):
+class Recognizer(EmbeddingNetwork):
     """VGG-16 trunk with fc6 and fc7: faces to embeddings.
 
     The pixel conversion is inside, once: images in [−1, 1] RGB of any size are resized to a square of
@@ -27,15 +31,15 @@ class Recognizer(tf.keras.Model):
             paper's VGG-Face ends in fc7; lower layers keep more of where things are, which small networks need.
         normalization: ``none`` (VGG-Face) or ``batch`` (Ioffe & Szegedy 2015, after each convolution, for
             networks trained from nothing; inside the perception loss its learnt statistics are used).
-        centres: how many mean embeddings it holds (``centres.py`` gives them). Each embedding is taken from the nearest
-            of them, so that what all faces have in common, and of which most of a small network's embedding consists,
-            does not count. 0: embeddings as they are, as the paper compares VGG-Face's.
-        nuisance: how many directions it holds (``nuisance.py`` gives them) along which embeddings are not compared.
+        centres, nuisance, adapter: as ``EmbeddingNetwork`` says.
 
     >>> phi = Recognizer(width=0.0625, input_size=32)
     >>> phi(tf.zeros([2, 40, 32, 3])).shape
     TensorShape([2, 256])
     """
+
+    NETWORK, LAYERS = "vggface", ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")
+    crops = CROPS
 
     def __init__(
         self,
@@ -45,12 +49,13 @@ class Recognizer(tf.keras.Model):
         normalization: str = "none",
         centres: int = 0,
         nuisance: int = 0,
+        adapter: bool = False,
         seed: int | None = None,
         dtype=None,
         **kwargs,
     ):
-        super().__init__(dtype=dtype, **kwargs)
-        self.width, self.input_size, self.embedding = width, input_size, embedding
+        super().__init__(embedding, dtype, **kwargs)
+        self.width, self.input_size = width, input_size
         self.normalization = normalization
         # State, not an argument, since each weights file brings its own: saved, copied and exported with the weights.
         self.mean_rgb = tf.Variable(MEAN_RGB, trainable=False, dtype=tf.float32, name="mean_rgb")
@@ -90,24 +95,7 @@ class Recognizer(tf.keras.Model):
             )
             for i, name in enumerate(("fc6", "fc7"))
         )
-        # none where they are off: checkpoints and files of recognizers without centres hold no such variable
-        self.centres = (
-            tf.Variable(tf.zeros([centres, self.embedding_length]), trainable=False, name="centres")
-            if centres
-            else None
-        )
-        self.nuisance = (
-            tf.Variable(tf.zeros([nuisance, self.embedding_length]), trainable=False, name="nuisance")
-            if nuisance
-            else None
-        )
-
-    def build(self, input_shape=None):
-        """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
-        if not self.built:
-            side = self.input_size
-            self.features(tf.zeros([1, side, side, 3]), ("fc7",))
-            super().build(input_shape or [None, side, side, 3])
+        self.add_embedding(centres, nuisance, adapter)
 
     def pixels(self, images):
         """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1_1 expects: 0..255 minus the mean, ``input_size`` square."""
@@ -116,11 +104,7 @@ class Recognizer(tf.keras.Model):
             images = tf.image.resize(images, [self.input_size, self.input_size])
         return (images + 1.0) * 127.5 - tf.cast(self.mean_rgb, tf.float32)
 
-    def features(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
-        """Activations of the named layers (``pool1`` .. ``pool5``, ``fc6``, ``fc7``), in the order asked, float32.
-
-        ``training`` matters to batch normalisation only: statistics of the batch, or those learnt.
-        """
+    def trunk(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
         found: dict[str, tf.Tensor] = {}
         hidden = tf.cast(self.pixels(images), self.compute_dtype)
         for stage, (block, norms) in enumerate(zip(self.blocks, self.norms), 1):
@@ -139,67 +123,27 @@ class Recognizer(tf.keras.Model):
             found["fc7"] = tf.nn.relu(self.fc7(found["fc6"])) if "fc7" in layers else None
         return [tf.cast(found[layer], tf.float32) for layer in layers]
 
-    def call(self, images, training=False):
-        """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
-        vectors = self.centred(images, training)
-        if self.nuisance is None:
-            return vectors
-        along = tf.matmul(vectors, self.nuisance, transpose_b=True)
-        return tf.math.l2_normalize(vectors - tf.matmul(along, self.nuisance), axis=1)
-
-    def centred(self, images, training=False) -> tf.Tensor:
-        """As ``call``, with all directions."""
-        vectors = self.vectors(images, self.embedding, bool(training))
-        if self.centres is None:
-            return vectors
-        nearest = tf.argmax(tf.matmul(vectors, tf.math.l2_normalize(self.centres, axis=1), transpose_b=True), 1)
-        return tf.math.l2_normalize(vectors - tf.gather(self.centres, nearest), axis=1)
-
-    def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:
-        """As ``call``, from any named layer, and without centres."""
-        (feature,) = self.features(images, (layer,), training)
-        if layer.startswith("pool"):
-            feature = tf.reshape(feature, [-1, np.prod(feature.shape[1:])])
-        return tf.math.l2_normalize(feature, axis=1)
-
     def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
-        """The layers that the named one (``pool1`` .. ``pool5``, ``fc6``, ``fc7``) depends on, in their order."""
         stages = int(name.removeprefix("pool")) if name.startswith("pool") else len(_STAGES)
         found = [layer for block, norms in zip(self.blocks[:stages], self.norms[:stages]) for layer in (*block, *norms)]
         return found + {"fc6": [self.fc6], "fc7": [self.fc6, self.fc7]}.get(name, [])
 
-    def trainable_up_to(self, name: str) -> list[tf.Variable]:
-        used = {id(v) for layer in self.layers_up_to(name) for v in layer.trainable_variables}
-        return [v for v in self.trainable_variables if id(v) in used]
+    def feature_shape(self, layer: str) -> tuple[int, ...]:
+        if not layer.startswith("pool"):
+            return (_scaled(_FC, self.width),)
+        stage = int(layer.removeprefix("pool"))
+        side = self.input_size // 2**stage
+        return side, side, _scaled(_STAGES[stage - 1][0], self.width)
 
-    @property
-    def embedding_variables(self) -> list[tf.Variable]:
-        """The trainable variables that the embedding depends on: not the layers above it."""
-        return self.trainable_up_to(self.embedding)
-
-    @property
-    def centre_count(self) -> int:
-        return 0 if self.centres is None else self.centres.shape[0]
-
-    @property
-    def nuisance_count(self) -> int:
-        return 0 if self.nuisance is None else self.nuisance.shape[0]
-
-    @property
-    def embedding_length(self) -> int:
-        """D of the embeddings ``[N, D]``."""
-        if not self.embedding.startswith("pool"):
-            return getattr(self, self.embedding).units
-        stage = int(self.embedding.removeprefix("pool"))
-        return self.blocks[stage - 1][-1].filters * (self.input_size // 2**stage) ** 2
+    def load_file(self, path: str) -> None:
+        """VGG-Face's weights in any of their formats."""
+        self.load_vggface(read_vggface_weights(path))
 
     def load_vggface(self, weights) -> None:
         """Assigns a ``VGGFaceWeights`` (``models/vggface_weights.py``); shapes were checked by its reader.
 
         Raises ``UserError`` when this build is not the full-size VGG-Face that the file holds.
         """
-        from iacyclegan_tf.common.errors import UserError
-
         self.build()
         if self.normalization != "none":
             raise UserError(
@@ -229,15 +173,8 @@ class Recognizer(tf.keras.Model):
         self.mean_rgb.assign(weights.mean_rgb)
 
     def get_config(self):
-        return {
-            "width": self.width,
-            "input_size": self.input_size,
-            "embedding": self.embedding,
-            "normalization": self.normalization,
-            "centres": self.centre_count,
-            "nuisance": self.nuisance_count,
-            "name": self.name,
-        }
+        own = {"width": self.width, "input_size": self.input_size, "normalization": self.normalization}
+        return super().get_config() | own
 
 
 def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:

@@ -1,8 +1,9 @@
 """A recognizer of one's own in a file: an ``.npz`` with a header that says which network it is, without pickle.
 
-Members: ``header``, a JSON text with ``format``, ``version``, ``width``, ``input_size``, ``embedding``,
-``normalization`` and ``origin`` (from what it was trained); and float32 arrays ``<layer>/<part>``, e.g.
-``conv1_1/kernel`` and ``norm1_1/moving_mean``, of every layer that the embedding depends on, and ``mean_rgb``.
+Members: ``header``, a JSON text with ``format``, ``version``, ``network``, ``embedding``, ``adapter``, for ``vggface``
+also ``width``, ``input_size`` and ``normalization``, and ``origin`` (from what it was trained); and float32 arrays
+``<layer>/<part>``, e.g. ``conv1_1/kernel`` and ``norm1_1/moving_mean``, of every layer that the embedding depends on,
+and ``mean_rgb``. Headers from before there were other networks name neither network nor adapter.
 """
 
 from __future__ import annotations
@@ -22,16 +23,21 @@ from iacyclegan_tf.models.vggface_weights import weights_fingerprint
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from iacyclegan_tf.models.recognizer import Recognizer
+    from iacyclegan_tf.models.embedding import EmbeddingNetwork
 
 FORMAT, VERSION, HEADER = "iacyclegan_tf_recognizer", 1, "header"
-SETTINGS = {"width": (int, float), "input_size": int, "embedding": str, "normalization": str}
+_BEFORE = {"network": "vggface", "adapter": False}  # what older headers leave out
+_SHARED = {"network": str, "embedding": str, "adapter": bool}
+SETTINGS = {"vggface": _SHARED | {"width": (int, float), "input_size": int, "normalization": str}, "dlib": _SHARED}
 MAX_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
 class RecognizerFile:
-    """What such a file holds. ``settings``: those of ``SETTINGS``; ``origin``: what the writer said; arrays float32."""
+    """What such a file holds.
+
+    ``settings``: those that ``SETTINGS`` names for its network; ``origin``: what the writer said; arrays float32.
+    """
 
     settings: dict
     origin: dict
@@ -42,15 +48,13 @@ class RecognizerFile:
         return weights_fingerprint(self.arrays)
 
 
-def write_recognizer(recognizer: Recognizer, path: str | os.PathLike, origin: dict) -> str:
+def write_recognizer(recognizer: EmbeddingNetwork, path: str | os.PathLike, origin: dict) -> str:
     """Writes the file, whole or not at all, and returns the fingerprint of its arrays.
 
     Raises ``UserError`` where ``path`` does not end in .npz, or cannot be written.
     """
     arrays = {name: np.asarray(variable, np.float32) for name, variable in _variables(recognizer).items()}
-    header = {"format": FORMAT, "version": VERSION, "origin": origin} | {
-        name: getattr(recognizer, name) for name in SETTINGS
-    }
+    header = {"format": FORMAT, "version": VERSION, "origin": origin} | recognizer.settings
     write_arrays(Path(path), arrays | {HEADER: np.array(json.dumps(header, ensure_ascii=False))})
     return weights_fingerprint(arrays)
 
@@ -69,19 +73,19 @@ def read_recognizer(path: str | os.PathLike) -> RecognizerFile:
             raise UserError(
                 f"{path} holds {array.dtype} values that are not all finite float32 numbers in {name[:60]!r}."
             )
-    return RecognizerFile({name: header[name] for name in SETTINGS}, header["origin"], arrays)
+    return RecognizerFile({name: header[name] for name in SETTINGS[header["network"]]}, header["origin"], arrays)
 
 
-def load_recognizer(recognizer: Recognizer, path: str | os.PathLike) -> RecognizerFile:
+def load_recognizer(recognizer: EmbeddingNetwork, path: str | os.PathLike) -> RecognizerFile:
     """Assigns the file's arrays to ``recognizer``; returns what was read.
 
     Raises ``UserError`` naming each setting in which the two differ; nothing is changed then.
     """
-    file = read_recognizer(path)
+    file, own = read_recognizer(path), recognizer.settings
     differ = [
-        f"recognizer.{name} is {getattr(recognizer, name)}, the file's is {value}"
+        f"recognizer.{name} is {own[name]}, the file's is {value}"
         for name, value in file.settings.items()
-        if getattr(recognizer, name) != value
+        if name in own and own[name] != value
     ]
     if differ:
         raise UserError(
@@ -100,9 +104,9 @@ def load_recognizer(recognizer: Recognizer, path: str | os.PathLike) -> Recogniz
     return file
 
 
-def _variables(recognizer: Recognizer) -> dict[str, tf.Variable]:
+def _variables(recognizer: EmbeddingNetwork) -> dict[str, tf.Variable]:
     """By the name they have in a file; also the statistics of batch normalization."""
-    layers = recognizer.layers_up_to(recognizer.embedding)
+    layers = recognizer.trained_layers(recognizer.embedding)
     found = {
         f"{layer.name}/{v.name.rpartition('/')[2].partition(':')[0]}": v for layer in layers for v in layer.variables
     }
@@ -116,7 +120,11 @@ def _header(path: str | os.PathLike, text: np.ndarray | None) -> dict:
         header = json.loads(str(text))
     if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("version") != VERSION:
         raise UserError(f"{path} is not a recognizer of format {FORMAT}, version {VERSION}, which this program reads.")
-    for name, kind in (SETTINGS | {"origin": dict}).items():
-        if not isinstance(header.get(name), kind) or isinstance(header.get(name), bool):
+    header = _BEFORE | header
+    if header["network"] not in tuple(SETTINGS):
+        raise UserError(f"{path} does not say its network, or one that is neither of {', '.join(SETTINGS)}.")
+    for name, kind in (SETTINGS[header["network"]] | {"origin": dict}).items():
+        value = header.get(name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise UserError(f"{path} does not say its {name}, or not in the form that this program writes.")
     return header

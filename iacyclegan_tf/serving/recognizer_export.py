@@ -7,6 +7,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.models.build import build_from_settings
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import RecognizerFile, load_recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
@@ -26,7 +27,7 @@ def vggface_module(weights: VGGFaceWeights) -> Embedder:
 
 def own_module(path: Path, file: RecognizerFile) -> Embedder:
     """The recognizer in the file at ``path``; images are brought to it as when it was trained."""
-    recognizer = Recognizer(**file.settings)
+    recognizer = build_from_settings(file.settings)
     load_recognizer(recognizer, path)
     try:
         fit = Fit(**file.origin["fit"])

@@ -6,7 +6,7 @@ import os
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.models.recognizer import trunk_shapes
+from iacyclegan_tf.models.build import recognizer_shapes
 
 _BASE_GB = 1.0  # Python, TensorFlow and its graphs, measured on a CPU
 _FLOAT = 4
@@ -42,13 +42,10 @@ def estimate_gb(config: Config, image_shape: tuple[int, int, int]) -> float:
     discriminator = pixels * sum(d * min(2**i, 8) / 4 ** (i + 1) for i in range(config.discriminator.layers + 1))
     floats = 8 * generator + 6 * discriminator  # x, y, two identity mappings, two cycles; fakes and reals judged
     if config.rounds.perception:
-        shapes, _ = trunk_shapes(config.recognizer.width, config.recognizer.input_size)
+        shapes, _ = recognizer_shapes(config)
         floats += 4 * sum(side * side * channels for side, channels in shapes)
     copies = _COPIES * (0.7 if config.train.precision != "float32" else 1.0)
-    parameters = (
-        2 * generator_parameters(config) * 4
-        + 3 * trunk_shapes(config.recognizer.width, config.recognizer.input_size)[1] * 3
-    )
+    parameters = 2 * generator_parameters(config) * 4 + 3 * recognizer_shapes(config)[1] * 3
     pool = 2 * config.discriminator.pool_size * pixels * 3
     return _BASE_GB + (floats * copies * config.train.batch + parameters + pool) * _FLOAT / 1024**3
 

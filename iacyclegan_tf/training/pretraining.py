@@ -84,7 +84,7 @@ def run(wanted: Request, console) -> None:
 
 def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, console):
     """The recognizer and its fingerprint, from the finished file or by training."""
-    from iacyclegan_tf.models.build import build_recognizer
+    from iacyclegan_tf.models.build import build_recognizer, load_first_weights
     from iacyclegan_tf.models.recognizer_file import load_recognizer, read_recognizer, write_recognizer
     from iacyclegan_tf.training.distributed.strategy import make_strategy
     from iacyclegan_tf.training.distributed.workers import Workers
@@ -95,6 +95,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
     config, workers = wanted.config, Workers(make_strategy(wanted.config.distribute.devices))
     with workers.strategy.scope():
         recognizer = build_recognizer(config, "recognizer", config.train.precision)
+    load_first_weights(recognizer, config)
     if wanted.out.exists():
         if read_recognizer(wanted.out).origin != made_from:
             raise UserError(

@@ -93,7 +93,7 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
     seed = context.phase_seed(201)
     with context.strategy.scope():
         model = PairMatching(recognizer, settings.scale)
-        model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps))))
+        model.compile(adam(warmed_up_cosine(settings.learning_rate, steps, settings.warmup)))
         model.optimizer.build(model.trained_variables)
     context.train(
         _identity_phase(
@@ -109,6 +109,15 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
             epoch_steps,
         ),
         _WATCHED,
+    )
+
+
+def warmed_up_cosine(rate: float, steps: int, warmup: int) -> tf.keras.optimizers.schedules.CosineDecay:
+    """Linearly from 0 to ``rate`` in ``warmup`` of the ``steps``, then along a cosine to 0."""
+    if not warmup:
+        return tf.keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
+    return tf.keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup
     )
 
 

@@ -16,7 +16,7 @@ from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.evaluation.calibration import calibrate
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round import evaluate_round, trivial_baselines
-from iacyclegan_tf.models.build import build_recognizer, copy_weights, load_weights
+from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
 from iacyclegan_tf.serving.contract import FILE as CALIBRATION
 from iacyclegan_tf.serving.networks import ServedNetworks
 from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
@@ -80,17 +80,14 @@ class Rounds:
 
     def _first_recognizer(self) -> dict:
         settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
-        made_from = {}
-        if settings.weights:
-            load_weights(self.initial, settings.weights)
-            made_from["weights"] = settings.weights
-            if self.config.rounds.schedule == "generator_first":
-                adapt_embedding(self.context, self.initial, [fitting.photos, fitting.sketches])
-                return made_from
-        else:
-            if settings.pretrain_root:
-                made_from["people"] = pretrain_on_people(self.context, self.initial)
+        made_from = load_first_weights(self.initial, self.config)
+        if settings.pretrain_root:
+            made_from["people"] = pretrain_on_people(self.context, self.initial)
+        if learns_from_pairs(self.config):
             pretrain_on_pairs(self.context, self.initial)
+        elif self.config.rounds.schedule == "generator_first":
+            adapt_embedding(self.context, self.initial, [fitting.photos, fitting.sketches])
+            return made_from
         return made_from | train_if_better(
             TripletTraining(self.context, self.initial),
             "recognizer_0/triplets",

@@ -8,7 +8,7 @@ import pytest
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.checks import check, setting
 from iacyclegan_tf.config.reading import MAX_BYTES, dump_config, load_config
-from iacyclegan_tf.config.settings import PERCEPTION_LAYERS, Config, as_dict, flat
+from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config, as_dict, flat
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -291,7 +291,15 @@ def test_wrong_overrides(override, words):
         (["recognizer.input_size=-32"], "recognizer.input_size is -32"),
         (["recognizer.finetune.people=1"], "recognizer.finetune.people is 1; it must be at least 2"),
         (["recognizer.finetune.images=1"], "recognizer.finetune.images is 1; it must be at least 2"),
-        (["loss.perception_layer=pool9"], r"loss.perception_layer is \['pool9'\]; choose one or more of pool1"),
+        (["loss.perception_layer=pool9"], r"is \['pool9'\] with recognizer.network=vggface; choose .* of pool1"),
+        (["loss.perception_layer=[level2]"], r"is \['level2'\] with recognizer.network=vggface"),
+        (
+            ["recognizer.network=dlib"],
+            "recognizer.embedding is 'pool4' with recognizer.network=dlib; choose one of level4",
+        ),
+        (["recognizer.network=dlib", "recognizer.embedding=level2"], r"\['pool1', 'pool2', 'pool3'\] with .*=dlib"),
+        (["recognizer.embedding=level2"], "recognizer.embedding is 'level2' with recognizer.network=vggface"),
+        (["recognizer.pretrain.warmup=-1"], "0 or more"),
         (["loss.perception_layer=[]"], "choose one or more"),
         (["name=''"], "name is ''; it must be a plain folder name"),
         (["name=a/b"], "plain folder name"),
@@ -364,7 +372,7 @@ def test_what_may_be_zero_or_at_its_edge():
         "generator.ema=0",
         "loss.perception_weight=0",
         "seed=4294967295",
-        *(f"loss.perception_layer={layer}" for layer in PERCEPTION_LAYERS),
+        *(f"loss.perception_layer={layer}" for layer in RECOGNIZER_LAYERS["vggface"]),
     ):
         load_config(None, [override])
     load_config(None, ["train.epochs=0", "train.decay_epochs=1"])

@@ -63,9 +63,28 @@ def test_it_comes_back_as_it_was(tmp_path, embedding, normalization):
     file = load_recognizer(two, tmp_path / "mine.npz")
     assert file.origin == {"people": 20} and file.fingerprint == fingerprint and len(fingerprint) == 64
     np.testing.assert_array_equal(one(IMAGES), two(IMAGES))
-    assert file.settings == {"width": 0.0625, "input_size": 32, "embedding": embedding, "normalization": normalization}
+    own = {"width": 0.0625, "input_size": 32, "normalization": normalization}
+    assert file.settings == {"network": "vggface", "embedding": embedding, "adapter": False} | own
     write_recognizer(two, tmp_path / "again.npz", {"people": 20})
     assert (tmp_path / "mine.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_files_from_before_there_were_other_networks_still_open(path):
+    def shortened(members):
+        old = json.loads(str(members["header"]))
+        members["header"] = np.array(json.dumps({k: v for k, v in old.items() if k not in ("network", "adapter")}))
+
+    changed(path, shortened)
+    recognizer = made(2)
+    load_recognizer(recognizer, path)
+    np.testing.assert_array_equal(recognizer(IMAGES), made(1)(IMAGES))
+
+
+def test_an_adapter_is_in_the_file(tmp_path):
+    one, two = made(1, adapter=True), made(2, adapter=True)
+    write_recognizer(one, tmp_path / "mine.npz", {})
+    assert "adapter/kernel" in load_recognizer(two, tmp_path / "mine.npz").arrays
+    np.testing.assert_array_equal(one(IMAGES), two(IMAGES))
 
 
 def test_only_what_the_embedding_depends_on_is_in_it(path):
@@ -114,6 +133,11 @@ def test_the_settings_that_differ_are_named(path):
         (lambda m: header(m, width="wide"), "does not say its width"),
         (lambda m: header(m, input_size=True), "does not say its input_size"),
         (lambda m: header(m, origin=None), "does not say its origin"),
+        (lambda m: header(m, network="other"), "neither of vggface, dlib"),
+        (lambda m: header(m, network=["dlib"]), "neither of vggface, dlib"),
+        (lambda m: header(m, adapter=1), "does not say its adapter"),
+        (lambda m: header(m, adapter=True), "recognizer.adapter is False, the file's is True"),
+        (lambda m: header(m, network="dlib"), "recognizer.network is vggface, the file's is dlib"),
     ],
 )
 def test_what_is_not_whole_is_refused_and_changes_nothing(path, change, words, other):

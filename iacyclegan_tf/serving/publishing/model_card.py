@@ -78,6 +78,12 @@ def _licence(config: Config, drawn: bool) -> str:
             "it; a recognizer of one's own is bound by the terms of the photos it was trained on. The data set has "
             "terms of its own."
         )
+    if config.recognizer.network == "dlib":
+        return (
+            "The recognizers start from dlib's face recognition network (in the public domain, the package that brings it "
+            "is CC0 1.0; its author trained it on FaceScrub, the VGG face data set and photos from the internet). The data "
+            "sets that it was trained on after that have terms of their own."
+        )
     if config.recognizer.pretrain_root:
         return (
             "Trained from nothing, the recognizers first on photos of people of another folder "

@@ -19,6 +19,7 @@ from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round import evaluate_round
+from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.cost.prediction import SYNTHESIS, TRIPLETS, PhaseCost
 from iacyclegan_tf.training.distributed.workers import Workers
@@ -79,7 +80,7 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
     """Pre-training where Φ0 is trained from nothing, synthesis, triplets; then a few people through evaluation."""
     context = RehearsalContext(config, RunFolder(config), faces, workers, Console(quiet=True))
     rounds, fitting, names = Rounds(context), faces.fitting, []
-    if not config.recognizer.weights and config.recognizer.pretrain.epochs:
+    if learns_from_pairs(config) and config.recognizer.pretrain.epochs:
         names.append(config.recognizer.pretrain.task)
         pretrain_on_pairs(context, rounds.initial)
     names.append(SYNTHESIS)

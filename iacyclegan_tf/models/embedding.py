@@ -1,0 +1,156 @@
+"""What all recognizers share: from the layers of a trunk to embeddings that are compared by cosine."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+CROPS = (
+    1.0,
+    0.6,
+)  # shares of the side: the whole crop, and about the face alone (columns 40-160 and rows 70-220 of 200x250)
+
+
+class EmbeddingNetwork(tf.keras.Model):
+    """A trunk with named layers, one of which is the embedding.
+
+    A subclass gives ``NETWORK``, ``LAYERS``, ``crops``, ``input_size``, ``trunk``, ``layers_up_to``, ``feature_shape``
+    and ``load_file``, and calls ``add_embedding`` at the end of its constructor.
+
+    Args:
+        embedding: the layer, one of ``LAYERS``, that ``call`` returns flat and L2-normalized.
+        centres: how many mean embeddings it holds (``method/centring.py`` gives them). Each embedding is taken from the
+            nearest of them, so that what all faces have in common does not count. 0: embeddings as they are.
+        nuisance: how many directions it holds (``method/centring.py``) along which embeddings are not compared.
+        adapter: the trunk is frozen, and a 1×1 convolution without bias, the identity at first, stands on the embedding
+            layer; it alone is trained. Being linear, it acts on centred embeddings as it does on those before.
+    """
+
+    NETWORK: str  # as recognizer.network names it
+    LAYERS: tuple[str, ...]  # from input to output
+    crops: tuple[float, ...]  # parts of an aligned image that it is used on, shares of the side
+    input_size: int
+
+    def __init__(self, embedding: str, dtype=None, **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self.embedding = embedding
+
+    def add_embedding(self, centres: int, nuisance: int, adapter: bool) -> None:
+        """The state on top of the trunk. ``None`` where it is off: checkpoints and files then hold no such variable."""
+        length = self.embedding_length
+        self.centres = tf.Variable(tf.zeros([centres, length]), trainable=False, name="centres") if centres else None
+        self.nuisance = (
+            tf.Variable(tf.zeros([nuisance, length]), trainable=False, name="nuisance") if nuisance else None
+        )
+        self.adapter = None
+        if adapter:
+            for layer in self.layers_up_to(self.LAYERS[-1]):
+                layer.trainable = False
+            channels = self.feature_shape(self.embedding)[-1]
+            # float32 in every precision: what it has to learn is small beside the identity
+            self.adapter = tf.keras.layers.Dense(
+                channels, use_bias=False, kernel_initializer="identity", dtype="float32", name="adapter"
+            )
+
+    def trunk(self, images, layers: tuple[str, ...], training: bool) -> list[tf.Tensor]:
+        """Images in [−1, 1] -> the named layers, in the order asked, float32."""
+        raise NotImplementedError
+
+    def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
+        """The trunk's layers that the named one depends on, in their order."""
+        raise NotImplementedError
+
+    def feature_shape(self, layer: str) -> tuple[int, ...]:
+        """(height, width, channels) or (length,) of the named layer."""
+        raise NotImplementedError
+
+    def load_file(self, path: str) -> None:
+        """Assigns the weights of the network's own file; ``UserError`` for what it does not hold."""
+        raise NotImplementedError
+
+    def build(self, input_shape=None):
+        """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
+        if not self.built:
+            side = self.input_size
+            self.features(tf.zeros([1, side, side, 3]), (self.LAYERS[-1], self.embedding))
+            super().build(input_shape or [None, side, side, 3])
+
+    def features(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
+        """Activations of the named layers, in the order asked, float32; the embedding layer's through the adapter.
+
+        ``training`` matters to batch normalization only: statistics of the batch, or those learnt.
+        """
+        found = self.trunk(images, layers, training)
+        if self.adapter is None:
+            return found
+        return [self.adapter(f) if layer == self.embedding else f for layer, f in zip(layers, found)]
+
+    def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:
+        """As ``call``, from any named layer, and without centres."""
+        (feature,) = self.features(images, (layer,), training)
+        return tf.math.l2_normalize(tf.reshape(feature, [-1, np.prod(feature.shape[1:])]), axis=1)
+
+    def centred(self, images, training=False) -> tf.Tensor:
+        """As ``call``, with all directions."""
+        vectors = self.vectors(images, self.embedding, bool(training))
+        if self.centres is None:
+            return vectors
+        nearest = tf.argmax(tf.matmul(vectors, tf.math.l2_normalize(self.centres, axis=1), transpose_b=True), 1)
+        return tf.math.l2_normalize(vectors - tf.gather(self.centres, nearest), axis=1)
+
+    def call(self, images, training=False):
+        """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
+        vectors = self.centred(images, training)
+        if self.nuisance is None:
+            return vectors
+        along = tf.matmul(vectors, self.nuisance, transpose_b=True)
+        return tf.math.l2_normalize(vectors - tf.matmul(along, self.nuisance), axis=1)
+
+    def trained_layers(self, name: str) -> list[tf.keras.layers.Layer]:
+        """As ``layers_up_to``, and the adapter where it stands on that layer."""
+        return self.layers_up_to(name) + [self.adapter] * (self.adapter is not None and name == self.embedding)
+
+    def trainable_up_to(self, name: str) -> list[tf.Variable]:
+        """What is trained of all that the named layer depends on: with an adapter its kernel alone."""
+        used = {id(v) for layer in self.trained_layers(name) for v in layer.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) in used]
+
+    @property
+    def embedding_variables(self) -> list[tf.Variable]:
+        """The trainable variables that the embedding depends on: not the layers above it."""
+        return self.trainable_up_to(self.embedding)
+
+    @property
+    def layer_above(self) -> str:
+        """The layer after the embedding, where a loss can stand; the embedding where none or an adapter follows."""
+        if self.adapter is not None:
+            return self.embedding
+        return self.LAYERS[min(self.LAYERS.index(self.embedding) + 1, len(self.LAYERS) - 1)]
+
+    @property
+    def centre_count(self) -> int:
+        return 0 if self.centres is None else self.centres.shape[0]
+
+    @property
+    def nuisance_count(self) -> int:
+        return 0 if self.nuisance is None else self.nuisance.shape[0]
+
+    @property
+    def embedding_length(self) -> int:
+        """D of the embeddings ``[N, D]``."""
+        return int(np.prod(self.feature_shape(self.embedding)))
+
+    @property
+    def settings(self) -> dict:
+        """Which network it is, as a weights file of it says; centres and directions are found anew in each run."""
+        state = ("centres", "nuisance", "name")
+        return {"network": self.NETWORK} | {k: v for k, v in self.get_config().items() if k not in state}
+
+    def get_config(self):
+        return {
+            "embedding": self.embedding,
+            "centres": self.centre_count,
+            "nuisance": self.nuisance_count,
+            "adapter": self.adapter is not None,
+            "name": self.name,
+        }
