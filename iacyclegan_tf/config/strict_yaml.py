@@ -21,7 +21,7 @@ class _Strict:
 
 
 class _StrictLoader(_Strict, yaml.SafeLoader):
-    """Numbers, dates and switches are what they look like; whole numbers have 64 bits at most, which all can be shown."""
+    """Numbers, dates and switches are what they look like; whole numbers have 64 bits at most."""
 
     def construct_yaml_int(self, node):
         value = super().construct_yaml_int(node)
