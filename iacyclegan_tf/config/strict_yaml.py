@@ -21,7 +21,16 @@ class _Strict:
 
 
 class _StrictLoader(_Strict, yaml.SafeLoader):
-    """Numbers, dates and switches are what they look like."""
+    """Numbers, dates and switches are what they look like; whole numbers have 64 bits at most."""
+
+    def construct_yaml_int(self, node):
+        value = super().construct_yaml_int(node)
+        if abs(value) >= 2**63:
+            raise yaml.constructor.ConstructorError(None, None, "a number has more than 64 bits", node.start_mark)
+        return value
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_yaml_int)
 
 
 class _StrictTextLoader(_Strict, yaml.BaseLoader):

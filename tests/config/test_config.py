@@ -243,6 +243,8 @@ def test_override_of_a_group_takes_a_mapping_only():
 @pytest.mark.parametrize(
     "override, words",
     [
+        ("train.epochs=0x" + "f" * 9000, "a number has more than 64 bits"),
+        ("train=0x" + "f" * 9000, "a number has more than 64 bits"),
         ("train.epochs", "'train.epochs' is not an override; write setting=value"),
         ("--epochs", "not an override"),
         ("=3", "Unknown setting ''"),

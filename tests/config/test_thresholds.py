@@ -47,6 +47,25 @@ def test_the_direction_of_a_fall():
     assert judged("a.y change <= 0.05", fallen) is True and judged("a.y change <= 0.03", fallen) is False
 
 
+def test_a_relative_change_is_a_share_of_the_size_of_the_blessed_value():
+    """Found by mutants: ``%`` for ``-``, and a baseline below 0 taken for none."""
+    assert judged("a.x relative change <= -0.05", {"a.x": 0.36}) is True
+    assert judged("a.x relative change >= 0.4", {"a.x": -0.2}, {"a.x": -0.4}) is True
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("a.x >= 0.6", "it is 0.5"),
+        ("a.x change >= 0.2", "the change is 0.1"),
+        ("a.x relative change >= 0.5", "the relative change is 0.25"),
+        ("a.x >= 0.5", ""),
+    ],
+)
+def test_a_failure_says_what_was_measured(text, why):
+    assert parse_rule(text, "here").judge(NOW, BEFORE)["why"] == why
+
+
 def test_without_a_baseline_a_change_counts_for_nothing():
     assert judged("a.x change >= 0.09", baseline=None) is None
     assert judged("a.x >= 0.5", baseline=None) is True
