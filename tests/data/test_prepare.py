@@ -212,6 +212,10 @@ def test_cufs_aligns_originals_and_needs_a_split_for_ar_and_xm2vts(tmp_path, cap
     assert prepare("cufs", source, out, "--split-file", split) == 0
     report = report_of(out)
     assert report["splits"] == {"test": 3, "train": 3}
+    assert {pair.identity: pair.subset for pair in find_pairs(out).pairs if pair.subset != "student"} == {
+        "m-002": "ar",
+        "000": "xm2vts",
+    }
     assert report["pictures"] == {"photo aligned": 2, "photo as it is": 4, "sketch aligned": 1, "sketch as it is": 5}
     assert psnr(read_image(out / "sketches" / "Mp-002-1-sz1.png"), picture(8)) > 35
     assert psnr(read_image(out / "photos" / "000_1_1.png"), picture(9)) > 35
