@@ -9,7 +9,7 @@ Three ways, chosen by the user:
 
 The two down-samplings of the generator need sizes divisible by 4. One code serves training, commands
 and the served models: ``apply`` and ``undo`` run the graph versions, which use stock TensorFlow ops
-only (Keys bicubic with antialiasing, half-pixel centres; results rounded and clipped to 0..255).
+only (Keys bicubic with antialiasing, half-pixel centers; results rounded and clipped to 0..255).
 """
 
 import functools

@@ -224,7 +224,7 @@ def test_what_is_not_the_crops_place_stays_and_what_is_returns(eyes):
     black = paste_back(image, np.zeros_like(crop), matrix)
     assert np.array_equal(black[~inside], image[~inside]) and not black[inside].any()
     difference = np.abs(paste_back(image, crop, matrix).astype(int) - image)
-    assert deep.sum() > 1000 and difference[~inside].max() == 0
+    assert 1000 < deep.sum() and difference[~inside].max() == 0
     edge = (x > 6) & (x < 413) & (y > 6) & (y < 393)  # beyond the picture's edge the crop is black
     assert difference[deep & edge].max() <= 3
 

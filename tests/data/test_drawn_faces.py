@@ -128,9 +128,9 @@ def rank1(sketch: np.ndarray, photo: np.ndarray) -> float:
     "height, width, cells, seed, first, count",
     [
         (80, 64, (4, 8), 0, 1000, 40),
-        (80, 64, (4, 8), 1, 1000, 40),
-        (80, 64, (4, 8), 2, 1000, 40),
-        (250, 200, (10,), 1, 1000, 40),
+        pytest.param(80, 64, (4, 8), 1, 1000, 40, marks=pytest.mark.slow),
+        pytest.param(80, 64, (4, 8), 2, 1000, 40, marks=pytest.mark.slow),
+        pytest.param(250, 200, (10,), 1, 1000, 40, marks=pytest.mark.slow),
         (80, 64, (4, 8), 7, 240, 48),
     ],
 )  # the last: the test people of the quickstart

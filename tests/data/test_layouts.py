@@ -134,12 +134,15 @@ def test_fs2k_without_annotations(tmp_path):
 
 
 def test_apdrawing_takes_its_split_from_the_folder_below_the_source(tmp_path):
-    root = touch(tmp_path / "test" / "APDrawing", "train/a.png", "train/aug/b.png", "Test/c.png", "d.png")
+    root = touch(
+        tmp_path / "test" / "APDrawing", "train/a.png", "train/aug/b.png", "Test/c.png", "Validation/e.png", "d.png"
+    )
     assert [(pair.identity, pair.split) for pair in pairs_of("apdrawing", root).pairs] == [
         ("a", "train"),
         ("b", "train"),
         ("c", "test"),
         ("d", ""),
+        ("e", "val"),
     ]
 
 

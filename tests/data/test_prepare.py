@@ -7,9 +7,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -214,6 +212,10 @@ def test_cufs_aligns_originals_and_needs_a_split_for_ar_and_xm2vts(tmp_path, cap
     assert prepare("cufs", source, out, "--split-file", split) == 0
     report = report_of(out)
     assert report["splits"] == {"test": 3, "train": 3}
+    assert {pair.identity: pair.subset for pair in find_pairs(out).pairs if pair.subset != "student"} == {
+        "m-002": "ar",
+        "000": "xm2vts",
+    }
     assert report["pictures"] == {"photo aligned": 2, "photo as it is": 4, "sketch aligned": 1, "sketch as it is": 5}
     assert psnr(read_image(out / "sketches" / "Mp-002-1-sz1.png"), picture(8)) > 35
     assert psnr(read_image(out / "photos" / "000_1_1.png"), picture(9)) > 35
@@ -321,24 +323,10 @@ def test_wrong_folder_says_what_was_expected(tmp_path, capsys):
     assert prepare("cuhk", "in", "out") == 2
 
 
-def test_help_is_quick_and_lists_every_layout():
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "iacyclegan_tf.prepare", "--help"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=True,
-    )
-    # 0.2 to 0.6 s measured; what must not happen is the import of TensorFlow, several seconds.
-    assert time.perf_counter() - start < 3
+def test_help_lists_every_layout():
+    text = run("prepare", "--help").stdout
     for name in ("cufs-student", "ar", "xm2vts", "cufs", "cufsf", "fs2k", "apdrawing", "pairs"):
-        assert f"\n  {name} " in done.stdout
-    code = "import sys, iacyclegan_tf.prepare; print({'tensorflow', 'cv2', 'rich'} & set(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True
-    )
-    assert loaded.stdout.strip() == "set()"
+        assert f"\n  {name} " in text
 
 
 @genuine
@@ -352,7 +340,9 @@ def test_genuine_originals_reproduce_the_published_crops(tmp_path):
 
 
 @genuine
-@pytest.mark.parametrize("folder, splits", [("train", {"train": 86}), ("dev", {"test": 48})])
+@pytest.mark.parametrize(
+    "folder, splits", [pytest.param("train", {"train": 86}, marks=pytest.mark.slow), ("dev", {"test": 48})]
+)
 def test_genuine_crops(folder, splits, tmp_path):
     assert prepare("cufs-student", REAL / folder, tmp_path / "out") == 0
     report = report_of(tmp_path / "out")

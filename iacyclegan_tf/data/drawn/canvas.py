@@ -50,9 +50,9 @@ def mirrored(half) -> np.ndarray:
     return np.vstack([half, half[::-1] * [-1, 1]])
 
 
-def circle(centre, radius: float, points: int = 20) -> np.ndarray:
+def circle(center, radius: float, points: int = 20) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    return centre + radius * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return center + radius * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
 def nearness(x, y) -> np.ndarray:
@@ -99,19 +99,19 @@ class Canvas:
     def pixels(self, curve: np.ndarray) -> np.ndarray:
         return np.rint((curve * self.scale - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)
 
-    def fill(self, curve: np.ndarray, colour) -> None:
-        cv2.fillPoly(self.picture, [self.pixels(curve)], colour, cv2.LINE_AA, SUBPIXEL_BITS)
+    def fill(self, curve: np.ndarray, color) -> None:
+        cv2.fillPoly(self.picture, [self.pixels(curve)], color, cv2.LINE_AA, SUBPIXEL_BITS)
 
-    def stroke(self, curve: np.ndarray, width: float, colour, taper: float = 0.8) -> None:
+    def stroke(self, curve: np.ndarray, width: float, color, taper: float = 0.8) -> None:
         """A line that thins towards its ends, as a polygon, so that widths below one pixel are possible."""
         along = np.empty_like(curve)
         along[1:-1], along[0], along[-1] = curve[2:] - curve[:-2], curve[1] - curve[0], curve[-1] - curve[-2]
         thin = 0.5 * width * _taper(len(curve), taper) / (np.hypot(along[:, 0], along[:, 1]) + 1e-9)
         offset = np.stack([-along[:, 1] * thin, along[:, 0] * thin], 1)
-        self.fill(np.concatenate([curve + offset, (curve - offset)[::-1]]), colour)
+        self.fill(np.concatenate([curve + offset, (curve - offset)[::-1]]), color)
 
-    def strands(self, curves: np.ndarray, width: float, colour) -> None:
-        """Many plain lines of one colour. ``curves``: [n, points, 2]."""
+    def strands(self, curves: np.ndarray, width: float, color) -> None:
+        """Many plain lines of one color. ``curves``: [n, points, 2]."""
         thickness = max(1, round(float(width * self.scale[0])))
         lines = list(self.pixels(curves))
-        cv2.polylines(self.picture, lines, False, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.polylines(self.picture, lines, False, color, thickness, cv2.LINE_AA, SUBPIXEL_BITS)

@@ -18,7 +18,7 @@ from iacyclegan_tf.data.drawn.sketch import paint_sketch
 
 LARGEST_SIDE = 2048
 EXAGGERATION = 1.3  # how far the artist pushes a trait away from the mean face; 1 is true to life
-CAMERA_NOISE = 1.0  # standard deviation in grey levels
+CAMERA_NOISE = 1.0  # standard deviation in gray levels
 PAPER_GRAIN = 1.0
 DRIFT = 2.3  # smooth drift of the artist's hand: standard deviation in units of 200 x 250
 
@@ -36,8 +36,8 @@ def view(identity: int, rendering: int, *, seed: int) -> View:
 def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """One photo and the sketch drawn after it.
 
-    Returns: photo uint8 [height, width, 3] RGB; sketch uint8 [height, width, 3], grey in all three channels.
-    The eye centres lie near (0.375, 0.5) and (0.625, 0.5) of (width, height), up to the jitter of the pose.
+    Returns: photo uint8 [height, width, 3] RGB; sketch uint8 [height, width, 3], gray in all three channels.
+    The eye centers lie near (0.375, 0.5) and (0.625, 0.5) of (width, height), up to the jitter of the pose.
     Raises: UserError if a side is not in 1 .. 2048, or identity, rendering or seed is negative.
     """
     _check(identity=identity, rendering=rendering, seed=seed, height=height, width=width)

@@ -104,11 +104,11 @@ def fringe_flow(p: Person, count: int) -> np.ndarray | None:
 
 
 def lay_strands(
-    canvas: Canvas, placed: np.ndarray, levels: tuple[float, ...], shine: float, colour_at: Callable
+    canvas: Canvas, placed: np.ndarray, levels: tuple[float, ...], shine: float, color_at: Callable
 ) -> None:
     """Draws strands in groups of brightness ``levels``; each brightens by ``shine`` on a band near the crown.
 
-    ``colour_at`` maps a brightness (1 = the hair's own tone) to what the canvas draws with.
+    ``color_at`` maps a brightness (1 = the hair's own tone) to what the canvas draws with.
     """
     points = placed.shape[1]
     # A fixed shuffle: neighbours differ in brightness, and every rendering shows the same head of hair.
@@ -117,7 +117,7 @@ def lay_strands(
         for first in range(0, points - 1, 3):
             along = (first + 1.5) / points
             glow = shine * np.exp(-(((along - 0.34 - 0.08 * group) / 0.16) ** 2))
-            canvas.strands(placed[part, first : first + 4], 1.1, colour_at(level + glow))
+            canvas.strands(placed[part, first : first + 4], 1.1, color_at(level + glow))
 
 
 def paint_hair(
@@ -128,14 +128,14 @@ def paint_hair(
     levels: tuple[float, ...],
     shine: float,
     ground,
-    colour_at,
+    color_at,
 ) -> None:
     """Hair and fringe: filled with ``ground``, then ``counts`` strands over them, as ``lay_strands`` says."""
     for outline in hair_outlines(p):
         canvas.fill(frame(outline), ground)
-    lay_strands(canvas, frame.flows(hair_flow(p, counts[0])), levels, shine, colour_at)
+    lay_strands(canvas, frame.flows(hair_flow(p, counts[0])), levels, shine, color_at)
     fringe = fringe_flow(p, counts[1])
     if fringe is not None:
         placed = frame.flows(fringe)
         canvas.fill(np.concatenate([placed[:, 0], placed[::-1, -1]]), ground)
-        lay_strands(canvas, placed, levels, shine, colour_at)
+        lay_strands(canvas, placed, levels, shine, color_at)

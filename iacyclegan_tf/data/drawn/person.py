@@ -1,7 +1,7 @@
 """Who is drawn: the lasting traits of an identity, and the passing view of one rendering.
 
 Every trait is a standard score z; its value is ``mean + spread * z`` in the units of a 200 x 250 portrait
-whose eye centres lie at (75, 125) and (125, 125), the alignment used for CUFS (Wang and Tang 2009).
+whose eye centers lie at (75, 125) and (125, 125), the alignment used for CUFS (Wang and Tang 2009).
 A caricature multiplies z, that is: it pushes the face away from the mean face.
 """
 
@@ -47,12 +47,12 @@ TRAITS: dict[str, tuple[float, float, float]] = {
     "hair_warmth": (0.6, 0.3, 0.0),
     "hair_volume": (1.0, 0.22, 0.0),
     "parting": (0.0, 13.0, 0.0),
-    "eye_colour": (0.4, 0.35, 0.0),
+    "eye_color": (0.4, 0.35, 0.0),
     "brow_tone": (0.0, 0.22, 0.0),  # brows lighter (+) or darker (-) than the hair
     "lip_tone": (0.35, 0.25, 1.0),  # 0 pale, 1 dark
 }
 NAMES = {name: index for index, name in enumerate(TRAITS)}
-TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_colour", "brow_tone", "lip_tone", "age")
+TONES = ("skin", "skin_warmth", "hair_tone", "hair_warmth", "eye_color", "brow_tone", "lip_tone", "age")
 MEANS, SPREADS, WOMEN = (np.array(column) for column in zip(*TRAITS.values()))
 # Faces are alike: set so that comparing a sketch with photos directly fails about every second time.
 SHAPE_SPREAD = 0.28
@@ -117,7 +117,7 @@ def draw_person(random: np.random.Generator) -> Person:
 def draw_view(random: np.random.Generator) -> View:
     """A new rendering: pose, expression, light, background and clothes."""
     towards = np.array([random.uniform(-0.75, 0.75), random.uniform(-0.65, -0.25), 1.0])
-    grey = random.uniform(130, 200)  # one studio: a sketch cannot tell of the wall behind
+    gray = random.uniform(130, 200)  # one studio: a sketch cannot tell of the wall behind
     return View(
         roll=random.normal() * 0.02,
         scale=1 + random.normal() * 0.015,
@@ -128,7 +128,7 @@ def draw_view(random: np.random.Generator) -> View:
         light=tuple(towards / np.linalg.norm(towards)),
         ambient=random.uniform(0.42, 0.58),
         exposure=random.uniform(0.92, 1.06),
-        background=tuple(np.clip(grey + random.normal(size=3) * 8, 50, 240)),
+        background=tuple(np.clip(gray + random.normal(size=3) * 8, 50, 240)),
         falloff=tuple(random.uniform(-0.15, 0.15, size=2)),
         clothes=tuple(np.clip(random.uniform(40, 220) + random.normal(size=3) * 28, 20, 240)),
         collar=str(random.choice(["round", "vee", "shirt"])),
@@ -149,7 +149,7 @@ def with_expression(person: Person, view: View) -> Person:
 
 
 def caricature(person: Person, factor: float) -> Person:
-    """Pushes every trait away from the mean face; tone and colour stay as they are."""
+    """Pushes every trait away from the mean face; tone and color stay as they are."""
     z = person.z * factor
     for trait in TONES:
         z[NAMES[trait]] = person.z[NAMES[trait]]

@@ -1,4 +1,4 @@
-"""A drawn face as a colour photograph: painted surfaces, light from the relief, hair in strands."""
+"""A drawn face as a color photograph: painted surfaces, light from the relief, hair in strands."""
 
 import cv2
 import numpy as np
@@ -12,30 +12,30 @@ from iacyclegan_tf.data.drawn.person import Person, View
 SKIN_LIGHT, SKIN_DARK = np.array([240.0, 204, 182]), np.array([118.0, 80, 58])
 
 
-def skin_colour(p: Person) -> np.ndarray:
+def skin_color(p: Person) -> np.ndarray:
     """RGB, float64 [3], from the traits ``skin`` and ``skin_warmth``."""
     tone = np.clip(p["skin"], 0, 1)
     return (1 - tone) * SKIN_LIGHT + tone * SKIN_DARK + np.array([6, -2, -12]) * (p["skin_warmth"] - 0.5) * 2
 
 
-def hair_colour(p: Person) -> np.ndarray:
-    """RGB, float64 [3]: black to brown to fair, or grey where ``hair_warmth`` is small."""
+def hair_color(p: Person) -> np.ndarray:
+    """RGB, float64 [3]: black to brown to fair, or gray where ``hair_warmth`` is small."""
     tone, warmth = np.clip(p["hair_tone"], 0, 1), np.clip(p["hair_warmth"], 0, 1)
     warm = np.array([36, 26, 21]) + tone * np.array([182, 134, 82])
-    grey = np.array([30, 29, 30]) + tone * np.array([164, 162, 160])
-    return warmth * warm + (1 - warmth) * grey
+    gray = np.array([30, 29, 30]) + tone * np.array([164, 162, 160])
+    return warmth * warm + (1 - warmth) * gray
 
 
-def brow_colour(p: Person) -> np.ndarray:
+def brow_color(p: Person) -> np.ndarray:
     """RGB, float64 [3]: near the hair, ``brow_tone`` lighter or darker, and never as light as the skin."""
-    colour = 0.7 * hair_colour(p) * (1 + p["brow_tone"]) + 90 * p["brow_tone"]
-    return np.clip(colour, 14, 0.7 * skin_colour(p))
+    color = 0.7 * hair_color(p) * (1 + p["brow_tone"]) + 90 * p["brow_tone"]
+    return np.clip(color, 14, 0.7 * skin_color(p))
 
 
-def lip_colour(p: Person) -> np.ndarray:
+def lip_color(p: Person) -> np.ndarray:
     """RGB, float64 [3]: from nearly the skin to a dark red."""
     tone = np.clip(p["lip_tone"], 0, 1)
-    return skin_colour(p) * np.array([0.95 - 0.28 * tone, 0.76 - 0.46 * tone, 0.76 - 0.40 * tone])
+    return skin_color(p) * np.array([0.95 - 0.28 * tone, 0.76 - 0.46 * tone, 0.76 - 0.40 * tone])
 
 
 def paint_photo(p: Person, view: View, height: int, width: int) -> np.ndarray:
@@ -63,9 +63,9 @@ def _backdrop(view: View, height: int, width: int) -> np.ndarray:
 
 def _body(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
     """Back hair, neck, clothes, ears and the head, back to front."""
-    skin, behind = skin_colour(p), back_hair(p)
+    skin, behind = skin_color(p), back_hair(p)
     if behind is not None:
-        canvas.fill(frame(behind), tuple(0.5 * hair_colour(p)))
+        canvas.fill(frame(behind), tuple(0.5 * hair_color(p)))
     canvas.fill(frame(shape.neck_outline(p)), tuple(0.96 * skin))
     for level, outline in zip((1.0, 1.08, 1.08), shape.clothes_curves(p, view.collar)):
         canvas.fill(frame(outline), tuple(np.clip(level * np.array(view.clothes), 0, 255)))
@@ -78,10 +78,10 @@ def _body(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 
 
 def _mouth(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
-    mouth, lips = shape.mouth_curves(p, view.mouth_open), lip_colour(p)
+    mouth, lips = shape.mouth_curves(p, view.mouth_open), lip_color(p)
     if p.beard in ("moustache", "full"):
         for outline in shape.beard_outlines(p):
-            canvas.fill(frame(outline), tuple(0.25 * skin_colour(p) + 0.65 * hair_colour(p)))
+            canvas.fill(frame(outline), tuple(0.25 * skin_color(p) + 0.65 * hair_color(p)))
     canvas.fill(frame(mouth["upper lip"]), tuple(0.9 * lips))
     canvas.fill(frame(mouth["lower lip"]), tuple(1.03 * lips))
     if view.mouth_open > 0.05:
@@ -89,13 +89,13 @@ def _mouth(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 
 
 def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
-    iris = np.array([66, 44, 32]) + np.clip(p["eye_colour"] - 0.35, 0, 1) * np.array([60, 100, 130])
+    iris = np.array([66, 44, 32]) + np.clip(p["eye_color"] - 0.35, 0, 1) * np.array([60, 100, 130])
     for side in (-1, 1):
         canvas.fill(frame(shape.between(*shape.eye_outline(p, side))), (228, 220, 214))
-        for share, colour in ((1.12, tuple(0.45 * iris)), (0.95, tuple(iris)), (0.45, (14, 12, 12))):
-            canvas.fill(frame(shape.iris_outline(p, side, share)), colour)
-        canvas.fill(frame(shape.brow_outline(p, side)), tuple(brow_colour(p)))
-        canvas.fill(frame(shape.nose_curves(p)["nostril"] * [side, 1]), tuple(0.38 * skin_colour(p)))
+        for share, color in ((1.12, tuple(0.45 * iris)), (0.95, tuple(iris)), (0.45, (14, 12, 12))):
+            canvas.fill(frame(shape.iris_outline(p, side, share)), color)
+        canvas.fill(frame(shape.brow_outline(p, side)), tuple(brow_color(p)))
+        canvas.fill(frame(shape.nose_curves(p)["nostril"] * [side, 1]), tuple(0.38 * skin_color(p)))
 
 
 def _apply_light(picture: np.ndarray, frame: Frame, p: Person, view: View) -> None:
@@ -112,10 +112,10 @@ def _apply_light(picture: np.ndarray, frame: Frame, p: Person, view: View) -> No
 
 
 def _fine_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
-    skin, nose = skin_colour(p), shape.nose_curves(p)
+    skin, nose = skin_color(p), shape.nose_curves(p)
     for curve, strength in shape.age_curves(p, view.smile):
         canvas.stroke(frame(curve), 1.3, tuple((0.82 - 0.2 * strength) * skin), taper=1.0)
-    canvas.stroke(frame(shape.mouth_curves(p, 0.0)["line"]), 1.5, tuple(lip_colour(p) * 0.5))
+    canvas.stroke(frame(shape.mouth_curves(p, 0.0)["line"]), 1.5, tuple(lip_color(p) * 0.5))
     canvas.stroke(frame(nose["base"]), 1.3, tuple(0.66 * skin))
     for mole in p.moles:
         canvas.fill(frame(circle(mole * [p["face_width"], p["chin_drop"]], 1.4, 8)), tuple(0.42 * skin))
@@ -129,9 +129,9 @@ def _fine_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 
 
 def _hair(canvas: Canvas, frame: Frame, p: Person) -> None:
-    colour = hair_colour(p)
+    color = hair_color(p)
 
     def tint(brightness: float):
-        return tuple(np.clip(colour * brightness + 30 * max(0.0, brightness - 1), 0, 255))
+        return tuple(np.clip(color * brightness + 30 * max(0.0, brightness - 1), 0, 255))
 
-    paint_hair(canvas, frame, p, (27, 36), (0.66, 0.9, 1.1), 0.24, tuple(0.82 * colour), tint)
+    paint_hair(canvas, frame, p, (27, 36), (0.66, 0.9, 1.1), 0.24, tuple(0.82 * color), tint)

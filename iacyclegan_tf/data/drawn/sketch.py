@@ -10,8 +10,7 @@ from iacyclegan_tf.data.drawn.canvas import Canvas, Frame, circle
 from iacyclegan_tf.data.drawn.hair import paint_hair
 from iacyclegan_tf.data.drawn.light import COLUMNS, ROWS, beard_cover, covered, face_cover, light_map
 from iacyclegan_tf.data.drawn.person import Person, View
-from iacyclegan_tf.data.drawn.photo import brow_colour, hair_colour, lip_colour, skin_colour
-from iacyclegan_tf.metrics.image_pairs import LUMINANCE
+from iacyclegan_tf.data.drawn.photo import brow_color, hair_color, lip_color, skin_color
 
 PAPER = 247.0
 LUMA = np.array(LUMINANCE)
@@ -43,7 +42,7 @@ def hatched(tone: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def paint_sketch(p: Person, view: View, height: int, width: int) -> np.ndarray:
-    """uint8 [height, width] grey, without paper grain; ``p`` carries expression and exaggeration."""
+    """uint8 [height, width] gray, without paper grain; ``p`` carries expression and exaggeration."""
     frame = Frame(view)
     tone = cv2.resize(_tone(p, view), (width, height), interpolation=cv2.INTER_LINEAR)
     canvas = Canvas((PAPER * (1 - hatched(tone, view.hatching))).astype(np.uint8))
@@ -61,12 +60,12 @@ def _tone(p: Person, view: View) -> np.ndarray:
     """Darkness of the shaded parts on the grid of the light: skin tone, shadow, beard, clothes, backdrop."""
     frame, light = Frame(view), light_map(p, view)
     face = face_cover(p, frame)
-    skin = 1 - float(skin_colour(p) @ LUMA) / 255
+    skin = 1 - float(skin_color(p) @ LUMA) / 255
     shadow = 0.80 * (0.98 - light)
     neck = covered(frame, [shape.neck_outline(p)]) * (1 - face)
     tone = face * np.clip(0.68 * skin - 0.10 + shadow, 0, 0.75) + neck * np.clip(0.4 * skin + shadow, 0, 0.55)
     hairy = {"none": 0.0, "stubble": 0.10, "moustache": 0.0, "full": 0.40}[p.beard]
-    tone += hairy * beard_cover(p, frame) * (1.1 - float(hair_colour(p) @ LUMA) / 255)
+    tone += hairy * beard_cover(p, frame) * (1.1 - float(hair_color(p) @ LUMA) / 255)
     tone += _backdrop(view) * (1 - face) * (1 - neck)
     garment = covered(frame, shape.clothes_curves(p, view.collar)[:1])
     cloth = 0.22 + 0.18 * (1 - float(np.array(view.clothes) @ LUMA) / 255)
@@ -76,16 +75,16 @@ def _tone(p: Person, view: View) -> np.ndarray:
 def _backdrop(view: View) -> np.ndarray:
     """Counterchange: the paper is dark behind the lit side of a head, light behind its shaded side.
 
-    A photo's wall does not do so, which keeps grey values from being compared directly.
+    A photo's wall does not do so, which keeps gray values from being compared directly.
     """
     right, down = np.linspace(-1, 1, COLUMNS)[None, :], np.linspace(-1, 1, ROWS)[:, None]
     light_x, light_y = np.array(view.light[:2]) / view.light[2]
     return np.clip(BACKDROP * (0.3 + light_x * right / 0.75 + 0.5 * (light_y + 0.45) * down), 0, 0.6)
 
 
-def _twice(canvas: Canvas, curve: np.ndarray, width: float, grey: float, taper: float = 0.6) -> None:
+def _twice(canvas: Canvas, curve: np.ndarray, width: float, gray: float, taper: float = 0.6) -> None:
     for offset, strength in LINES[::-1]:
-        faded = 255 - (255 - grey) * strength
+        faded = 255 - (255 - gray) * strength
         canvas.stroke(curve + np.array([offset, 0.5 * offset]), width * (0.5 + 0.5 * strength), faded, taper)
 
 
@@ -108,9 +107,9 @@ def _body_lines(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
 
 def _mouth_and_nose(canvas: Canvas, frame: Frame, p: Person, view: View) -> None:
     mouth, nose = shape.mouth_curves(p, view.mouth_open), shape.nose_curves(p)
-    lips = 30 + 0.95 * float(lip_colour(p) @ LUMA)
+    lips = 30 + 0.95 * float(lip_color(p) @ LUMA)
     if p.beard in ("moustache", "full"):
-        canvas.fill(frame(shape.beard_outlines(p)[-1]), 50 + 0.7 * float(hair_colour(p) @ LUMA))
+        canvas.fill(frame(shape.beard_outlines(p)[-1]), 50 + 0.7 * float(hair_color(p) @ LUMA))
     canvas.fill(frame(mouth["upper lip"]), 0.82 * lips)
     canvas.fill(frame(mouth["lower lip"]), lips)
     if view.mouth_open > 0.05:
@@ -125,21 +124,21 @@ def _mouth_and_nose(canvas: Canvas, frame: Frame, p: Person, view: View) -> None
 
 
 def _eyes_and_brows(canvas: Canvas, frame: Frame, p: Person) -> None:
-    iris = 60 + 90 * float(np.clip(p["eye_colour"], 0, 1))
+    iris = 60 + 90 * float(np.clip(p["eye_color"], 0, 1))
     for side in (-1, 1):
         upper, lower = shape.eye_outline(p, side)
         canvas.fill(frame(shape.between(upper, lower)), 243)
-        for share, grey in ((1.12, 45), (0.95, iris), (0.45, 18)):
-            canvas.fill(frame(shape.iris_outline(p, side, share)), grey)
+        for share, gray in ((1.12, 45), (0.95, iris), (0.45, 18)):
+            canvas.fill(frame(shape.iris_outline(p, side, share)), gray)
         canvas.fill(frame(circle([25.0 * side + 1.8, -2.4], 1.2, 8)), 250)
         _twice(canvas, frame(upper), 2.7, 35, taper=0.5)
         canvas.stroke(frame(lower), 1.2, 100)
         canvas.stroke(frame(shape.lid_crease(p, side)), 1.3, 110)
-        canvas.fill(frame(shape.brow_outline(p, side)), 25 + 0.9 * float(brow_colour(p) @ LUMA))
+        canvas.fill(frame(shape.brow_outline(p, side)), 25 + 0.9 * float(brow_color(p) @ LUMA))
 
 
 def _hair(canvas: Canvas, frame: Frame, p: Person) -> None:
-    luma = float(hair_colour(p) @ LUMA)
+    luma = float(hair_color(p) @ LUMA)
 
     def pencil(brightness: float) -> float:
         return min(235.0, (30 + 0.75 * luma) * brightness + 150 * max(0.0, brightness - 1))

@@ -70,12 +70,12 @@ def student_split(sketch_stem: str) -> str | None:
 
 
 def feret_key(stem: str) -> tuple[str, str, str] | None:
-    """(subject, pose, date) of a FERET photo, grey or colour name; None for other names.
+    """(subject, pose, date) of a FERET photo, gray or color name; None for other names.
 
-    ``00001fb010_930831`` (grey) and ``00001_930831_fb`` (colour) are the same photo.
+    ``00001fb010_930831`` (gray) and ``00001_930831_fb`` (color) are the same photo.
     """
-    grey = re.fullmatch(r"(\d{5})([a-z]{2})\d{3}[a-z]?_(\d{6})[a-z]?", stem.lower())
-    colour = re.fullmatch(r"(\d{5})_(\d{6})_([a-z]{2})(?:_[a-z])?", stem.lower())
-    if grey:
-        return grey.groups()
-    return (colour.group(1), colour.group(3), colour.group(2)) if colour else None
+    gray = re.fullmatch(r"(\d{5})([a-z]{2})\d{3}[a-z]?_(\d{6})[a-z]?", stem.lower())
+    color = re.fullmatch(r"(\d{5})_(\d{6})_([a-z]{2})(?:_[a-z])?", stem.lower())
+    if gray:
+        return gray.groups()
+    return (color.group(1), color.group(3), color.group(2)) if color else None

@@ -115,7 +115,7 @@ def disjoint(pairing: Pairing, where: str) -> Pairing:
     for pair in pairing.pairs:
         other = first.setdefault(normal_name(pair.identity), pair)
         if other.split != pair.split:
-            spelt = "" if other.identity == pair.identity else f" (in one of them spelt '{pair.identity}')"
+            spelt = "" if other.identity == pair.identity else f" (also spelt '{pair.identity}')"
             raise UserError(
                 f"Identity '{other.identity}'{spelt} in '{where}' stands in the splits "
                 f"'{other.split}' and '{pair.split}'; one person belongs to one."

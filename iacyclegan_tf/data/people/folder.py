@@ -2,7 +2,7 @@
 
     ROOT/<person>/<photo>      e.g. att-faces/s1/1.pgm
 
-One sub-folder per person, in any format that ``images/files.py`` reads; grey is replicated to three channels. Photos
+One sub-folder per person, in any format that ``images/files.py`` reads; gray is replicated to three channels. Photos
 must show one face each, framed alike. Sub-folders of a person's folder are not entered.
 """
 

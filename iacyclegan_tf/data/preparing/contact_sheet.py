@@ -32,10 +32,10 @@ def _cell(caption: str, photo: np.ndarray, sketch: np.ndarray, suspicious: bool)
     cell = np.full((CELL_HEIGHT + CAPTION, 2 * CELL_WIDTH + 8, 3), PAPER, np.uint8)
     for side, image in enumerate((photo, sketch)):
         cell[:CELL_HEIGHT, side * CELL_WIDTH : (side + 1) * CELL_WIDTH] = _thumbnail(image)
-    colour = (200, 0, 0) if suspicious else (60, 60, 60)
+    color = (200, 0, 0) if suspicious else (60, 60, 60)
     # OpenCV's fonts are ASCII; 26 characters fill the width.
     text = caption.encode("ascii", "replace").decode()[:26]
-    cv2.putText(cell, text, (2, CELL_HEIGHT + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, colour, 1, cv2.LINE_AA)
+    cv2.putText(cell, text, (2, CELL_HEIGHT + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, color, 1, cv2.LINE_AA)
     return cell
 
 

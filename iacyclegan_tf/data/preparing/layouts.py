@@ -15,7 +15,7 @@ from pathlib import Path
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import HEIGHT, WIDTH
 from iacyclegan_tf.data.images.files import has_image_name, image_size, image_stem, read_bytes
-from iacyclegan_tf.data.pairs.naming import feret_key, student_split
+from iacyclegan_tf.data.pairs.naming import feret_key, normal_name, split_named, student_split
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 from iacyclegan_tf.data.pairs.pairing import pair_files
 from iacyclegan_tf.data.preparing.archives import Tree
@@ -88,7 +88,7 @@ def fs2k(tree: Tree) -> Pairing:
     by_name = defaultdict(list)
     for path in tree.files:
         if has_image_name(path):
-            by_name[f"{path.parent.name}/{image_stem(path)}".lower()].append(path)
+            by_name[normal_name(f"{path.parent.name}/{image_stem(path)}")].append(path)
     pairs, lone_photos, lone_sketches, duplicates, absent = [], [], [], [], []
     for name, split in _fs2k_names(tree):
         photos = by_name.pop(name, [])
@@ -126,11 +126,11 @@ def _fs2k_names(tree: Tree) -> list[tuple[str, str]]:
 
 
 def apdrawing(tree: Tree) -> Pairing:
-    """APDrawing: photo and drawing side by side in one file; folders ``train`` and ``test``."""
+    """APDrawing: photo and drawing side by side in one file; the split is a folder's name."""
     by_stem = defaultdict(list)
     for path in tree.files:
         if has_image_name(path):
-            by_stem[image_stem(path).lower()].append(path)
+            by_stem[normal_name(image_stem(path))].append(path)
     pairs = [
         Pair(stem, paths[0], paths[0], _split_of_folder(tree.shown(paths[0])))
         for stem, paths in sorted(by_stem.items())
@@ -141,8 +141,8 @@ def apdrawing(tree: Tree) -> Pairing:
 
 
 def _split_of_folder(relative: str) -> str:
-    folders = [folder.lower() for folder in Path(relative).parent.parts[::-1]]
-    return next((folder for folder in folders if folder in ("train", "dev", "test")), "")
+    """The split that the nearest folder above a file names, or ''."""
+    return next(filter(None, map(split_named, Path(relative).parent.parts[::-1])), "")
 
 
 def _by_stem(tree: Tree, photo: str, sketch: str) -> Pairing:
@@ -189,7 +189,7 @@ def prefer_crops(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """
     by_stem = defaultdict(list)
     for path in paths:
-        by_stem[image_stem(path).lower()].append(path)
+        by_stem[normal_name(image_stem(path))].append(path)
     kept, passed_over = [], []
     for same in by_stem.values():
         crops = [path for path in same if len(same) > 1 and is_crop(path)]

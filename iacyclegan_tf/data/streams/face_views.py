@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.data.streams.virtual_people import sampled
 
-_FACE_BELOW = 0.2  # the face's centre lies under the image's, by 0.08 of the height at crop 0.6; less for larger crops
+_FACE_BELOW = 0.2  # the face's center lies under the image's, by 0.08 of the height at crop 0.6; less for larger crops
 _ASPECT = 0.07  # largest change of the width, a share of it
 
 
@@ -19,7 +19,7 @@ class FaceViews:
     Args:
         crop: the smallest part of the image that a view shows, a share of its sides; 0.6 about the face alone.
         shift: largest displacement in each direction, a share of the side.
-        light: largest change of contrast (a factor) and brightness (in [−1, 1]); with it colours fade, down to grey.
+        light: largest change of contrast (a factor) and brightness (in [−1, 1]); with it colors fade, down to gray.
         flip: mirror with probability ½.
     """
 
@@ -35,8 +35,8 @@ class FaceViews:
         width = size * (1.0 + _ASPECT * draws[1]) if self.crop < 1.0 else size
         view = _part(image, size, width, draws[2] * self.shift, draws[3] * self.shift)
         if self.light > 0:
-            grey = tf.reduce_mean(view, -1, keepdims=True)
-            faded = grey + (view - grey) * (draws[4] + 1.0) / 2.0
+            gray = tf.reduce_mean(view, -1, keepdims=True)
+            faded = gray + (view - gray) * (draws[4] + 1.0) / 2.0
             view = faded * (1.0 + self.light * draws[5]) + self.light * draws[6]
         return tf.cond(draws[7] < 0.0, lambda: tf.reverse(view, [1]), lambda: view) if self.flip else view
 

@@ -15,7 +15,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image
 
-# Fixed, not tf.data's AUTOTUNE: its optimisation thread sleeps in doubling intervals, and closing a stream at the
+# Fixed, not tf.data's AUTOTUNE: its optimization thread sleeps in doubling intervals, and closing a stream at the
 # end of ``fit`` waits for it, up to ten seconds each time.
 FROM_MEMORY = 2  # images augmented side by side
 FROM_DISK = min(max(os.cpu_count() or 1, 2), 16)  # images decoded, fitted and augmented side by side
