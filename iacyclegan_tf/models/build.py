@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -88,7 +88,10 @@ def load_weights(recognizer: Recognizer, path: str) -> None:
     from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
     from iacyclegan_tf.models.vggface_weights import read_vggface_weights
 
-    path = os.path.expanduser(path)
+    try:
+        path = Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"recognizer.weights={path} names a home folder that is not known; give it whole.") from None
     if is_recognizer_file(path):
         load_recognizer(recognizer, path)
     else:

@@ -130,6 +130,7 @@ def test_a_savedmodel_of_the_weights_equals_it_too(
     assert np.linalg.norm(found - thin_embeddings["keras-vggface"]) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_savedmodel_without_top_holds_no_random_numbers(thin_exports, tmp_path):
     import tensorflow as tf
 
@@ -255,12 +256,11 @@ def test_full_size_caffe_file(tmp_path, picture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compress", [False, True])
-def test_genuine_widths_fit_the_limits_of_memory_in_float64(compress, tmp_path):
+def test_genuine_widths_fit_the_limits_of_memory_in_float64(tmp_path):
     """The largest that a .mat file can be: 1.2 GB."""
     network = files.random_network(files.BLOCKS_FULL, (4096, 4096), 2622, 7, seed=1)
     doubles = {name: (kernel.astype(np.float64), bias) for name, (kernel, bias) in network.items()}
-    path = files.write_matconvnet(tmp_path / "m", doubles, compress=compress)
+    path = files.write_matconvnet(tmp_path / "m", doubles)
     del doubles
     weights = read_vggface_weights(path)
     np.testing.assert_array_equal(weights.arrays["fc6/kernel"], network["fc6"][0].reshape(25088, 4096))

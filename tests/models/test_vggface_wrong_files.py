@@ -230,7 +230,7 @@ def test_reading_without_end(tmp_path, tiny_network, monkeypatch):
         tmp_path / "sitecustomize.py",
         b"import scipy.io\ndef hang(*_, **__):\n    while True: pass\nscipy.io.loadmat=hang",
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(reading, "MAX_SECONDS", 1)
     path = files.write_matconvnet(tmp_path / "m", tiny_network)
     assert "took more than 1 s" in refused(path, read=read_vggface_weights)
