@@ -65,15 +65,15 @@ def read_vggface_weights(path: str | os.PathLike, architecture: VGGArchitecture 
 def _read_apart(path: Path, kind: str, architecture: VGGArchitecture) -> VGGFaceWeights:
     """Starts the process that reads the file, and takes the arrays from the memory shared with it."""
     size = 4 * sum(map(math.prod, architecture.canonical_shapes().values()))
-    # Modules from where this process has them, and nothing else of its environment. One thread: OpenBLAS reserves
-    # memory for each, which would count.
+    # Modules from where this process has them (-P: nowhere else), and nothing of its environment. One thread: OpenBLAS
+    # reserves memory for each, which would count.
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
     code = f"import sys; from {__name__} import main; sys.exit(main(sys.argv[1]))"
     with _memory_file() as file:
         file.truncate(size)
         job = [str(path), kind, dataclasses.asdict(architecture), file.fileno(), MAX_MEMORY, MAX_SECONDS]
         done = subprocess.run(
-            [sys.executable, "-P", "-X", "utf8", "-c", code, json.dumps(job)],  # -P: nothing from the working folder
+            [sys.executable, "-P", "-X", "utf8", "-c", code, json.dumps(job)],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
