@@ -25,7 +25,7 @@ def _read_in_place(path, kind, architecture):
 
 
 def read_in_fork(path, architecture=None):
-    """Nothing, or the ``UserError``; a crash is one too, as where a new process reads the file. It takes under 1 GiB."""
+    """Nothing, or the ``UserError``; a crash is one too, as where a new process reads it. It takes under 1 GiB."""
     out, into = os.pipe()
     child = os.fork()
     if not child:
