@@ -1,11 +1,10 @@
 """Runs a VGG-Face file to its fc7 embedding by the conventions of its own format; shares no package code.
 
 Each function takes the file and one RGB picture (uint8, 224x224x3) and gives fc7 after ReLU, L2-normalised.
-Caffe files run in OpenCV's DNN module; the others in plain numpy.
+Caffe files run in OpenCV's DNN module, MatConvNet's in plain numpy; Keras runs its own (test_vggface_weights.py).
 """
 
 import cv2
-import h5py
 import numpy as np
 import scipy.io
 from numpy.lib.stride_tricks import sliding_window_view
@@ -81,31 +80,4 @@ def forward_matconvnet(path, rgb, outputs):
     return normalised(relu(x @ kernel + bias))
 
 
-def forward_keras_vggface(path, rgb, outputs):
-    with h5py.File(path) as file:
-        weights = {
-            name: (file[name][name]["kernel:0"][()], file[name][name]["bias:0"][()]) for name in [*CONVS, "fc6", "fc7"]
-        }
-    x = trunk(rgb[..., ::-1].astype(np.float32) - np.float32(MEAN_BGR), weights).reshape(-1)
-    for name in ("fc6", "fc7"):
-        kernel, bias = weights[name]
-        x = relu(x @ kernel + bias)
-    return normalised(x)
-
-
-def forward_deepface(path, rgb, outputs):
-    with h5py.File(path) as file:
-        groups = [f"conv2d_{i}" for i in range(1, 17)]
-        arrays = [(file[g][g]["kernel:0"][()], file[g][g]["bias:0"][()]) for g in groups]
-    x = trunk(rgb[..., ::-1].astype(np.float32) - np.float32(MEAN_BGR), dict(zip(CONVS, arrays)))
-    for kernel, bias in arrays[13:15]:
-        x = relu(convolve(x, kernel, bias))
-    return normalised(x)
-
-
-FORWARDS = {
-    "caffe": forward_caffe,
-    "matconvnet": forward_matconvnet,
-    "keras-vggface": forward_keras_vggface,
-    "deepface": forward_deepface,
-}
+FORWARDS = {"caffe": forward_caffe, "matconvnet": forward_matconvnet}

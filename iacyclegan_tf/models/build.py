@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -96,7 +96,10 @@ def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
 
     ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not this network's.
     """
-    path = os.path.expanduser(path)
+    try:
+        path = path and str(Path(path).expanduser())
+    except RuntimeError:
+        raise UserError(f"recognizer.weights={path} names a home folder that is not known; give it whole.") from None
     if is_recognizer_file(path):
         load_recognizer(recognizer, path)
     elif recognizer.NETWORK != "dlib" and is_dlib_file(path):

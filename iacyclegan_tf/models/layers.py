@@ -53,7 +53,7 @@ class InstanceNormalization(tf.keras.layers.Layer):
 
 
 class ReflectionPadding2D(tf.keras.layers.Layer):
-    """Mirrors p = ``padding`` pixels at each border, the edge not repeated: ``[N, H, W, C]``, ``[N, H+2p, W+2p, C]``."""
+    """Mirrors p = ``padding`` pixels at each border without the edge: ``[N, H, W, C]`` -> ``[N, H+2p, W+2p, C]``."""
 
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)

@@ -182,6 +182,8 @@ def test_it_is_told_from_other_files_and_found_at_home(path, tmp_path, monkeypat
     os.rename(path, tmp_path / "a[1]*?.npz")  # characters of patterns are only characters
     load_weights(recognizer, "~/a[1]*?.npz")
     np.testing.assert_array_equal(recognizer(IMAGES), made(1)(IMAGES))
+    with pytest.raises(UserError, match="names a home folder that is not known"):
+        load_weights(recognizer, "~nobody-of-this-name/a.npz")
     with pytest.raises(UserError, match=r"other\.npz is an \.npz file of another kind"):
         load_weights(recognizer, str(tmp_path / "other.npz"))
 

@@ -48,8 +48,9 @@ def picture():
 
 @pytest.fixture(scope="module")
 def thin_embeddings(thin_files, thin_network, picture):
+    """Of the same network in every file, as others run it."""
     outputs = {name: bias.size for name, (_, bias) in thin_network.items()}
-    return {name: FORWARDS[name](path, picture, outputs) for name, path in thin_files.items()}
+    return {name: forward(thin_files[name], picture, outputs) for name, forward in FORWARDS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +95,11 @@ def test_every_format_gives_the_same_canonical_arrays(name, thin_files, thin_net
 # ---------------------------------------------------------------- embeddings
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_embedding_equals_independent_run_of_the_file(name, thin_files, thin_embeddings, recognizer, picture):
-    found = embedding(recognizer, read_here(thin_files[name], THIN), picture)
-    assert np.linalg.norm(found - thin_embeddings[name]) < 1e-4  # both of length 1
+def test_embedding_equals_independent_runs_of_the_files(thin_files, thin_embeddings, recognizer, picture):
+    """All files give the same arrays (above), so that one reading stands for all."""
+    found = embedding(recognizer, read_here(thin_files["deepface"], THIN), picture)
+    for expected in thin_embeddings.values():
+        assert np.linalg.norm(found - expected) < 1e-4  # both of length 1
 
 
 @pytest.fixture
@@ -127,9 +129,10 @@ def test_a_savedmodel_of_the_weights_equals_it_too(
     monkeypatch.chdir(out)  # TensorFlow cannot open it by its whole name
     served = tf.saved_model.load(".")
     found = served.signatures["serving_default"](image_bytes=tf.io.encode_png(picture)[None])["embedding"].numpy()[0]
-    assert np.linalg.norm(found - thin_embeddings["keras-vggface"]) < 1e-4
+    assert np.linalg.norm(found - thin_embeddings["caffe"]) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_savedmodel_without_top_holds_no_random_numbers(thin_exports, tmp_path):
     import tensorflow as tf
 
@@ -255,12 +258,11 @@ def test_full_size_caffe_file(tmp_path, picture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compress", [False, True])
-def test_genuine_widths_fit_the_limits_of_memory_in_float64(compress, tmp_path):
+def test_genuine_widths_fit_the_limits_of_memory_in_float64(tmp_path):
     """The largest that a .mat file can be: 1.2 GB."""
     network = files.random_network(files.BLOCKS_FULL, (4096, 4096), 2622, 7, seed=1)
     doubles = {name: (kernel.astype(np.float64), bias) for name, (kernel, bias) in network.items()}
-    path = files.write_matconvnet(tmp_path / "m", doubles, compress=compress)
+    path = files.write_matconvnet(tmp_path / "m", doubles)
     del doubles
     weights = read_vggface_weights(path)
     np.testing.assert_array_equal(weights.arrays["fc6/kernel"], network["fc6"][0].reshape(25088, 4096))

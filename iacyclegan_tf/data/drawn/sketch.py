@@ -11,6 +11,7 @@ from iacyclegan_tf.data.drawn.hair import paint_hair
 from iacyclegan_tf.data.drawn.light import COLUMNS, ROWS, beard_cover, covered, face_cover, light_map
 from iacyclegan_tf.data.drawn.person import Person, View
 from iacyclegan_tf.data.drawn.photo import brow_color, hair_color, lip_color, skin_color
+from iacyclegan_tf.metrics.image_pairs import LUMINANCE
 
 PAPER = 247.0
 LUMA = np.array(LUMINANCE)

@@ -22,7 +22,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-import iacyclegan_tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.models.npz_archive import damage_in_one_sentence
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture
@@ -66,15 +65,15 @@ def read_vggface_weights(path: str | os.PathLike, architecture: VGGArchitecture 
 def _read_apart(path: Path, kind: str, architecture: VGGArchitecture) -> VGGFaceWeights:
     """Starts the process that reads the file, and takes the arrays from the memory shared with it."""
     size = 4 * sum(map(math.prod, architecture.canonical_shapes().values()))
-    places = [str(Path(iacyclegan_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    # One thread: OpenBLAS reserves memory for each, which would count.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places)), "OPENBLAS_NUM_THREADS": "1"}
+    # Modules from where this process has them (-P: nowhere else), and nothing of its environment. One thread: OpenBLAS
+    # reserves memory for each, which would count.
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
     code = f"import sys; from {__name__} import main; sys.exit(main(sys.argv[1]))"
     with _memory_file() as file:
         file.truncate(size)
         job = [str(path), kind, dataclasses.asdict(architecture), file.fileno(), MAX_MEMORY, MAX_SECONDS]
         done = subprocess.run(
-            [sys.executable, "-P", "-X", "utf8", "-c", code, json.dumps(job)],  # -P: nothing from the working folder
+            [sys.executable, "-P", "-X", "utf8", "-c", code, json.dumps(job)],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
