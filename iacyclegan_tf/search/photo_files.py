@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from base64 import b64decode
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from iacyclegan_tf.data.images.folder import walk_images
 from iacyclegan_tf.search.store import one_form
 
 DECODING_S = 20.0  # 16 megapixels take about one
+_DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 _decoders = threading.BoundedSemaphore(4)
 
 
@@ -68,12 +71,19 @@ def named_file(folder: Path, name: str) -> Path:
     return next((path for path in forms if path.exists()), forms[0])
 
 
+@cache
+def _load_decoder() -> None:
+    """TensorFlow comes with the first image that is decoded; that is no fault of the image."""
+    decode_image(_DOT, "a dot")
+
+
 def decode_in_time(data: bytes, name: str) -> np.ndarray:
     """``decode_image``, waited for at most ``DECODING_S`` seconds; ``UserError`` then.
 
     No decoder can be stopped from outside: its thread goes on to its end. So only a few may run at a time; others are
     refused after the same time.
     """
+    _load_decoder()
     outcome: Future = Future()
 
     def decode() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import unicodedata
 from dataclasses import replace
 from functools import cache
@@ -268,10 +269,25 @@ def test_a_photo_that_is_slow_to_decode_is_named_and_the_others_added(photos, tm
     )
 
 
+def test_loading_tensorflow_is_no_fault_of_the_first_image(monkeypatch):
+    loaded, decode = [], photo_files.decode_image
+
+    def first_slow(data, name):
+        if not loaded:
+            loaded.append(time.sleep(0.5))
+        return decode(data, name)
+
+    photo_files._load_decoder.cache_clear()
+    monkeypatch.setattr(photo_files, "DECODING_S", 0.4)
+    monkeypatch.setattr(photo_files, "decode_image", first_slow)
+    np.testing.assert_array_equal(photo_files.decode_in_time(encoded(3), "a"), picture(3))
+
+
 def test_no_more_images_are_decoded_at_once_than_there_are_decoders(monkeypatch):
     slow = threading.Event()
     monkeypatch.setattr(photo_files, "DECODING_S", 0.05)
     monkeypatch.setattr(photo_files, "_decoders", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(photo_files, "_load_decoder", lambda: None)
     monkeypatch.setattr(photo_files, "decode_image", lambda data, name: slow.wait(20))
     for words in ("was not decoded within", "other images keep all decoders busy"):
         with pytest.raises(UserError, match=words):
