@@ -100,6 +100,7 @@ def test_asked_to_stop_it_saves_and_goes_on_bit_for_bit(unbroken, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_interrupted_it_saves_and_a_finished_run_gets_more_rounds_under_any_name(unbroken, tmp_path):
     """In the end as the run that was not stopped, and had two rounds from the first; its folder's name is a pattern."""
     folder = tmp_path / "lr[1e-4]*?"
@@ -117,6 +118,7 @@ def test_interrupted_it_saves_and_a_finished_run_gets_more_rounds_under_any_name
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_killed_in_each_phase_it_ends_as_the_unbroken_run(unbroken, tmp_path):
     """SIGKILL at a random moment of each phase, half within writes, each start with another wrong clock.
 

@@ -99,7 +99,7 @@ def trained(folder: Path) -> str:
 
 
 def finished(process: subprocess.Popen) -> str:
-    output, errors = process.communicate(timeout=400)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, output + errors[-3000:]
     return output
 
@@ -140,6 +140,7 @@ def test_two_devices_go_on_after_a_kill_bit_for_bit(unbroken, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_workers_are_two_devices_also_when_one_is_killed(unbroken, tmp_path):
     """The other ends with a sentence that names the dead one; started again, both go on, and end with equal weights."""
     chief, other = workers(tmp_path)
