@@ -107,7 +107,8 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
         raise UserError(f"--images is {job.images!r}, which is no folder.")
     counters = run_job(job, more)
     there = f", {counters['there']} were there" if counters["there"] else ""
-    print(f"{counters['written']} results in {job.out}{there}, {counters['failed']} failures")
+    left_out = f", {counters['left out']} left out (hidden or made by systems)" if counters.get("left out") else ""
+    print(f"{counters['written']} results in {job.out}{there}, {counters['failed']} failures{left_out}")
     if counters["failed"]:
         named = failures(job)
         raise UserError(

@@ -59,10 +59,13 @@ def run(options: argparse.Namespace) -> None:
 
     if (options.eyes or options.crop) and not options.align:
         raise UserError(f"{'--eyes' if options.eyes else '--crop'} needs --align.")
-    jobs = plan(options.inputs, options.output, options.side_by_side)
+    planned = plan(options.inputs, options.output, options.side_by_side)
+    jobs = planned.jobs
     eyes = _eyes(options.eyes, jobs) if options.eyes else {}
     model = load(options.model, options.round, options.savedmodels)
     console = open_console()
+    for line in planned.notes:
+        console.print(line, soft_wrap=True, markup=False)
     outcomes = list(
         progress_bar(console)(
             translate(model, jobs, Way(options.to, options.align, eyes, options.crop, options.overwrite)),
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
             len(jobs),
         )
     )
-    _tell(outcomes, Path(options.output), console)
+    _tell(outcomes, planned.complaints, Path(options.output), console)
 
 
 def _eyes(text: str, jobs: list) -> dict:
@@ -100,7 +103,7 @@ def _eyes(text: str, jobs: list) -> dict:
     return {jobs[0].source: np.array(numbers).reshape(2, 2)}
 
 
-def _tell(outcomes: list, output: Path, console) -> None:
+def _tell(outcomes: list, complaints: list[str], output: Path, console) -> None:
     by_state = {state: [one for one in outcomes if one.state == state] for state in ("written", "done", "failed")}
     for one in by_state["written"]:
         for reason in one.why:
@@ -110,10 +113,11 @@ def _tell(outcomes: list, output: Path, console) -> None:
         soft_wrap=True,
         markup=False,
     )
-    if by_state["failed"]:
+    failed = [one.why[0] for one in by_state["failed"]] + complaints
+    if failed:
         raise UserError(
-            f"{len(by_state['failed'])} of {len(outcomes)} images could not be translated; the others are done:\n"
-            + "\n".join(f"  {one.why[0]}" for one in by_state["failed"])
+            f"{len(failed)} of {len(outcomes) + len(complaints)} images could not be translated; the others are done:\n"
+            + "\n".join(f"  {line}" for line in failed)
         )
 
 

@@ -10,7 +10,6 @@ import gzip
 import io
 import json
 import shutil
-import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,11 +78,36 @@ def _written(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], ob
 
 
 def images(folder: Path) -> Reader:
-    from iacyclegan_tf.data.images.files import decode_image
+    """What the header announces is what is decoded, and within the bound, or the file is refused."""
+    from iacyclegan_tf.data.images.files import MAX_PIXELS, decode_image, unpack
+    from iacyclegan_tf.data.images.headers import HeaderError, read_header
 
-    return Reader(
-        tuple(_pictures()), lambda data: _checked(decode_image(data, "x")), (b"IDAT", b"\xff\xd9", b"\xff\xda", b"acTL")
+    def read(data: bytes):
+        try:
+            header = read_header(unpack(data))
+        except HeaderError:
+            header = None
+        try:
+            image = decode_image(data, "x")
+        except UserError as error:
+            assert "its pixels" not in str(error), "a decoder gave another size than the header says"
+            raise
+        _checked(image)
+        size = (header.height, header.width)
+        assert image.shape[:2] == (size[::-1] if header.orientation >= 5 else size) and size[0] * size[1] <= MAX_PIXELS
+
+    words = (
+        b"IDAT",
+        b"\xff\xd9",
+        b"\xff\xda",
+        b"\xff\xc0",
+        b"\xff\x01",
+        b"\xff\xd0",
+        b"acTL",
+        b"\0\1\4\0",
+        b"\1\1\4\0",
     )
+    return Reader(tuple(_pictures()), read, words)
 
 
 def _checked(image: np.ndarray) -> None:
@@ -91,38 +115,18 @@ def _checked(image: np.ndarray) -> None:
 
 
 def _pictures() -> list[bytes]:
-    """One of each kind, written by OpenCV and by hand."""
-    import cv2
+    """One of each kind and mode, turned ones and packed ones."""
+    from image_samples import JPEGS, RGB, SAMPLES, encoded, exif, exif_jpeg, gif, png_chunk, with_chunk
 
-    noise = np.random.default_rng(7).integers(0, 256, (20, 15, 3)).astype(np.uint8)
-    smooth = cv2.GaussianBlur(noise, (0, 0), 2)
-    grey, deep = smooth[..., 0], smooth[..., 0].astype(np.uint16) * 257
-    rgba = np.dstack([smooth, grey])
-    made = [
-        cv2.imencode(suffix, image, options)[1].tobytes()
-        for suffix, image, options in (
-            (".jpg", smooth, []),
-            (".jpg", smooth, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
-            (".jpg", grey, []),
-            (".png", smooth, []),
-            (".png", rgba, []),
-            (".png", deep, []),
-            (".png", (grey > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]),
-            (".bmp", smooth, []),
-            (".bmp", grey, []),
-            (".ppm", smooth, []),
-            (".pgm", grey, [cv2.IMWRITE_PXM_BINARY, 0]),
-            (".pgm", deep, []),
-            (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 1]),
-            (".tif", smooth, [cv2.IMWRITE_TIFF_COMPRESSION, 5]),
-            (".tif", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 8]),
-        )
+    made = {name: data for name, (data, _) in (SAMPLES | JPEGS).items()}
+    turned = [
+        exif_jpeg(made["JPEG"], 6),
+        with_chunk(made["PNG"], png_chunk(b"eXIf", exif(6))),
+        encoded(RGB, "WEBP", exif=b"Exif\0\0" + exif(6)),
+        encoded(RGB, "TIFF", exif=b"Exif\0\0" + exif(6), compression="tiff_lzw"),
     ]
-    exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
-    made.append(made[0][:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + made[0][2:])
-    frame = b"," + struct.pack("<HHHHB", 0, 0, 2, 1, 0) + bytes([2, 2, 0x44, 0x0A, 0])
-    made.append(b"GIF89a" + struct.pack("<HHBBB", 2, 1, 0x80, 0, 0) + bytes([255, 0, 0, 0, 0, 255]) + frame * 2 + b";")
-    return [*made, gzip.compress(made[9], mtime=0), bz2.compress(made[9])]
+    packed = [gzip.compress(made["PPM"], mtime=0), bz2.compress(made["PPM"])]
+    return [*made.values(), *turned, gif(2), *packed]
 
 
 def served_images(folder: Path) -> Reader:

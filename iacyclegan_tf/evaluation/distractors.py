@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import has_image_name, read_image
+from iacyclegan_tf.data.images.files import read_image
+from iacyclegan_tf.data.images.folder import walk_images
 from iacyclegan_tf.evaluation.matching import Matcher
 from iacyclegan_tf.metrics import rank_k_by_gallery_size
 
@@ -21,12 +22,17 @@ PROTOCOL = (
 _CHUNK = 64  # photos that are in memory at once
 
 
-def find_distractors(folder: Path, progress: Callable) -> list[Path]:
-    """All images below ``folder``, each decoded once before any long work; ``UserError`` names all that fail."""
+def find_distractors(folder: Path, progress: Callable) -> tuple[list[Path], list[str]]:
+    """All images below ``folder``, each decoded once before any long work, and lines about what is left out by rule.
+
+    Raises:
+        UserError: no folder, or no image in it; else it names all that fail, are no images, or cannot be opened.
+    """
     if not folder.is_dir():
         raise UserError(f"The folder of distractors {folder} does not exist.")
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and has_image_name(path))
-    if not paths:
+    walked = walk_images(folder)
+    paths = list(walked.paths)
+    if not paths and not walked.complaints():
         raise UserError(f"The folder of distractors {folder} holds no image.")
 
     def complaint(path: Path) -> str | None:
@@ -38,13 +44,14 @@ def find_distractors(folder: Path, progress: Callable) -> list[Path]:
 
     with ThreadPoolExecutor() as pool:
         bad = [words for words in progress(pool.map(complaint, paths), "reading distractors", len(paths)) if words]
+    bad += walked.complaints()
     if bad:
         raise UserError(
-            f"{len(bad)} of {len(paths)} distractors below {folder} cannot be used:\n  "
+            f"{len(bad)} of {len(paths) + len(walked.complaints())} distractors below {folder} cannot be used:\n  "
             + "\n  ".join(bad)
             + "\nMend or remove them."
         )
-    return paths
+    return paths, walked.notes()
 
 
 def distractor_scores(

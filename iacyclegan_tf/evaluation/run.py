@@ -42,9 +42,9 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
     """Checks everything before the first measure; writes a round's files as soon as it is measured."""
     progress = progress_bar(console)
     data = run.config.data if arguments.data is None else other_data(run, arguments)
-    distractors = find_distractors(arguments.distractors, progress) if arguments.distractors else ()
+    distractors, left_out = find_distractors(arguments.distractors, progress) if arguments.distractors else ((), ())
     faces = load_faces(data, run.config.seed, progress)
-    for line in [*faces.notes, *faces.counts()]:
+    for line in [*left_out, *faces.notes, *faces.counts()]:
         console.print(printable(line, most=4096), soft_wrap=True, markup=False)
     folder = run.path if arguments.data is None else other_folder(run, arguments, faces)
     initial, trivial = initial_recognizer(run, faces.fit), trivial_measures(faces, progress)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import IMAGE_SUFFIXES, image_stem, list_images
+from iacyclegan_tf.data.images.files import IMAGE_SUFFIXES, image_stem
+from iacyclegan_tf.data.images.folder import is_left_out, walk_images
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,17 @@ class Job:
         return [self.target, *([self.beside] if self.beside else [])]
 
 
-def plan(inputs: Sequence[str], output: str, side_by_side: bool = False) -> list[Job]:
+@dataclass(frozen=True)
+class Plan:
+    """``jobs``; sentences about files and folders in the inputs that are no image or closed; lines about what is left
+    out of them by rule."""
+
+    jobs: list[Job]
+    complaints: list[str]
+    notes: list[str]
+
+
+def plan(inputs: Sequence[str], output: str, side_by_side: bool = False) -> Plan:
     """A job for each image, by name.
 
     Args:
@@ -37,9 +49,12 @@ def plan(inputs: Sequence[str], output: str, side_by_side: bool = False) -> list
     Raises:
         UserError: nothing is there, two images would have one output, or an output would be one of the inputs.
     """
-    sources = {}  # each image with its path below what was named, in order and once
+    sources, complaints, notes = {}, [], []  # each image with its path below what was named, in order and once
     for name in inputs:
-        sources |= {path: below for path, below in _images(name) if path not in sources}
+        found, bad, left_out = _images(name)
+        sources |= {path: below for path, below in found if path not in sources}
+        complaints += bad
+        notes += left_out
     out = Path(output)
     if _is_file(inputs, out):
         targets = {path: out for path in sources}
@@ -52,30 +67,33 @@ def plan(inputs: Sequence[str], output: str, side_by_side: bool = False) -> list
         for path, target in targets.items()
     ]
     _refuse_clashes(jobs)
-    return jobs
+    return Plan(jobs, complaints, notes)
 
 
-def _images(name: str) -> list[tuple[Path, Path]]:
-    """Each image with its path below the folder or the glob's fixed part."""
+def _images(name: str) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
+    """Each image with its path below the folder or the glob's fixed part; complaints and notes as in ``Plan``."""
     path = Path(name)
     if path.is_dir():
-        images = list_images(path)
-        if not images:
-            raise UserError(f"The folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}).")
-        return [(image, Path(image.name)) for image in images]
+        walked = walk_images(path, recursive=False)
+        if not walked.paths:
+            raise UserError(" ".join([f"The folder {path} holds no image.", *walked.complaints(), *walked.notes()]))
+        return [(image, Path(image.name)) for image in walked.paths], walked.complaints(), walked.notes()
     if path.exists():
-        return [(path, Path(path.name))]
+        return [(path, Path(path.name))], [], []
     if not glob.has_magic(name):
         raise UserError(f"The input {path} does not exist.")
+    parts = path.parts[:-1]
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
     found = sorted(Path(file) for file in glob.glob(name, recursive=True) if os.path.isfile(file))
-    if not found:
+    below = {file: file.relative_to(fixed) for file in found}
+    kept = [(file, place) for file, place in below.items() if not any(map(is_left_out, place.parts))]
+    if not kept:
         raise UserError(f"No file matches {name!r}.")
-    fixed = []
-    for part in path.parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    return [(file, file.relative_to(Path(*fixed))) for file in found]
+    if "**" not in parts:
+        return kept, [], []
+    # a glob passes over closed folders and files without a word
+    walked = walk_images(fixed)
+    return kept, [line for line in walked.complaints() if "cannot be read" in line], walked.notes()
 
 
 def _is_file(inputs: Sequence[str], out: Path) -> bool:

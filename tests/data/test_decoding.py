@@ -1,70 +1,23 @@
 """The decoder inside served graphs gives the pixels of the one door for image files, and refuses what is too large."""
 
-import io
 import struct
 
-import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from image_samples import ALPHA, JPEGS, RGB, SAMPLES, bmp32, encoded, exif, exif_jpeg, paletted, png_chunk, with_chunk
 from PIL import Image
 
 from iacyclegan_tf.data.images.files import decode_image
-from iacyclegan_tf.serving.decoding import MAX_PIXELS, decode_bounded
+from iacyclegan_tf.serving.decoding import MAX_PIXELS, MAX_SCANS, MAX_TEXTS, decode_bounded
 
 DECODE = tf.function(decode_bounded, input_signature=[tf.TensorSpec([], tf.string)])
-FACE = np.random.default_rng(0).integers(0, 256, (21, 17, 3), np.uint8)
-
-
-def png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image)[1].tobytes()
-
-
-def bmp32(image: np.ndarray) -> bytes:
-    """Top-down, 32 bits a pixel, the fourth byte 0 as most programs leave it."""
-    height, width = image.shape[:2]
-    body = np.concatenate([image[..., ::-1], np.zeros_like(image[..., :1])], -1).tobytes()
-    return (
-        struct.pack("<2sIHHI", b"BM", 54 + len(body), 0, 0, 54)
-        + struct.pack("<IiiHHIIiiII", 40, width, -height, 1, 32, 0, len(body), 0, 0, 0, 0)
-        + body
-    )
-
-
-def bmp_with_colours(image: np.ndarray) -> bytes:
-    """Eight bits a pixel and a table of 256 colours that is no grey ramp."""
-    indices = image[..., 0]
-    table = np.stack([np.arange(256), np.arange(256)[::-1], np.arange(256) // 2, np.zeros(256)], 1).astype(np.uint8)
-    padded = np.pad(indices, ((0, 0), (0, -indices.shape[1] % 4)))[::-1].tobytes()
-    return (
-        struct.pack("<2sIHHI", b"BM", 1078 + len(padded), 0, 0, 1078)
-        + struct.pack("<IiiHHIIiiII", 40, image.shape[1], image.shape[0], 1, 8, 0, len(padded), 0, 0, 256, 0)
-        + table.tobytes()
-        + padded
-    )
-
-
-def paletted(image: np.ndarray, **options) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).quantize(7).save(file, "PNG", **options)
-    return file.getvalue()
-
-
 FILES = {
-    "PNG": png(FACE),
-    "grey PNG": png(FACE[..., 0]),
-    "PNG of 1 bit": cv2.imencode(".png", (FACE[..., 0] > 99).astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[
-        1
-    ].tobytes(),
-    "PNG with a palette": paletted(FACE),
-    "PNG with a palette of which one is transparent": paletted(FACE, transparency=2),
-    "PNG with transparency": png(np.concatenate([FACE, FACE[..., :1]], -1)),
-    "JPEG": cv2.imencode(".jpg", FACE)[1].tobytes(),
-    "grey JPEG": cv2.imencode(".jpg", FACE[..., 0])[1].tobytes(),
-    "BMP": cv2.imencode(".bmp", FACE)[1].tobytes(),
-    "BMP of 32 bits, top down": bmp32(FACE),
-    "BMP with a colour table": bmp_with_colours(FACE),
+    name: data
+    for name, (data, _) in (SAMPLES | JPEGS).items()
+    if name.startswith(("PNG", "JPEG", "BMP")) and name not in ("BMP of 1 bit", "PNG of 16 bits", "JPEG CMYK")
 }
+FILES["BMP of 32 bits, padded"] = bmp32(RGB, np.zeros_like(ALPHA))
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -73,8 +26,29 @@ def test_pixels_are_those_of_the_door_for_files(kind):
 
 
 def test_16_bits_lose_at_most_one_level():
-    wide = png(np.random.default_rng(1).integers(0, 65536, (9, 8, 3), np.uint16))
+    wide = SAMPLES["PNG of 16 bits"][0]
     assert np.abs(DECODE(wide).numpy() - decode_image(wide, "16 bits")).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright_as_by_the_door_for_files(orientation):
+    little = Image.Exif()
+    little[0x010F], little[0x0112] = "a camera's maker", orientation
+    png, jpeg = FILES["PNG"], FILES["JPEG progressive"]
+    for data in (
+        with_chunk(png, png_chunk(b"eXIf", exif(orientation))),
+        encoded(paletted(4), "PNG", exif=little, transparency=1),
+        exif_jpeg(jpeg, orientation),
+        encoded(RGB, "JPEG", exif=little),
+    ):
+        truth = decode_image(data, "x")
+        assert truth.shape[:2] == (RGB.shape[1::-1] if orientation >= 5 else RGB.shape[:2])
+        np.testing.assert_array_equal(DECODE(data).numpy(), truth)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"MM\0*", exif(9), exif(6)[:-9], b"II*\0" + b"\xff" * 40])
+def test_a_damaged_exif_block_counts_as_upright(damaged):
+    np.testing.assert_array_equal(DECODE(with_chunk(FILES["PNG"], png_chunk(b"eXIf", damaged))).numpy(), RGB)
 
 
 def announcing(kind: str, height: int, width: int) -> bytes:
@@ -116,6 +90,17 @@ def test_the_largest_size_is_taken():
     assert "pixels in all" not in str(error.value)
 
 
+def test_scans_and_compressed_texts_are_bounded():
+    jpeg, text = FILES["JPEG progressive"], png_chunk(b"zTXt", b"a\0\0x")
+    last = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    assert DECODE(jpeg[:-2] + last * 90 + jpeg[-2:]).shape == RGB.shape
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many JPEG scans"):
+        DECODE(jpeg[:-2] + last * MAX_SCANS + jpeg[-2:])
+    assert DECODE(with_chunk(FILES["PNG"], text * MAX_TEXTS)).shape == RGB.shape
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many PNG texts"):
+        DECODE(with_chunk(FILES["PNG"], text * (MAX_TEXTS + 1)))
+
+
 @pytest.mark.parametrize(
     "data, reason",
     [
@@ -124,12 +109,13 @@ def test_the_largest_size_is_taken():
         (FILES["BMP"][:30], "empty or cut"),
         (b"GIF89a" + bytes(100), "neither JPEG, PNG nor BMP"),
         (b"no image at all" * 10, "neither JPEG, PNG nor BMP"),
-        (b"BM" + bytes(100), "compressed or of OS/2"),
-        (FILES["PNG"][:200], "PNG"),
+        (b"BM" + bytes(100), "of OS/2 or of odd masks"),
+        (bmp32(RGB)[:54] + bytes(12) + bmp32(RGB)[66:], "of OS/2 or of odd masks"),
+        (FILES["PNG"][:-20], "PNG"),
         (FILES["JPEG"][:80], "JPEG"),
         (FILES["BMP"][:300], "bmp"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_is_no_whole_image_is_refused(data, reason):
     with pytest.raises(tf.errors.InvalidArgumentError, match=reason):

@@ -19,18 +19,20 @@ def silent(items, words, total):
 
 @pytest.fixture
 def folder(tmp_path):
-    """70 photos, more than one chunk, in two folders and two sizes; and a file that is no image."""
+    """70 photos, more than one chunk, in two folders and two sizes; and a network drive's thumbnail."""
     for i, image in enumerate([*pictures(65, 11), *pictures(5, 12, 30, 30)]):
         path = tmp_path / "others" / f"s{i % 2}" / f"{i:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), image[..., ::-1])
-    (tmp_path / "others" / "notes.txt").write_text("no image")
+    (tmp_path / "others/s1/@eaDir").mkdir()
+    (tmp_path / "others/s1/@eaDir/thumb.png").write_bytes(path.read_bytes())
     return tmp_path / "others"
 
 
 def test_scores_and_curves(folder):
-    paths = find_distractors(folder, silent)
+    paths, notes = find_distractors(folder, silent)
     assert len(paths) == 70 and paths == sorted(paths)
+    assert notes == ["left out, hidden or made by a system: @eaDir"]
     matcher = Matcher(
         lambda images: [255 - image for image in images],
         None,
@@ -65,9 +67,11 @@ def test_unreadable_files_are_all_named_before_any_work(folder):
     (folder / "s0" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     whole = (folder / "s1" / "01.png").read_bytes()
     (folder / "s1" / "cut.png").write_bytes(whole[: len(whole) // 2])  # its header is fine
-    with pytest.raises(UserError, match="2 of 72 distractors") as refusal:
+    (folder / "notes.txt").write_text("no image")
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+    with pytest.raises(UserError, match="4 of 74 distractors") as refusal:
         find_distractors(folder, silent)
-    assert "broken.jpg" in str(refusal.value) and "cut.png" in str(refusal.value)
+    assert all(name in str(refusal.value) for name in ("broken.jpg", "cut.png", "notes.txt", "gone.png"))
 
 
 def test_no_folder_and_no_image(tmp_path):

@@ -47,7 +47,7 @@ def exported(module, folder: Path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """24 images in two folders and of two sizes, 5 that are none, and two models."""
+    """24 images in two folders and of two sizes, one of them without an image's name, 6 that are none, and two models."""
     folder = tmp_path_factory.mktemp("beam")
     random = np.random.default_rng(0)
     (folder / "images/deep").mkdir(parents=True)
@@ -63,11 +63,13 @@ def made(tmp_path_factory) -> Path:
     (folder / "images/text.png").write_text("no image")
     (folder / "images/deep/huge.png").write_bytes(whole[:16] + (50_000).to_bytes(4, "big") * 2 + whole[24:])
     (folder / "images/deep/junk.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"x" * 99)
-    (folder / "images/notes.txt").write_text("not an image by its name, so left alone")
+    (folder / "images/notes.txt").write_text("no image, neither by name nor by content")
+    (folder / "images/deep/@eaDir").mkdir()
+    (folder / "images/deep/@eaDir/thumb.png").write_bytes(whole)
     return folder
 
 
-BROKEN = ["cut.jpg", "deep/huge.png", "deep/junk.jpg", "empty.png", "text.png"]
+BROKEN = ["cut.jpg", "deep/huge.png", "deep/junk.jpg", "empty.png", "notes.txt", "text.png"]
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +101,11 @@ def good(made: Path) -> list[Path]:
 
 
 def test_every_image_is_translated_and_every_broken_one_named(made, translator, translated):
-    assert translated.returncode == 2 and "24 results" in translated.stdout and "5 failures" in translated.stdout, (
-        translated.stderr
-    )
+    assert (
+        translated.returncode == 2
+        and "24 results" in translated.stdout
+        and "6 failures, 1 left out" in translated.stdout
+    ), translated.stderr
     assert "Traceback" not in translated.stderr
     written = sorted(path.relative_to(made / "out") for path in (made / "out").rglob("*.png"))
     assert written == [Path(f"{path.relative_to(made / 'images')}.sketch.png") for path in good(made)]
@@ -133,7 +137,7 @@ def test_a_second_run_does_what_is_missing(made, translated):
         "--out",
         made / "out",
     )
-    assert "1 results" in again.stdout and "23 were there, 5 failures" in again.stdout, again.stdout + again.stderr
+    assert "1 results" in again.stdout and "23 were there, 6 failures" in again.stdout, again.stdout + again.stderr
     assert missing.exists() and all(path.stat().st_mtime_ns == time for path, time in before.items())
     exported(Translator(Generator(4, 1, "resize", seed=4), Fit("pad", *SIZE)), made / "other")
     other = beam(

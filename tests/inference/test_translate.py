@@ -58,12 +58,18 @@ def state(folder: Path) -> dict:
 def test_a_folder_with_a_bad_file(work, capsys):
     (work / "photos" / "broken.jpg").write_text("no image")
     (work / "photos" / "notes.txt").write_text("no image either, and none by its name")
+    (work / "photos" / "gone.jpg").symlink_to("nowhere")
+    (work / "photos/@eaDir").mkdir()
+    (work / "photos/2.png").rename(work / "photos/2.HEIC")  # its content decides
     assert call("photos", "sketches", "--side-by-side") == 2
     out, err = capsys.readouterr()
     assert "sketches: 3 written, 0 done before" in out
     assert err.startswith(
-        "error: 1 of 4 images could not be translated; the others are done:\n  'photos/broken.jpg' cannot"
+        "error: 3 of 6 images could not be translated; the others are done:\n  'photos/broken.jpg' cannot"
     )
+    assert "'photos/gone.jpg' cannot be read: No such file" in err and "'photos/notes.txt' holds no image" in err
+    assert "left out, hidden or made by a system: @eaDir" in out
+    (work / "photos/2.HEIC").rename(work / "photos/2.png")
     assert sorted(path.name for path in (work / "sketches").iterdir()) == sorted(
         f"{number}{kind}.png" for number in range(3) for kind in ("", ".side_by_side")
     )
@@ -272,10 +278,16 @@ def test_plan(tmp_path, monkeypatch):
         Path(name).touch()
 
     def planned(*inputs, out="out", **more):
-        return {str(job.source): str(job.target) for job in plan(inputs, out, **more)}
+        return {str(job.source): str(job.target) for job in plan(inputs, out, **more).jobs}
 
     assert planned("in") == {"in/a.jpg": "out/a.png", "in/b.PNG": "out/b.png"}
+    os.symlink("nowhere", "in/deep/gone.jpg")
+    Path("in/deep/@eaDir").mkdir()
+    Path("in/deep/@eaDir/c.jpg").touch()
     assert planned("in/**/*.[jp]*") == {"in/a.jpg": "out/a.png", "in/deep/c.ppm.gz": "out/deep/c.png"}
+    globbed = plan(["in/**/*.[jp]*"], "out")  # a glob would pass over what is closed without a word
+    assert globbed.complaints == ["'in/deep/gone.jpg' cannot be read: No such file or directory."]
+    assert globbed.notes == ["left out, hidden or made by a system: @eaDir"]
     assert planned("in/a.jpg", "d.jpg", "in") == {
         "in/a.jpg": "out/a.png",
         "d.jpg": "out/d.png",
@@ -283,7 +295,7 @@ def test_plan(tmp_path, monkeypatch):
     }
     assert planned("d.jpg", out="x.png") == {"d.jpg": "x.png"} and planned("d.jpg", out="in") == {"d.jpg": "in/d.png"}
     assert planned("[1].png") == {"[1].png": "out/[1].png"}  # a name, though it could be a glob
-    assert plan(["d.jpg"], "x.png", side_by_side=True)[0].beside == Path("x.side_by_side.png")
+    assert plan(["d.jpg"], "x.png", side_by_side=True).jobs[0].beside == Path("x.side_by_side.png")
     Path("in/a.bmp").touch()
     with pytest.raises(UserError, match=r"in/a.bmp and in/a.jpg would both be written to out/a.png"):
         plan(["in"], "out")

@@ -24,11 +24,6 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(height * 7 + width).integers(0, 256, (height, width, channels)).astype(np.uint8)
 
 
-def smooth(channels: int) -> np.ndarray:
-    rows, columns = np.mgrid[:40, :30]
-    return np.stack([(rows * (2 + c) + columns * (3 - c % 3)) % 200 + 20 for c in range(channels)], 2).astype(np.uint8)
-
-
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
@@ -36,38 +31,6 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
 
 
 # ---------------------------------------------------------------- pictures
-
-
-def test_a_cmyk_jpeg_gives_the_colours_that_pillow_gives():
-    data = encoded(Image.fromarray(smooth(3)).convert("CMYK"), "JPEG", quality=100, subsampling=0)
-    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
-    assert np.abs(decode_image(data, "x").astype(int) - expected).mean() < 2
-
-
-def test_a_palette_png_shows_white_where_its_transparent_colour_is():
-    palette = Image.fromarray(noise(9, 8)).quantize(7)
-    expected = np.asarray(palette.convert("RGB")).copy()
-    assert (np.asarray(palette) == 2).any()
-    expected[np.asarray(palette) == 2] = 255
-    np.testing.assert_array_equal(decode_image(encoded(palette, "PNG", transparency=2), "x"), expected)
-
-
-@pytest.mark.parametrize("colours", [2, 4, 16, 200])
-def test_pngs_of_1_2_4_and_8_bits_keep_their_colours(colours):
-    """TensorFlow 2.15 gives the first three an alpha of 1, 3 and 15: drawings turned white."""
-    palette = Image.fromarray(noise(9, 8)).quantize(colours)
-    np.testing.assert_array_equal(decode_image(encoded(palette, "PNG"), "x"), np.asarray(palette.convert("RGB")))
-    black_and_white = Image.fromarray(noise(9, 8)).convert("1")
-    np.testing.assert_array_equal(
-        decode_image(encoded(black_and_white, "PNG"), "x"), np.asarray(black_and_white.convert("RGB"))
-    )
-
-
-def test_an_animated_png_gives_its_first_picture():
-    frames = [Image.fromarray(noise(6, 5 + 0 * i) // (i + 1)) for i in range(3)]
-    data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
-    assert b"acTL" in data
-    np.testing.assert_array_equal(decode_image(data, "x"), np.asarray(frames[0]))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (10_000, 1)])

@@ -25,7 +25,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         image = decode(data, header)
     except HeaderError as error:
         raise UserError(f"'{name}' cannot be decoded: {error}.") from error
-    if header.largest > 255 and int(image.max()) - int(image.min()) < 16:
+    if header.largest > 255 and int(image.max()) - int(image.min()) <= 16:  # 4095 of 65535, rounded
         _LOG.warning(
             "'%s' has samples up to %d and uses less than a sixteenth of that range; it comes out almost of one gray. "
             "Scale it to the full range first.",
@@ -198,7 +198,7 @@ def image_stem(path: str | Path) -> str:
     return name
 
 
-def has_image_name(path: Path) -> bool:
+def has_image_name(path: PurePath) -> bool:
     """Whether the name ends like an image's, packed or not, and is not hidden."""
     name = path.name.lower()
     for packed in PACKED_SUFFIXES:

@@ -81,6 +81,9 @@ def _pnm(data: bytes, header: Header) -> np.ndarray:
     # Pillow scales number by number in Python. tensorflow-io reads neither comments nor other maxima than 255 and
     # 65535, so that it is handed a plain header.
     start, deep = header.opened.tile[0].offset, header.largest > 255
+    bands = 3 if data[1:2] in b"36" else 1
+    if data[1:2] in b"56" and len(data) - start < header.width * header.height * bands * (2 if deep else 1):
+        raise HeaderError("it is truncated")  # tensorflow-io fills the last samples of 16 bits up
     if data[1:2] in b"23":
         start = re.compile(rb"(?:\s*#[^\n]*\n)*").match(data, start).end()
     plain = b"%s\n%d %d\n%d\n" % (data[:2], header.width, header.height, 65535 if deep else 255)

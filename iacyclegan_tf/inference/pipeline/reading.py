@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import apache_beam as beam
 from apache_beam.io import fileio
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from iacyclegan_tf.data.images.files import MAX_BYTES, has_image_name
+from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.images.files import MAX_BYTES, begins_as_image, has_image_name
+from iacyclegan_tf.data.images.folder import is_left_out, walk_images
 from iacyclegan_tf.inference.pipeline.elements import FAILED, Encoded, count, failure
 
 
 class ReadFolder(beam.PTransform):
-    """All image files below a folder -> ``Encoded``, named by their path below it, and the side output ``failed``.
+    """All images below a folder -> ``Encoded``, named by their path below it, and the side output ``failed``, which also
+    has the files that hold no image, and of a local folder what cannot be opened. What is hidden or made by systems is
+    counted as ``left out``.
 
     Args:
         folder: local, or e.g. ``gs://bucket/folder``.
@@ -28,17 +33,30 @@ class ReadFolder(beam.PTransform):
         self.folder, self.target = folder.rstrip("/"), target
 
     def expand(self, start):
-        return (
-            start
-            | fileio.MatchFiles(f"{self.folder}/**")
-            | beam.Filter(_is_image)
+        if FileSystems.get_scheme(self.folder) is None:
+            found = start | beam.Create([self.folder]) | beam.ParDo(_Walk()).with_outputs(FAILED, main="files")
+            files, failed = found.files, [found[FAILED]]
+        else:
+            files, failed = start | fileio.MatchFiles(f"{self.folder}/**"), []
+        read = (
+            files
             | beam.Reshuffle()  # so that workers share the files, however they were found
             | beam.ParDo(_ReadFile(self.folder, self.target)).with_outputs(FAILED, main="images")
         )
+        return {"images": read.images, FAILED: (read[FAILED], *failed) | beam.Flatten()}
 
 
-def _is_image(file) -> bool:
-    return has_image_name(Path(file.path))
+class _Walk(beam.DoFn):
+    """A local folder -> its files; Beam's own walk passes over closed folders without a word."""
+
+    def process(self, folder: str):
+        walked = walk_images(folder)
+        count("left out", len(walked.left_out))
+        for path, reason in walked.unreadable.items():
+            name = printable(path.relative_to(folder).as_posix())
+            yield failure(name, f"'{name}' cannot be read: {reason}.")
+        for path in (*walked.paths, *walked.others):
+            yield FileMetadata(str(path), os.path.getsize(path) if path.exists() else 0)
 
 
 class _ReadFile(beam.DoFn):
@@ -47,6 +65,9 @@ class _ReadFile(beam.DoFn):
 
     def process(self, file):
         name = file.path[len(self.folder) :].lstrip("/")
+        if any(map(is_left_out, name.split("/"))):  # of a folder that is not local
+            count("left out")
+            return
         if self.target is not None and FileSystems.exists(self.target(name)):
             count("there")
             return
@@ -55,7 +76,11 @@ class _ReadFile(beam.DoFn):
             return
         try:
             with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as opened:
-                data = opened.read()
+                data = opened.read(2**20)
+                if not has_image_name(PurePosixPath(name)) and not begins_as_image(data):
+                    yield failure(name, f"'{name}' holds no image that can be read.")
+                    return
+                data += opened.read()
         except OSError as error:
             yield failure(name, f"'{name}' cannot be read: {error}")
             return
