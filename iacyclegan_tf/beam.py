@@ -65,6 +65,8 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
 def run(options: argparse.Namespace, more: list[str]) -> None:
     if options.batch < 1 or options.workers < 1:
         raise UserError(f"--batch is {options.batch} and --workers {options.workers}; both must be at least 1.")
+    if set("[]*?") & set(options.out):
+        raise UserError(f"--out is {options.out!r}; Beam takes [ ] * ? for a pattern, so it must hold none of them.")
     wrong = [word for word in more if not word.startswith("--")]
     if wrong:
         raise UserError(f"{wrong[0]!r} is no option; write Beam's options as --name=value.")

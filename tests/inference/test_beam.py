@@ -157,8 +157,7 @@ def test_embeddings_of_records_by_two_processes(made):
 
 
 def test_embeddings_of_records(made):
-    """In a folder whose name is a pattern to file systems."""
-    check_embeddings(made, made / "embedded [1]*", beam)
+    check_embeddings(made, made / "embedded here", beam)
 
 
 def check_embeddings(made: Path, out: Path, call, *more) -> None:
@@ -218,6 +217,7 @@ def check_embeddings(made: Path, out: Path, call, *more) -> None:
         (["--images", ".", "--model", "nobody"], ["no run 'nobody'"]),
         (["--images", ".", "--workers", "2", "--runner=PrismRunner"], ["--workers", "--runner"]),
         (["--images", ".", "stray"], ["'stray'"]),
+        (["--images", ".", "--out", "a[1]"], ["--out is 'a[1]'"]),
     ],
 )
 def test_mistakes_are_one_sentence(made, translator, arguments, words, tmp_path):
