@@ -250,7 +250,7 @@ def test_names_of_records_stay_below_the_folder(name, plain):
 
 def test_a_name_that_is_too_long_for_a_file_is_a_failure(made, translator, tmp_path):
     """The result's name is longer than the image's."""
-    name = "न" * 80 + ".png"  # 244 bytes
+    name = "न" * 83 + ".png"  # 253 bytes
     (tmp_path / "in").mkdir()
     for one in (name, "नेहा.png"):
         shutil.copy(good(made)[0], tmp_path / "in" / one)
