@@ -20,8 +20,8 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
         prog="python -m iacyclegan_tf.beam",
         allow_abbrev=False,
         description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this machine "
-        "or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. --runner=DataflowRunner. An "
-        "image that cannot be used is named with its reason in OUT/failures.jsonl. Needs pip install "
+        "or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. --runner=DataflowRunner. "
+        "An image that cannot be used is named with its reason in OUT/failures.jsonl. Needs pip install "
         "'iacyclegan_tf[beam]'.",
     )
     commands = parser.add_subparsers(dest="command", required=True)

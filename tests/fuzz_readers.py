@@ -1,10 +1,12 @@
-"""Damages valid files at random and hands them to every reader: an answer or a ``UserError``, at once and in bounded memory.
+"""Damages valid files at random and hands them to every reader: an answer or a ``UserError``, at once and in bounded
+memory.
 
     python fuzz_readers.py COUNT [--seed N] [--jobs J] [--reader NAME ...] [--keep FOLDER]
 
-Hypothesis draws the damage, so that what fails is shrunk to little and printed. A reader runs in a process of its own: a
-crash, a hang (10 s of processor time, or 120 s of waiting; a signal ends it, also inside C code) or more than 500 MB of
-growth is a failure too; the file that caused it stays in FOLDER. ``test_fuzz.py`` does the same with few inputs, always the same.
+Hypothesis draws the damage, so that what fails is shrunk to little and printed. A reader runs in a process of its
+own: a crash, a hang (10 s of processor time, or 120 s of waiting; a signal ends it, also inside C code) or more than
+500 MB of growth is a failure too; the file that caused it stays in FOLDER. ``test_fuzz.py`` does the same with few
+inputs, always the same.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ INTEGERS = (
 
 @st.composite
 def damaged(draw, reader: Reader) -> bytes:
-    """A valid file with one to four changes. Each is a function of one number: a draw of Hypothesis costs more than most readers."""
+    """A valid file with one to four changes. Each is a function of one number: a draw of Hypothesis costs more than
+    most readers."""
     data = bytearray(draw(st.sampled_from(reader.samples)))
     for number in draw(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4)):
         change(data, random.Random(number), reader)
@@ -59,7 +62,8 @@ def damaged(draw, reader: Reader) -> bytes:
 
 
 def change(data: bytearray, chance: random.Random, reader: Reader) -> None:
-    """Cut, overwritten, a number or word put in its place, a piece left out, doubled, put in, or an end of another file."""
+    """Cut, overwritten, a number or word put in its place, a piece left out, doubled, put in, or an end of another
+    file."""
     end = len(data) if chance.random() < 0.5 else min(len(data), 200)  # half of the changes in the header
     at = chance.randrange(max(end, 1))
     what = chance.choice(("byte", "cut", "number", "word", "bit", "drop", "double", "insert", "splice"))
@@ -98,7 +102,7 @@ def tried(reader: Reader, data: bytes) -> bool:
 def check_samples(name: str, reader: Reader) -> None:
     """The valid files are taken, else nothing would be learnt from damaging them; a server takes three formats only."""
     taken = [tried(reader, sample) for sample in reader.samples]
-    assert all(taken) or name == "served images" and sum(taken) > 7, f"{name}: a valid file was refused: {taken}"
+    assert all(taken) or (name == "served images" and sum(taken) > 7), f"{name}: a valid file was refused: {taken}"
 
 
 def fuzz(name: str, count: int, first_seed: int, current: Path) -> dict:

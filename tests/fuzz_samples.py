@@ -255,7 +255,8 @@ def _network():
 
 
 def _weights(*writers: Callable[[Path], object], crashes: bool = False) -> Callable[[Path], Reader]:
-    """``crashes``: a library ends its process on some of the files, which is why the package gives it one of its own."""
+    """``crashes``: a library ends its process on some of the files, which is why the package gives it one of its
+    own."""
 
     def reader(folder: Path) -> Reader:
         import vggface_files as files

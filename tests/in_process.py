@@ -1,5 +1,6 @@
-"""Commands run in this process: what ``python -m iacyclegan_tf.NAME ARGUMENTS`` prints and how it ends, without a new start of
-TensorFlow. For mistakes and for tables; what must hold for a process (signals, kills, ``--help`` in a second) starts one."""
+"""Commands run in this process: what ``python -m iacyclegan_tf.NAME ARGUMENTS`` prints and how it ends, without a
+new start of TensorFlow. For mistakes and for tables; what must hold for a process (signals, kills, ``--help`` in a
+second) starts one."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Training, a server with a client, the page with visitors, and evaluations side by side for MINUTES: memory, open files and
-threads must stay flat.
+"""Training, a server with a client, the page with visitors, and evaluations side by side for MINUTES: memory, open
+files and threads must stay flat.
 
     python long_run.py FOLDER MINUTES [--unbroken FOLDER]
 
 Every two seconds the processes' resident memory, file descriptors and threads are read from /proc.
-The first quarter is warm-up; the last quarter must not exceed the second by more than ALLOWED. ``samples.csv`` holds all.
+The first quarter is warm-up; the last quarter must not exceed the second by more than ALLOWED. ``samples.csv`` holds
+all.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
 
 
 def page_and_visitors() -> None:
-    """The page on models that are known, and one session after the other, until SIGTERM; each second visitor leaves before the
-    answer. One line with the number of sessions at the end."""
+    """The page on models that are known, and one session after the other, until SIGTERM; each second visitor leaves
+    before the answer. One line with the number of sessions at the end."""
     sys.path.insert(0, str(Path(__file__).parent / "web"))
     import made_up_page
 

@@ -1,4 +1,5 @@
-"""Each reader on 200 damaged files that are always the same; ``make soak`` tries 50,000 others (docs/reliability.md)."""
+"""Each reader on 200 damaged files that are always the same; ``make soak`` tries 50,000 others
+(docs/reliability.md)."""
 
 import time
 

@@ -29,7 +29,9 @@ NOT_RUN = {
     "make test": "is what runs this test",
     "tensorboard ": "serves until it is stopped; the folder that it is given is looked for instead",
     "python -m iacyclegan_tf.app ": "serves until it is stopped; test_app.py drives it in a browser",
-    "python -m iacyclegan_tf.train --config configs/cufs_student_128.yaml data.root=PATH/TO/PAIRS name=mine": "trains for most of an hour; the same line with --dry-run is run, and test_train.py trains a tiny run",
+    "python -m iacyclegan_tf.train --config configs/cufs_student_128.yaml data.root=PATH/TO/PAIRS name=mine": (
+        "trains for most of an hour; the same line with --dry-run is run, and test_train.py trains a tiny run"
+    ),
     "python -m iacyclegan_tf.evaluate ": "takes as long as all other lines; test_evaluate.py runs it on a tiny run",
     "python -m iacyclegan_tf.compare ": "reads what evaluate writes; test_compare.py runs it",
     "python -m iacyclegan_tf.export ": "validates four exports in a process of its own; test_export_command.py runs it",
@@ -178,7 +180,8 @@ PARSED = [
     "line", [line.replace("LAYOUT", "pairs") for line in PARSED if line.startswith("python -m iacyclegan_tf.")]
 )
 def test_the_commands_of_the_docs_are_understood(line):
-    """And those of the README that are not run: as far as their parser goes, so that no option is gone or misspelled."""
+    """And those of the README that are not run: as far as their parser goes, so that no option is gone or
+    misspelled."""
     words = shlex.split(re.split(r" \|| > ", line)[0])
     name = words[2].removeprefix("iacyclegan_tf.")
     module = importlib.import_module(words[2])

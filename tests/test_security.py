@@ -1,7 +1,9 @@
-"""Nothing in this package runs what a file says, reaches the network unasked, or opens a path that an archive or table chose.
+"""Nothing in this package runs what a file says, reaches the network unasked, or opens a path that an archive or
+table chose.
 
-SECURITY.md says why for each; these tests read the source, so that a line that breaks a promise is named. What hostile files do
-to the readers is in test_fuzz.py, test_vggface_wrong_files.py, test_layouts.py (archives) and test_config.py (YAML).
+SECURITY.md says why for each; these tests read the source, so that a line that breaks a promise is named. What
+hostile files do to the readers is in test_fuzz.py, test_vggface_wrong_files.py, test_layouts.py (archives) and
+test_config.py (YAML).
 """
 
 import ast
@@ -46,8 +48,8 @@ FORBIDDEN = {
     "modules named by data": r"(importlib\.)?import_module",
     "pickle": r"(pickle|cPickle|marshal|shelve|dill|joblib|cloudpickle)\..*",
     "pandas, whose readers unpickle": r"pd\.read_.*|pandas\..*",
-    "Keras loaders, which rebuild Lambda layers": r".*\b(load_model|model_from_(json|config|yaml)|deserialize_keras_object"
-    r"|enable_unsafe_deserialization|get_custom_objects)",
+    "Keras loaders, which rebuild Lambda layers": r".*\b(load_model|model_from_(json|config|yaml)"
+    r"|deserialize_keras_object|enable_unsafe_deserialization|get_custom_objects)",
     "Keras Lambda layers": r".*\blayers\.Lambda",
     "Python inside a graph": r"tf\.(py_function|numpy_function|py_func)",
     "custom operations": r".*\bload_(op_)?library",
@@ -146,7 +148,8 @@ def test_saved_models_are_opened_in_known_places_only():
 
 
 def test_the_environment_is_neither_kept_nor_told():
-    """Tokens live in environments and home folders: only variables of known names are read, and no file of the user's."""
+    """Tokens live in environments and home folders: only variables of known names are read, and no file of the
+    user's."""
     read = {}
     for file, tree in TREES.items():
         for node in ast.walk(tree):

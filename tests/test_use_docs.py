@@ -3,6 +3,7 @@
 import doctest
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -44,7 +45,7 @@ def test_every_command_does_its_work(place):
     assert len(lines) >= 7
     for line in lines:
         options = parse(shlex.split(line))
-        assert run_command(lambda: run(options)) == 0, line
+        assert run_command(partial(run, options)) == 0, line
         output = Path(options.output)
         made = [output] if output.suffix else list(output.rglob("*.png"))
         assert made and all(read_image(path).size for path in made), line

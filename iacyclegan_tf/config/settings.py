@@ -149,7 +149,8 @@ class RecognizerConfig:
     # so many directions in which a person's two images differ are not compared; needs centred [O]
     nuisance: Annotated[int, between(0, MOST_NUISANCE)] = 0
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
-    # VGG-Face's (docs/weights.md), dlib's or one's own (docs/recognizers.md); empty: dlib's installed ones, else pre-train
+    # VGG-Face's (docs/weights.md), dlib's or one's own (docs/recognizers.md); empty: dlib's installed ones, else
+    # pre-train
     weights: str = ""
     pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
     pretrain_people: str = ""  # which of them: names, ranges such as s1-s20, or a file of those; empty: all

@@ -57,7 +57,7 @@ def plan(inputs: Sequence[str], output: str, side_by_side: bool = False) -> Plan
         notes += left_out
     out = Path(output)
     if _is_file(inputs, out):
-        targets = {path: out for path in sources}
+        targets = dict.fromkeys(sources, out)
     else:
         if out.exists() and not out.is_dir():
             raise UserError(f"The output {out} is a file; for several images it must be a folder.")

@@ -47,10 +47,12 @@ _COLUMNS = 8192
 
 
 def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSource]) -> None:
-    """The strongest directions of the differences between two ``sources`` (uint8 ``[N, H, W, 3]``, paired by index), by assignment.
+    """The strongest directions of the differences between two ``sources`` (uint8 ``[N, H, W, 3]``, paired by index),
+    by assignment.
 
-    Differences of centred embeddings, each less the mean difference of its crop, at each of the recognizer's ``crops``. Where there are
-    fewer directions than the recognizer has room for, the rest stay zero and remove nothing. Without room nothing is done.
+    Differences of centred embeddings, each less the mean difference of its crop, at each of the recognizer's
+    ``crops``. Where there are fewer directions than the recognizer has room for, the rest stay zero and remove
+    nothing. Without room nothing is done.
     """
     if recognizer.nuisance is None:
         return
@@ -70,7 +72,8 @@ def set_nuisance(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSou
 def strongest(differences: np.ndarray, count: int) -> np.ndarray:
     """The first right singular vectors of ``[M, D]``: at most ``count`` orthonormal rows ``[K, D]``, strongest first.
 
-    From the eigenvectors of the ``[M, M]`` products, since D may be many times M; float64, a part of the columns at a time.
+    From the eigenvectors of the ``[M, M]`` products, since D may be many times M; float64, a part of the columns at
+    a time.
     """
     parts = [differences[:, start : start + _COLUMNS] for start in range(0, differences.shape[1], _COLUMNS)]
     energy, vectors = np.linalg.eigh(sum(np.matmul(part, part.T, dtype=np.float64) for part in parts))

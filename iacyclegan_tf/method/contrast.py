@@ -1,4 +1,5 @@
-"""Pre-training of Φ0 by what it is for: each photo has to find its own person's sketch in the batch, and the reverse."""
+"""Pre-training of Φ0 by what it is for: each photo has to find its own person's sketch in the batch, and the
+reverse."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ def descent(
 ) -> Descent:
     """The gradients of ``loss``, a replica's mean, summed over replicas, so that each counts by its share of the batch.
 
-    With a ``LossScaleOptimizer`` gradients that overflow float16 are no fault while the scale can fall; ``norm`` is 0 then.
+    With a ``LossScaleOptimizer`` gradients that overflow float16 are no fault while the scale can fall; ``norm`` is
+    0 then.
     """
     scaling = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
     with tape:

@@ -1,4 +1,5 @@
-"""The four losses of IACycleGAN, equation by equation (Fang et al. 2020, arXiv 2103.16019, Section 3), and a paired one.
+"""The four losses of IACycleGAN, equation by equation (Fang et al. 2020, arXiv 2103.16019, Section 3), and a paired
+one.
 
 Pure functions on float32 tensors: no networks, files or optimisers. Means run over all elements, so that a
 loss does not depend on image size or batch.
@@ -50,12 +51,16 @@ def identity_mapping(mapped: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
 
 
 def paired(fake: tf.Tensor, real: tf.Tensor, form: str) -> tf.Tensor:
-    """How far G(x) is from the very image that x is paired with, pixel by pixel; **not in the paper** (``loss.paired_weight``).
+    """How far G(x) is from the very image that x is paired with, pixel by pixel; **not in the paper**
+    (``loss.paired_weight``).
 
-    The paper leaves it out since artists exaggerate; on few well aligned pairs it helps SSIM and FSIM (docs/results.md).
+    The paper leaves it out since artists exaggerate; on few well aligned pairs it helps SSIM and FSIM
+    (docs/results.md).
 
-    ``l1``: mean |G(x) − y|, as pix2pix (Isola et al. 2017). ``ssim``: 1 − SSIM of the luminance (Wang et al. 2004), in 0..2.
-    ``ssim_l1``: 0.84 (1 − SSIM) + 0.16 mean |G(x) − y| / 2, the mixture of Zhao et al. 2017 (arXiv 1511.08861) on pixels in 0..1.
+    ``l1``: mean |G(x) − y|, as pix2pix (Isola et al. 2017). ``ssim``: 1 − SSIM of the luminance (Wang et al. 2004),
+    in 0..2.
+    ``ssim_l1``: 0.84 (1 − SSIM) + 0.16 mean |G(x) − y| / 2, the mixture of Zhao et al. 2017 (arXiv 1511.08861) on
+    pixels in 0..1.
     Images ``[N, H, W, 3]`` in [−1, 1], both sides at least 11.
     """
     l1 = tf.reduce_mean(tf.abs(fake - real))

@@ -66,7 +66,8 @@ class IdentityClassifier(tf.keras.Model):
 
 
 class TripletTrainer(tf.keras.Model):
-    """Fine-tunes one recognizer with ``tfa.losses.TripletSemiHardLoss`` on unit embeddings (FaceNet, Schroff et al. 2015).
+    """Fine-tunes one recognizer with ``tfa.losses.TripletSemiHardLoss`` on unit embeddings (FaceNet, Schroff et al.
+    2015).
 
     Loss of an anchor-positive pair: max(0, d(a, p) − d(a, n) + margin), d the squared distance and n the nearest
     negative that is farther than the positive, else the farthest. Anchor and positive are real and synthesised

@@ -72,7 +72,8 @@ class IACycleGAN(tf.keras.Model):
         return tf.Variable(value, trainable=False, dtype=dtype, aggregation=aggregation)
 
     def compile(self, generator_optimizer, discriminator_optimizer, **kwargs):
-        """One optimizer for both generators, one for both discriminators; with mixed_float16 wrapped for loss scaling."""
+        """One optimizer for both generators, one for both discriminators; with mixed_float16 wrapped for loss
+        scaling."""
         super().compile(**kwargs)
         self.generator_optimizer, self.discriminator_optimizer = generator_optimizer, discriminator_optimizer
 

@@ -94,7 +94,8 @@ def recognizer_shapes(config: Config) -> tuple[list[tuple[int, int]], int]:
 def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
     """The network's own weights in any of their formats, or a recognizer of one's own; told apart by content.
 
-    ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not this network's.
+    ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not
+    this network's.
     """
     try:
         path = path and str(Path(path).expanduser())

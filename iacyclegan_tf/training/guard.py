@@ -1,7 +1,7 @@
 """Whether a fine-tuned recognizer is kept: judged on people whom it was not trained on, by a paired bootstrap.
 
-The paper keeps every fine-tuned recognizer. With few training people that harms (docs/recognizers.md), so a new recognizer
-replaces the old one only where the validation people support it [O].
+The paper keeps every fine-tuned recognizer. With few training people that harms (docs/recognizers.md), so a new
+recognizer replaces the old one only where the validation people support it [O].
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def judge(scores: Sequence[np.ndarray], people: Sequence[str]) -> Judgement:
 
 
 def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
-    """d′ = (mean genuine − mean impostor) / sqrt((var genuine + var impostor) / 2), the distance of the two in standard deviations.
+    """d′ = (mean genuine − mean impostor) / sqrt((var genuine + var impostor) / 2), the distance of the two in
+    standard deviations.
 
     It still moves where rank-1 is 100 % and does not depend on the scale of the scores. 0 where nothing varies.
     """
@@ -59,10 +60,11 @@ def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
 
 
 def supported(old: Judgement, new: Judgement, people: Sequence[str], seed: int = 0) -> float:
-    """The share of bootstrap resamples of the validation people in which ``new`` has a larger d′, averaged over crops, than ``old``.
+    """The share of bootstrap resamples of the validation people in which ``new`` has a larger d′, averaged over
+    crops, than ``old``.
 
-    Whole people are drawn, and both recognizers are judged on the same draw: a person drawn twice counts twice, and so does
-    each comparison of that person with another.
+    Whole people are drawn, and both recognizers are judged on the same draw: a person drawn twice counts twice, and
+    so does each comparison of that person with another.
     """
     numbers = np.unique(np.asarray(people), return_inverse=True)[1]
     count = numbers.max() + 1
@@ -76,7 +78,8 @@ def supported(old: Judgement, new: Judgement, people: Sequence[str], seed: int =
 
 
 def _weighted_d_prime(scores: np.ndarray, same: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """d′ for each row of ``weights`` ``[R, N]``: a genuine score counts as often as its person, an impostor's as often as both."""
+    """d′ for each row of ``weights`` ``[R, N]``: a genuine score counts as often as its person, an impostor's as
+    often as both."""
     genuine = np.stack([weights @ (same * power).sum(1) for power in (np.ones_like(scores), scores, scores**2)])
     impostor = np.stack(
         [((weights @ (~same * power)) * weights).sum(1) for power in (np.ones_like(scores), scores, scores**2)]
@@ -88,7 +91,8 @@ def _weighted_d_prime(scores: np.ndarray, same: np.ndarray, weights: np.ndarray)
 
 
 def is_better(old: Judgement, new: Judgement, people: Sequence[str], seed: int = 0) -> bool:
-    """``new`` finds at most one probe fewer than ``old`` at rank 1, on each crop, and separates better in ``CONFIDENCE`` of the resamples.
+    """``new`` finds at most one probe fewer than ``old`` at rank 1, on each crop, and separates better in
+    ``CONFIDENCE`` of the resamples.
 
     A rank-1 that may not fall at all would refuse good recognizers for one probe in eighty.
     """

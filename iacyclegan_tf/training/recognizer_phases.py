@@ -72,7 +72,8 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
 
 
 def adapt_embedding(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray | ImageSource]) -> None:
-    """``set_centres``, then ``set_nuisance``, with images of the training set, or made from them; two sources, paired by index."""
+    """``set_centres``, then ``set_nuisance``, with images of the training set, or made from them; two sources,
+    paired by index."""
     with context.faces.fitting.reading():
         set_centres(recognizer, sources)
         set_nuisance(recognizer, sources)
@@ -85,8 +86,9 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
     people = min(settings.batch // 2, fitting.people) // devices * devices  # each device gets whole pairs
     if people < 2:
         raise UserError(
-            f"recognizer.pretrain.batch is {settings.batch}, and {fitting.people} people are fitted to, which is less than a "
-            f"photo and a sketch of one person for each of the {devices} devices; give a larger batch or more people."
+            f"recognizer.pretrain.batch is {settings.batch}, and {fitting.people} people are fitted to, which is less "
+            f"than a photo and a sketch of one person for each of the {devices} devices; give a larger batch or more "
+            "people."
         )
     epoch_steps = max(1, fitting.people // people)
     steps = settings.epochs * epoch_steps
@@ -135,8 +137,8 @@ def _identity_phase(
 ) -> Phase:
     """Batches of ``people`` × ``images`` taken from ``sources`` in turn; fewer people where fewer are fitted to.
 
-    The triplet loss sees all images of a step in one view: an embedding is a map of places, and what two crops of one face
-    differ in by their shift alone was most of the loss, which the few layers of a recognizer cannot unlearn.
+    The triplet loss sees all images of a step in one view: an embedding is a map of places, and what two crops of
+    one face differ in by their shift alone was most of the loss, which the few layers of a recognizer cannot unlearn.
     """
     names = sorted(set(context.faces.fitting.identities))  # labels number the people in this order
 
@@ -205,9 +207,11 @@ class TripletTraining:
 
 
 def train_if_better(training: TripletTraining, name: str, sources: Sources, steps: int, seed: int, held: Held) -> dict:
-    """Fine-tunes, judges several candidates on people held out of training, and keeps the best only if it is better (``guard.py``).
+    """Fine-tunes, judges several candidates on people held out of training, and keeps the best only if it is better
+    (``guard.py``).
 
-    Returns what was measured: ``{"before": …, "after": …, "steps": of the best candidate, "supported": …, "kept": bool}``.
+    Returns what was measured: ``{"before": …, "after": …, "steps": of the best candidate, "supported": …, "kept":
+    bool}``.
     """
     # first the embedding alone, which is never undone: what is then kept or not is the training
     adapt_embedding(training.context, training.recognizer, [images for images, _ in sources])
@@ -224,9 +228,9 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
     (best if kept else old)()
     verdict = "the new recognizer is kept" if kept else "the old recognizer stays, the new one is not clearly better"
     training.context.say(
-        f"{name}: on {len(set(held.people))} validation people, whole image and face alone, after {taken} steps: separation "
-        f"{_pair(before.separation, '.2f')} -> {_pair(after.separation, '.2f')}, better in {share:.0%} of resamples, rank-1 "
-        f"{_pair(before.rank1, '.0%')} -> {_pair(after.rank1, '.0%')}: {verdict}"
+        f"{name}: on {len(set(held.people))} validation people, whole image and face alone, after {taken} steps: "
+        f"separation {_pair(before.separation, '.2f')} -> {_pair(after.separation, '.2f')}, better in {share:.0%} of "
+        f"resamples, rank-1 {_pair(before.rank1, '.0%')} -> {_pair(after.rank1, '.0%')}: {verdict}"
     )
     measured = {"before": before.as_dict(), "after": after.as_dict()}
     return measured | {"steps": taken, "supported": share, "kept": kept}

@@ -109,7 +109,8 @@ class Rounds:
         self._clear(f"round_{number}/synthesis")
 
     def _perception_weight(self, number: int) -> float | None:
-        """λ_ip of the round before, which a round that goes on with its networks keeps; ``None``: as ``loss.perception_weight`` says.
+        """λ_ip of the round before, which a round that goes on with its networks keeps; ``None``: as
+        ``loss.perception_weight`` says.
 
         ``auto`` begins at a share of the cycle loss, which a trained network has made small: set anew, it would fall.
         """

@@ -1,4 +1,5 @@
-"""Training images through a generator, to fine-tune a recognizer on: in memory, or PNG files where the set itself stays on the disk."""
+"""Training images through a generator, to fine-tune a recognizer on: in memory, or PNG files where the set itself
+stays on the disk."""
 
 from __future__ import annotations
 

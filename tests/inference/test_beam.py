@@ -47,7 +47,8 @@ def exported(module, folder: Path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """24 images in two folders and of two sizes, one of them without an image's name, 6 that are none, and two models."""
+    """24 images in two folders and of two sizes, one of them without an image's name, 6 that are none, and two
+    models."""
     folder = tmp_path_factory.mktemp("beam")
     random = np.random.default_rng(0)
     (folder / "images/deep").mkdir(parents=True)

@@ -25,7 +25,8 @@ def scaled(images: np.ndarray) -> tf.Tensor:
 
 
 def differences(photos: np.ndarray, sketches: np.ndarray) -> np.ndarray:
-    """As ``set_nuisance`` should find them, one image after the other, by a recognizer that has no room for directions."""
+    """As ``set_nuisance`` should find them, one image after the other, by a recognizer that has no room for
+    directions."""
     plain, found = network(0), []
     set_centres(plain, [photos, sketches])
     for crop in CROPS:

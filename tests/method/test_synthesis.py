@@ -47,7 +47,10 @@ def test_terms_equal_the_equations_put_together_by_hand():
     g_x, g_y = model.photo_to_sketch, model.sketch_to_photo
     np.testing.assert_allclose(fake_y, g_x(x), atol=1e-6)
     np.testing.assert_allclose(fake_x, g_y(y), atol=1e-6)
-    mean_abs = lambda a, b: float(np.mean(np.abs(np.asarray(a) - np.asarray(b))))
+
+    def mean_abs(a, b):
+        return float(np.mean(np.abs(np.asarray(a) - np.asarray(b))))
+
     assert float(terms["cycle"]) == pytest.approx(mean_abs(g_y(g_x(x)), x) + mean_abs(g_x(g_y(y)), y), rel=1e-5)
     assert float(terms["identity_mapping"]) == pytest.approx(mean_abs(g_y(x), x) + mean_abs(g_x(y), y), rel=1e-5)
     adversarial = np.mean((model.sketch_discriminator(g_x(x)).numpy() - 1) ** 2) + np.mean(
@@ -122,7 +125,10 @@ def test_a_step_changes_generators_and_discriminators_and_never_the_recognizers(
 
 def test_the_first_step_equals_gradients_taken_by_hand():
     """Generators first, with the discriminators as they were; then discriminators on the fakes of before the update."""
-    sgd = lambda: tf.keras.optimizers.SGD(0.1)
+
+    def sgd():
+        return tf.keras.optimizers.SGD(0.1)
+
     model, (x, y) = tiny.gan(pool=0, optimizer=sgd, eager=True), tiny.batch()
     twin = tiny.gan(pool=0, optimizer=sgd)
     s = LossConfig()
@@ -212,7 +218,9 @@ def test_discriminators_learn_at_half_and_pool_feeds_them():
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_a_tiny_model_overfits_one_pair_in_every_precision(precision):
-    scaled = lambda: tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.Adam(2e-3, 0.5, jit_compile=False))
+    def scaled():
+        return tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.Adam(2e-3, 0.5, jit_compile=False))
+
     # little adversarial weight: whether the step learns is asked here, not who wins
     model = tiny.gan(
         LossConfig(adversarial_weight=0.1),
@@ -225,10 +233,13 @@ def test_a_tiny_model_overfits_one_pair_in_every_precision(precision):
     sketch = -0.8 * photo[..., :1].repeat(3, -1)
     data = tf.data.Dataset.from_tensors((photo, sketch)).repeat()
     model.fit(data, steps_per_epoch=1, verbose=0)
-    distance = lambda: (
-        float(np.abs(model.photo_to_sketch(photo) - sketch).mean()),
-        float(np.abs(model.sketch_to_photo(sketch) - photo).mean()),
-    )
+
+    def distance():
+        return (
+            float(np.abs(model.photo_to_sketch(photo) - sketch).mean()),
+            float(np.abs(model.sketch_to_photo(sketch) - photo).mean()),
+        )
+
     before = distance()
     model.fit(data, steps_per_epoch=100, verbose=0)
     after = distance()

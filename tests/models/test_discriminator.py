@@ -60,7 +60,7 @@ def test_number_of_patches(layers, size, patches):
 
 def parameters(filters: int, layers: int) -> int:
     channels = [3, filters, *(filters * min(2**i, 8) for i in range(1, layers + 1)), 1]
-    pairs = list(zip(channels, channels[1:]))
+    pairs = list(itertools.pairwise(channels))
     weights = sum(16 * ins * outs for ins, outs in pairs)
     return weights + filters + 1 + sum(2 * outs for _, outs in pairs[1:-1])  # two biases; γ, β of the norms
 

@@ -116,7 +116,7 @@ def test_mixed_precision_gives_float32_close_to_float32(policy, tolerance):
     assert ours.dtype == tf.float32 and all(v.dtype == tf.float32 for v in mixed.variables)
     assert mixed.stages[1].compute_dtype == policy.removeprefix("mixed_")
     error = np.abs(ours - theirs)
-    assert 0 < error.max() and error.mean() < tolerance
+    assert error.max() > 0 and error.mean() < tolerance
 
 
 def test_residual_block_equals_a_forward_pass_in_numpy():

@@ -209,7 +209,8 @@ def test_shapes_and_parameters_are_those_of_vgg16(width, size):
 
 
 def test_full_size_has_the_parameters_of_vgg_face():
-    """VGG-16 has 138,357,544 parameters with its 1000-way fc8 of 4,097,000; sources: Simonyan & Zisserman 2015, Keras."""
+    """VGG-16 has 138,357,544 parameters with its 1000-way fc8 of 4,097,000; sources: Simonyan & Zisserman 2015,
+    Keras."""
     shapes, count = trunk_shapes(1.0, 224)
     assert count == 138_357_544 - 4_097_000
     assert shapes[0] == (224, 64) and shapes[-1] == (14, 512)
@@ -227,7 +228,8 @@ def test_equal_seeds_give_equal_weights_and_no_two_layers_start_alike():
 
 @pytest.mark.parametrize("seed", [2**31 // 1000 + 1, 220_050_000, 10**12])
 def test_large_seeds_work(seed):
-    """A run's recognizer has the seed (seed · 10 + 5) · 10,000, each layer a thousand times that: beyond 2³¹ from 22 on."""
+    """A run's recognizer has the seed (seed · 10 + 5) · 10,000, each layer a thousand times that: beyond 2³¹ from 22
+    on."""
     a, b = (Recognizer(0.0625, 32, seed=seed)(images(1)) for _ in range(2))
     np.testing.assert_array_equal(a, b)
 
@@ -302,20 +304,20 @@ def test_load_vggface_names_the_layer_and_both_shapes_of_wrong_sizes():
 def test_load_vggface_refuses_another_input_size():
     larger = Recognizer(0.0625, 64)
     larger.build()
-    with pytest.raises(UserError, match="fc6.*recognizer.input_size=224"):
+    with pytest.raises(UserError, match=r"fc6.*recognizer.input_size=224"):
         recognizer(1).load_vggface(weights_for(larger))
 
 
 def test_load_vggface_refuses_a_build_with_norms():
     """VGG-Face has none: its weights under batch normalisation would be another, untrained network."""
     network = recognizer(1, normalization="batch")
-    with pytest.raises(UserError, match="recognizer.normalization"):
+    with pytest.raises(UserError, match=r"recognizer\.normalization"):
         network.load_vggface(weights_for(network))
 
 
 def test_weights_without_a_top_need_the_embedding_pool5():
     weights = weights_for(recognizer(), has_top=False)
-    with pytest.raises(UserError, match="no fc6 and fc7.*recognizer.embedding is fc7"):
+    with pytest.raises(UserError, match=r"no fc6 and fc7.*recognizer.embedding is fc7"):
         recognizer().load_vggface(weights)
     network = recognizer(1, "pool5")
     network.load_vggface(weights)

@@ -18,9 +18,9 @@ from iacyclegan_tf.inference.pipeline.elements import FAILED, Encoded, count, fa
 
 
 class ReadFolder(beam.PTransform):
-    """All images below a folder -> ``Encoded``, named by their path below it, and the side output ``failed``, which also
-    has the files that hold no image, and of a local folder what cannot be opened. What is hidden or made by systems is
-    counted as ``left out``.
+    """All images below a folder -> ``Encoded``, named by their path below it, and the side output ``failed``, which
+    also has the files that hold no image, and of a local folder what cannot be opened. What is hidden or made by
+    systems is counted as ``left out``.
 
     Args:
         folder: local, or e.g. ``gs://bucket/folder``.

@@ -80,9 +80,9 @@ def _licence(config: Config, drawn: bool) -> str:
         )
     if config.recognizer.network == "dlib":
         return (
-            "The recognizers start from dlib's face recognition network (in the public domain, the package that brings it "
-            "is CC0 1.0; its author trained it on FaceScrub, the VGG face data set and photos from the internet). The data "
-            "sets that it was trained on after that have terms of their own."
+            "The recognizers start from dlib's face recognition network (in the public domain, the package that brings "
+            "it is CC0 1.0; its author trained it on FaceScrub, the VGG face data set and photos from the internet). "
+            "The data sets that it was trained on after that have terms of their own."
         )
     if config.recognizer.pretrain_root:
         return (
