@@ -59,7 +59,7 @@ def check(config: Config) -> None:
     if data.source == "pairs" and not data.root:
         raise UserError("data.source is pairs, but data.root is empty; give the folder that holds the pairs.")
     if data.source == "drawn" and not data.in_memory:
-        raise UserError("data.in_memory is false, which needs data.source=pairs: drawn faces are always held in memory.")
+        raise UserError("data.in_memory is false, which needs data.source=pairs: drawn faces are held in memory.")
     if not 1.0 <= data.enlarge <= 2.0:
         raise UserError(f"data.enlarge is {data.enlarge}; it must be from 1.0 to 2.0.")
     if not 0.0 < data.validation_share < 0.9:
