@@ -191,7 +191,7 @@ def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], 
 
 
 def _scaled(channels: int, width: float) -> int:
-    return max(_FEWEST, int(round(channels * width / _FEWEST)) * _FEWEST)
+    return max(_FEWEST, round(channels * width / _FEWEST) * _FEWEST)
 
 
 def _he(seed: int | None, number: int, first: bool = False) -> tf.keras.initializers.Initializer:

@@ -21,7 +21,7 @@ CHIP = 150  # pixels, the side of a chip
 SCALES = (2.0, 3.0, 1.0, 0.5)  # tried in this order: the detector wants faces of 80 pixels, sketches often larger ones
 LARGEST_SIDE = 1600  # pixels of the picture where it is tried largest
 _PADDING = 0.25
-# dlib's mean face: outer and inner corner of the image-right eye, of the image-left eye, base of the nose; shares of its box
+# dlib's mean face, shares of its box: outer and inner corner of the image-right eye, of the image-left eye, the nose's base
 _MEAN = np.array([
     [0.8595674595992, 0.2134981538014], [0.6460604764104, 0.2289674387677], [0.1205750620789, 0.2137274526848],
     [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
@@ -79,8 +79,8 @@ def scales(size: tuple[int, int]) -> list[float]:
 def face_chip(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """dlib's chip of a face: uint8 ``[h, w, 3]`` and ``points`` of a ``Face`` -> uint8 ``[150, 150, 3]``.
 
-    As ``dlib.get_face_chip(image, shape, 150, 0.25)``: the least-squares similarity from its mean face to the points, the
-    picture halved as long as the face is more than twice as large, then bilinear; black beyond the picture.
+    As ``dlib.get_face_chip(image, shape, 150, 0.25)``: the least-squares similarity from its mean face to the points,
+    the picture halved as long as the face is more than twice as large, then bilinear; black beyond the picture.
     """
     import cv2
 
