@@ -3,7 +3,7 @@
 Run from the repository root:  python -m benchmarks.face_chips TRAIN_ROOT [TEST_ROOT] [--layer level2] [--seeds 0,1]
 Both roots hold pairs as docs/data.md has them; TEST_ROOT (default TRAIN_ROOT) is judged on what is not its ``train``.
 The adapter is trained on TRAIN_ROOT's ``train``; centres are those of TEST_ROOT's ``train``. A pair in which no face is
-found is left out and counted. About 10 minutes for 660 pairs on two cores; needs the extra ``face``.
+found is left out and counted. A few minutes for 660 pairs; needs the extra ``face``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def cut(root: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         except UserError:
             missed += 1
             continue
-        parts = [np.rint(np.array(BOX) * [*image.shape[:2]] * 2).astype(int) for image in images]
+        parts = [np.rint(np.multiply(BOX, 2 * image.shape[:2])).astype(int) for image in images]
         boxes.append([cv2.resize(i[t:b, left:r], (CHIP, CHIP)) for i, (t, left, b, r) in zip(images, parts)])
         train.append(pair.split == "train")
     print(f"{root}: {len(pairs)} pairs, in {missed} of them no face was found in photo or sketch", flush=True)

@@ -322,6 +322,20 @@ def recognizer(folder: Path) -> Reader:
     return Reader(((folder / "sample.npz").read_bytes(),), _written(folder / "weights.npz", read), JSON)
 
 
+def dlib(folder: Path) -> Reader:
+    from dlib_file import TINY, random_arrays, write_dlib
+
+    from iacyclegan_tf.models.dlib_weights import read_dlib
+
+    write_dlib(folder / "sample.dat", random_arrays(TINY), TINY)
+
+    def read(path: Path):
+        assert all(np.isfinite(array).all() for array in read_dlib(path, TINY).values())
+
+    words = (b"\x05con_4", b"\x07affine_", b"\x04fc_2", b"\x01\x02", b"\x08" + b"\xff" * 8)
+    return Reader(((folder / "sample.dat").read_bytes(),), _written(folder / "weights.dat", read), words)
+
+
 def archive(folder: Path) -> Reader:
     from iacyclegan_tf.data.preparing.archives import extract
 
@@ -419,6 +433,7 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "deepface": _weights(_deepface),
     "own npz": _weights(_npz),
     "recognizer": recognizer,
+    "dlib": dlib,
     "archive": archive,
     "annotations": annotations,
     "saved state": saved_state,

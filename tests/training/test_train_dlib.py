@@ -9,6 +9,7 @@ from same_run import tensors
 
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.models.dlib_weights import FILE, read_dlib
+from iacyclegan_tf.training.recognizer_phases import warmed_up_cosine
 
 SETTINGS = [
     "recognizer.network=dlib",
@@ -25,6 +26,13 @@ SETTINGS = [
     "train.decay_epochs=0",
     "export.infra_validation=false",
 ]
+
+
+def test_the_rate_rises_then_falls_along_a_cosine():
+    rate = warmed_up_cosine(1e-3, 200, 20)
+    found = [float(rate(step)) for step in (0, 10, 20, 110, 200)]
+    np.testing.assert_allclose(found, [0, 5e-4, 1e-3, 5e-4, 0], atol=1e-8)
+    assert float(warmed_up_cosine(1e-3, 200, 0)(0)) == pytest.approx(1e-3)
 
 
 @pytest.mark.slow
