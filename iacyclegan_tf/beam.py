@@ -19,10 +19,10 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.beam",
         allow_abbrev=False,
-        description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this machine "
-        "or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. --runner=DataflowRunner. "
-        "An image that cannot be used is named with its reason in OUT/failures.jsonl. Needs pip install "
-        "'iacyclegan_tf[beam]'.",
+        description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this "
+        "machine or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. "
+        "--runner=DataflowRunner. An image that cannot be used is named with its reason in OUT/failures.jsonl. Needs "
+        "pip install 'iacyclegan_tf[beam]'.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     translate = commands.add_parser("translate", help="photos to sketches, or sketches to photos", allow_abbrev=False)

@@ -7,6 +7,7 @@ file that says nothing was made by somebody else and is left alone.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -201,7 +202,10 @@ def _write(picture: _Picture, output: np.ndarray, way: Way) -> Outcome:
         for target, image in zip(picture.job.targets, images):
             write_bytes(target, with_record(encode_png(image, _COMPRESSION), picture.record))
     except OSError as error:
-        raise UserError(f"The output {picture.job.target} cannot be written: {error.strerror or error}.") from None
+        sentence = f"The output {picture.job.target} cannot be written: {error.strerror or error}."
+        if error.errno == errno.ENAMETOOLONG:  # of this one alone
+            return Outcome(picture.job, "failed", (sentence,))
+        raise UserError(sentence) from None
     return Outcome(picture.job, "written", picture.why)
 
 
