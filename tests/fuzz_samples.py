@@ -116,14 +116,14 @@ def _checked(image: np.ndarray) -> None:
 
 def _pictures() -> list[bytes]:
     """One of each kind and mode, turned ones and packed ones."""
-    from image_samples import JPEGS, RGB, SAMPLES, encoded, exif, exif_jpeg, gif, png_chunk, with_chunk
+    from image_samples import JPEGS, RGB, SAMPLES, encoded, exif, exif_jpeg, gif, png_chunk, tiff, with_chunk
 
     made = {name: data for name, (data, _) in (SAMPLES | JPEGS).items()}
     turned = [
         exif_jpeg(made["JPEG"], 6),
         with_chunk(made["PNG"], png_chunk(b"eXIf", exif(6))),
         encoded(RGB, "WEBP", exif=b"Exif\0\0" + exif(6)),
-        encoded(RGB, "TIFF", exif=b"Exif\0\0" + exif(6), compression="tiff_lzw"),
+        tiff({274: 6}, RGB[..., 1].tobytes(), ">"),
     ]
     packed = [gzip.compress(made["PPM"], mtime=0), bz2.compress(made["PPM"])]
     return [*made.values(), *turned, gif(2), *packed]
