@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.evaluation.images import SSIM, image_measures, means, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, match
 from iacyclegan_tf.evaluation.recognition import recognition
-from iacyclegan_tf.metrics import d_prime, genuine_and_impostor_scores, rank_k, rank_of_match
 
 
 def evaluate_round(number: int, faces: Faces, matcher: Matcher, settings: dict) -> dict:
@@ -50,25 +45,3 @@ def protocol(faces: Faces) -> dict:
         "split_sha256": faces.split_hash,
         "fusion": "cosine scores, z-normalized, added with equal weights",
     }
-
-
-@dataclass(frozen=True)
-class Separation:
-    """How well a recognizer tells the validation people apart, from one score matrix of real against synthesized.
-
-    ``separation`` is d′ (``metrics.d_prime``).
-    """
-
-    rank1: float
-    separation: float
-
-    def better_than(self, other: Separation) -> bool:
-        """More separate, and not worse at rank-1."""
-        return self.rank1 >= other.rank1 and self.separation > other.separation
-
-
-def separation(probes: np.ndarray, gallery: np.ndarray, probe_ids, gallery_ids) -> Separation:
-    """From embeddings ``[N, D]`` and ``[M, D]`` and the people they show."""
-    scores = probes @ gallery.T
-    rank1 = rank_k(rank_of_match(scores, probe_ids, gallery_ids), 1)
-    return Separation(rank1, d_prime(*genuine_and_impostor_scores(scores, probe_ids, gallery_ids)))

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
 from iacyclegan_tf.evaluation.recognition import recognition
-from iacyclegan_tf.evaluation.round import Separation, evaluate_round, protocol, separation, trivial_baselines
+from iacyclegan_tf.evaluation.round import evaluate_round, protocol, trivial_baselines
 
 
 def pictures(count: int, seed: int, height: int = 32, width: int = 24) -> np.ndarray:
@@ -82,51 +81,6 @@ def test_trivial_baselines(native):
         expected = np.mean([reference_ssim(mean, t) for t in truths])
         # OpenCV's bicubic has another constant (−0.75 for −0.5), hence the room where it is used
         assert ours[direction]["mean_training_image"] == pytest.approx(expected, abs=1e-6 if native is None else 0.02)
-
-
-# ---------------------------------------------------------------- retrieval and separation
-
-
-def unit(count, seed):
-    vectors = np.random.default_rng(seed).normal(size=[count, 8])
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def test_separation_equals_loops():
-    people = ["a", "b", "c", "a", "d"]
-    probes, gallery = unit(5, 1), unit(5, 1) + 0.4 * unit(5, 2)
-    genuine = [probes[i] @ gallery[j] for i in range(5) for j in range(5) if people[i] == people[j]]
-    impostor = [probes[i] @ gallery[j] for i in range(5) for j in range(5) if people[i] != people[j]]
-    d_prime = (np.mean(genuine) - np.mean(impostor)) / np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
-    hits = [people[np.argmax(probes[i] @ gallery.T)] == people[i] for i in range(5)]
-    ours = separation(probes, gallery, people, people)
-    assert ours.separation == pytest.approx(d_prime) and ours.rank1 == np.mean(hits)
-
-
-def test_a_collapsed_recognizer_has_neither_separation_nor_rank():
-    same = np.ones([4, 8]) / np.sqrt(8)
-    assert separation(same, same, list("abcd"), list("abcd")) == Separation(0.0, 0.0)
-
-
-def test_embeddings_that_are_not_finite_are_refused():
-    with pytest.raises(UserError, match="not finite"):
-        separation(np.full([3, 2], np.nan), unit(3, 1)[:, :2], list("abc"), list("abc"))
-
-
-@pytest.mark.parametrize(
-    "new, old, better",
-    [
-        ((1.0, 3.0), (1.0, 2.0), True),
-        ((1.0, 2.0), (1.0, 3.0), False),
-        ((1.0, 2.0), (1.0, 2.0), False),  # no better: the old one stays
-        ((0.9, 9.0), (1.0, 2.0), False),  # never at the cost of rank-1
-        ((1.0, 2.0), (0.9, 3.0), False),
-        ((1.0, 3.1), (0.9, 3.0), True),
-        ((1.0, float("nan")), (1.0, 2.0), False),
-    ],
-)
-def test_better_than(new, old, better):
-    assert Separation(*new).better_than(Separation(*old)) is better
 
 
 # ---------------------------------------------------------------- a round
