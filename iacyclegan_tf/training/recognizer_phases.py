@@ -228,7 +228,7 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
     (best if kept else old)()
     verdict = "the new recognizer is kept" if kept else "the old recognizer stays, the new one is not clearly better"
     training.context.say(
-        f"{name}: on {len(set(held.people))} validation people, whole image and face alone, after {taken} steps: "
+        f"{name}: on {len(set(held.people))} validation people, after {taken} steps: "
         f"separation {_pair(before.separation, '.2f')} -> {_pair(after.separation, '.2f')}, better in {share:.0%} of "
         f"resamples, rank-1 {_pair(before.rank1, '.0%')} -> {_pair(after.rank1, '.0%')}: {verdict}"
     )
@@ -237,10 +237,12 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
 
 
 def _judged(training: TripletTraining, held: Held) -> Judgement:
+    """On the whole image and on the face alone; on the whole image where the recognizer cuts out the face itself."""
+    crops = [lambda images: images, _face_alone][: len(training.recognizer.crops)]
     return judge(
         [
             embed(training.embedder, crop(held.probes)) @ embed(training.embedder, crop(held.gallery)).T
-            for crop in (lambda images: images, _face_alone)
+            for crop in crops
         ],
         held.people,
     )

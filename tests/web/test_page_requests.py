@@ -300,6 +300,7 @@ app.main()
 """
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_page_within_two_seconds_whatever_it_does(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", SERVING]
