@@ -16,14 +16,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.app",
         description="Serves a page to translate face photos and sketches and to search a gallery with a sketch. It "
-<<<<<<< HEAD
-        "needs the extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it "
-        "and deletes what was uploaded. SavedModels are programs: use only those that you or people you "
-        "trust have written.",
-=======
         "needs the extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it and "
         "deletes what was uploaded. SavedModels are programs: use only those that you or people you trust wrote.",
->>>>>>> room/searchweb
     )
     models = parser.add_mutually_exclusive_group()
     models.add_argument(
