@@ -10,25 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Minutes each: they begin first, or one core would be alone with the last of them.
-LONG = (
-    "train",
-    "workers",
-    "pretrain",
-    "train_matching",
-    "readme",
-    "replicas",
-    "ablations",
-    "synthesis",
-    "checkpoint",
-    "tfrecord_training",
-    "user_errors",
-)
+# The longest files: they begin first, or one core would be alone with the last of them.
+LONG = ("train", "synthesis", "replicas", "checkpoint", "readme", "app", "evaluate", "export_command", "pretrain")
 
 
 def pytest_collection_modifyitems(items):
-    place = {ROOT / f"tests/test_{name}.py": number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: place.get(item.path, len(place)))
+    place = {f"test_{name}": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
     seed = context.phase_seed(201)
     with context.strategy.scope():
         model = IdentityClassifier(recognizer, fitting.people, seed=seed)
-        model.compile(adam(tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)))
+        model.compile(adam(warmed_up_cosine(settings.learning_rate, steps), epsilon=context.config.train.epsilon))
         model.optimizer.build(model.trained_variables)
     phase = Phase(
         "recognizer_0/classification",
@@ -95,7 +95,9 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
     seed = context.phase_seed(201)
     with context.strategy.scope():
         model = PairMatching(recognizer, settings.scale)
-        model.compile(adam(warmed_up_cosine(settings.learning_rate, steps, settings.warmup)))
+        model.compile(
+            adam(warmed_up_cosine(settings.learning_rate, steps, settings.warmup), epsilon=context.config.train.epsilon)
+        )
         model.optimizer.build(model.trained_variables)
     context.train(
         _identity_phase(
@@ -180,7 +182,7 @@ class TripletTraining:
         settings = context.config.recognizer.finetune
         with context.strategy.scope():
             self.trainer = TripletTrainer(recognizer, settings.margin)
-            self.trainer.compile(adam(settings.learning_rate))
+            self.trainer.compile(adam(settings.learning_rate, epsilon=context.config.train.epsilon))
             self.trainer.optimizer.build(self.trainer.trained_variables)
         self._restart = Restart(self.trainer.optimizer.variables)
 

@@ -54,11 +54,7 @@ def pairs(tmp_path) -> Path:
         (["distribute.devices=GPU:7"], ["GPU:7", "CPU:0"]),
         (["recognizer.weights=/no/such.h5"], ["/no/such.h5"]),
         (["data.drawn.train_people=2"], ["people", "at least 2"]),
-        (["data.source=drawn", "data.format=tfrecord"], ["data.format is tfrecord", "data.source=pairs"]),
-        (
-            ["data.source=pairs", "data.root=x", "data.format=tfrecord", "data.skip_bad=true"],
-            ["data.format is tfrecord", "data.skip_bad=false"],
-        ),
+        (["data.source=drawn", "data.in_memory=false"], ["data.in_memory is false", "data.source=pairs"]),
         (['name="a\\0b"'], ["name is 'a\\x00b'", "a plain folder name"]),
         (['runs_dir="a\\eb"'], ["runs_dir is 'a\\x1bb'", "control characters"]),
     ],
