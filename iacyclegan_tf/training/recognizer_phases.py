@@ -116,7 +116,7 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
     )
 
 
-def warmed_up_cosine(rate: float, steps: int, warmup: int) -> tf.keras.optimizers.schedules.CosineDecay:
+def warmed_up_cosine(rate: float, steps: int, warmup: int = 0) -> tf.keras.optimizers.schedules.CosineDecay:
     """Linearly from 0 to ``rate`` in ``warmup`` of the ``steps``, then along a cosine to 0."""
     if not warmup:
         return tf.keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
