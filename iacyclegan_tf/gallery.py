@@ -42,7 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     search.add_argument("--csv", type=Path, metavar="FILE")
     search.add_argument("--json", type=Path, metavar="FILE")
     search.add_argument(
-        "--strip", type=Path, metavar="FILE.png", help="probe, synthesised photo and candidates as a picture"
+        "--strip", type=Path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
     )
     search.add_argument("--photos", type=Path, metavar="DIR", help="where the photos lie now, for --strip")
 

@@ -100,7 +100,7 @@ def tried(reader: Reader, data: bytes) -> bool:
 
 
 def check_samples(name: str, reader: Reader) -> None:
-    """The valid files are taken, else nothing would be learnt from damaging them; a server takes three formats only."""
+    """Valid files are taken, else nothing would be learned from damaging them; a server takes three formats only."""
     taken = [tried(reader, sample) for sample in reader.samples]
     assert all(taken) or (name == "served images" and sum(taken) > 7), f"{name}: a valid file was refused: {taken}"
 

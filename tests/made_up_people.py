@@ -9,7 +9,7 @@ import numpy as np
 
 
 def photo(person: int, number: int, height: int = 36, width: int = 30, noise: float = 12.0) -> np.ndarray:
-    """uint8 grey ``[height, width]``."""
+    """uint8 gray ``[height, width]``."""
     pattern = cv2.resize(
         np.random.default_rng(person).uniform(30, 220, (6, 5)), (width, height), interpolation=cv2.INTER_CUBIC
     )

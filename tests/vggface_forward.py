@@ -1,6 +1,6 @@
 """Runs a VGG-Face file to its fc7 embedding by the conventions of its own format; shares no package code.
 
-Each function takes the file and one RGB picture (uint8, 224x224x3) and gives fc7 after ReLU, L2-normalised.
+Each function takes the file and one RGB picture (uint8, 224x224x3) and gives fc7 after ReLU, L2-normalized.
 Caffe files run in OpenCV's DNN module, MatConvNet's in plain numpy; Keras runs its own (test_vggface_weights.py).
 """
 
@@ -14,7 +14,7 @@ CONVS = [f"conv{block}_{i}" for block, count in enumerate((2, 2, 3, 3, 3), 1) fo
 LAST_OF_BLOCK = {"conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"}
 
 
-def normalised(vector):
+def normalized(vector):
     vector = np.asarray(vector, dtype=np.float64).reshape(-1)
     return vector / np.linalg.norm(vector)
 
@@ -49,7 +49,7 @@ def forward_caffe(path, rgb, outputs):
     # The blob is built here: the order of blobFromImage's mean depends on its swapRB.
     pixels = rgb[..., ::-1].astype(np.float32) - np.float32(MEAN_BGR)
     net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1))[None])
-    return normalised(net.forward("relu_fc7"))
+    return normalized(net.forward("relu_fc7"))
 
 
 def convolve(x, kernel, bias):
@@ -77,7 +77,7 @@ def forward_matconvnet(path, rgb, outputs):
     x = trunk(rgb.astype(np.float32) - content["meta"].normalization.averageImage, weights)
     x = relu(convolve(x, *weights["fc6"]))[0, 0]
     kernel, bias = weights["fc7"]  # 1x1 was squeezed away
-    return normalised(relu(x @ kernel + bias))
+    return normalized(relu(x @ kernel + bias))
 
 
 FORWARDS = {"caffe": forward_caffe, "matconvnet": forward_matconvnet}

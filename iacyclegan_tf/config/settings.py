@@ -114,11 +114,11 @@ class PeopleConfig:
 
 @dataclass
 class FinetuneConfig:
-    """Fine-tuning of each recognizer on real and synthesised images; not known from the paper [O]."""
+    """Fine-tuning of each recognizer on real and synthesized images; not known from the paper [O]."""
 
     steps: Whole = 150
     people: Several = 16  # P people per batch ...
-    images: Several = 2  # ... times K images each, real and synthesised in turn
+    images: Several = 2  # ... times K images each, real and synthesized in turn
     learning_rate: Positive = 3e-4
     margin: Positive = 0.3  # on unit vectors; tfa's default 1.0 is large for them
 

@@ -81,7 +81,7 @@ class Trained:
         return np.stack(embeddings) if embeddings else np.zeros([0, self._width(of)], np.float32)
 
     def card(self, servable: str = PHOTO_TO_SKETCH) -> dict:
-        """The model card that lies in the export: data, measures, limits, licence."""
+        """The model card that lies in the export: data, measures, limits, license."""
         return read_object(self._folder(servable) / EXTRA / MODEL_CARD)
 
     def fingerprint(self, servable: str) -> str:

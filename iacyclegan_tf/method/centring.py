@@ -20,7 +20,7 @@ def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSour
     """One centre for each of the two ``sources`` (uint8 ``[N, H, W, 3]``) at each of its ``crops``, by assignment.
 
     Which of them an image is measured from is found by the network itself, the nearest one: nobody has to say whether
-    an image is a photo or a sketch, real or synthesised, cropped or not. Without centres nothing is done.
+    an image is a photo or a sketch, real or synthesized, cropped or not. Without centres nothing is done.
     """
     if recognizer.centres is None:
         return

@@ -1,7 +1,7 @@
 """The four losses of IACycleGAN, equation by equation (Fang et al. 2020, arXiv 2103.16019, Section 3), and a paired
 one.
 
-Pure functions on float32 tensors: no networks, files or optimisers. Means run over all elements, so that a
+Pure functions on float32 tensors: no networks, files or optimizers. Means run over all elements, so that a
 loss does not depend on image size or batch.
 """
 
@@ -13,7 +13,7 @@ from iacyclegan_tf.metrics.image_pairs import LUMINANCE
 
 
 def generator_adversarial(fake_logits: tf.Tensor, form: str) -> tf.Tensor:
-    """How well generated images pass as real ones; the generators minimise it.
+    """How well generated images pass as real ones; the generators minimize it.
 
     ``lsgan``: mean (D(G(x)) − 1)² (Mao et al. 2017, as the public CycleGAN trains).
     ``log``:   −mean log σ(D(G(x))), the non-saturating twin of E log(1 − D(G(x))) in Eq. 1 (Goodfellow et al. 2014).
@@ -66,13 +66,13 @@ def paired(fake: tf.Tensor, real: tf.Tensor, form: str) -> tf.Tensor:
     l1 = tf.reduce_mean(tf.abs(fake - real))
     if form == "l1":
         return l1
-    grey = [tf.tensordot(image, tf.constant(LUMINANCE), 1)[..., None] + 1.0 for image in (fake, real)]
-    dissimilarity = 1.0 - tf.reduce_mean(tf.image.ssim(*grey, max_val=2.0))
+    gray = [tf.tensordot(image, tf.constant(LUMINANCE), 1)[..., None] + 1.0 for image in (fake, real)]
+    dissimilarity = 1.0 - tf.reduce_mean(tf.image.ssim(*gray, max_val=2.0))
     return dissimilarity if form == "ssim" else 0.84 * dissimilarity + 0.16 * l1 / 2.0
 
 
 def normalize_features(features: tf.Tensor, kind: str) -> tf.Tensor:
-    """L2-normalises feature maps ``[N, h, w, C]`` or vectors ``[N, D]``.
+    """L2-normalizes feature maps ``[N, h, w, C]`` or vectors ``[N, D]``.
 
     ``none``: as they are. ``position``: each position's channel vector to length 1 (LPIPS, Zhang et al. 2018).
     ``vector``: the whole map of an image to length 1, as embeddings are compared.

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
 class IdentityClassifier(tf.keras.Model):
     """A recognizer with a softmax over the training people, to pre-train Φ0 where no weights file is given.
 
-    The head is a cosine classifier with a learnt-free scale, so that what it separates are the directions of the
+    The head is a cosine classifier with a learned-free scale, so that what it separates are the directions of the
     embeddings that are compared later (NormFace, Wang et al. 2017).
 
     >>> model = IdentityClassifier(Recognizer(width=0.0625, input_size=32), people=5)
@@ -70,7 +70,7 @@ class TripletTrainer(tf.keras.Model):
     2015).
 
     Loss of an anchor-positive pair: max(0, d(a, p) − d(a, n) + margin), d the squared distance and n the nearest
-    negative that is farther than the positive, else the farthest. Anchor and positive are real and synthesised
+    negative that is farther than the positive, else the farthest. Anchor and positive are real and synthesized
     images of one person. Embeddings of all replicas are gathered, so that mining sees the global batch.
 
     Batch normalization keeps its learned statistics, as it does where embeddings are compared and in the perception

@@ -86,7 +86,7 @@ class IACycleGAN(tf.keras.Model):
         return self.photo_discriminator.trainable_variables + self.sketch_discriminator.trainable_variables
 
     def call(self, images):
-        """``(photos, sketches)`` -> ``(synthesised sketches, synthesised photos)``."""
+        """``(photos, sketches)`` -> ``(synthesized sketches, synthesized photos)``."""
         photos, sketches = images
         return self.photo_to_sketch(photos), self.sketch_to_photo(sketches)
 
@@ -155,7 +155,7 @@ class IACycleGAN(tf.keras.Model):
         )
 
     def _perception(self, fake_photos, fake_sketches, real_features):
-        """Always inside one modality: synthesised photo against real photo under Φp, sketch against sketch under Φs."""
+        """Always inside one modality: synthesized photo against real photo under Φp, sketch against sketch under Φs."""
         if self.photo_recognizer is None:
             return tf.constant(0.0)
         s = self.settings

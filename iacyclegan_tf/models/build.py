@@ -137,6 +137,6 @@ def _seed(seed: int, which: int) -> int:
     return (seed * 10 + which) * 10_000
 
 
-KINDS = 2  # of images that one recognizer sees: photos and sketches, or real and synthesised ones
+KINDS = 2  # of images that one recognizer sees: photos and sketches, or real and synthesized ones
 COUNT = KINDS * len(CROPS)
 NETWORKS = {kind.NETWORK: kind for kind in (Recognizer, DlibRecognizer)}

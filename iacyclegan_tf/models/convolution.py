@@ -17,7 +17,7 @@ class Convolution(tf.keras.layers.Conv2D):
 
     On a CPU, convolutions of stride 1
 
-    * onto few channels (the image at the end) compute 2×2 neighbouring outputs as channels of one;
+    * onto few channels (the image at the end) compute 2×2 neighboring outputs as channels of one;
     * from few channels (the image at the start) compute the gradient of their input in that way;
     * in bfloat16 compute the gradient of their weights as one matrix product for each place in the kernel.
 

@@ -78,7 +78,7 @@ class EmbeddingNetwork(tf.keras.Model):
     def features(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
         """Activations of the named layers, in the order asked, float32; the embedding layer's through the adapter.
 
-        ``training`` matters to batch normalization only: statistics of the batch, or those learnt.
+        ``training`` matters to batch normalization only: statistics of the batch, or those learned.
         """
         found = self.trunk(images, layers, training)
         if self.adapter is None:

@@ -1,4 +1,4 @@
-"""The layers that Keras lacks: instance normalisation, reflection padding and the two ways of up-sampling."""
+"""The layers that Keras lacks: instance normalization, reflection padding and the two ways of up-sampling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class InstanceNormalization(tf.keras.layers.Layer):
     """y = γ · (x − μ) / sqrt(σ² + ε) + β with μ, σ² over height and width of each image and channel.
 
     Ulyanov et al. 2016 (arXiv 1607.08022). ε is 1e-5 as in the public CycleGAN; γ and β (``affine``) are
-    learnt, unlike there, since the convolutions before it have no bias. σ² is the population variance.
+    learned, unlike there, since the convolutions before it have no bias. σ² is the population variance.
     Statistics are float32 whatever the compute type. Input and output: ``[N, H, W, C]``.
     """
 
@@ -34,12 +34,12 @@ class InstanceNormalization(tf.keras.layers.Layer):
         batch = inputs.shape[0]
         if batch is not None and batch <= MAX_UNROLLED_BATCH:
             images = [inputs] if batch == 1 else tf.split(inputs, batch)
-            normalised = [self._fused(image, gamma, beta) for image in images]
-            return normalised[0] if batch == 1 else tf.concat(normalised, axis=0)
+            normalized = [self._fused(image, gamma, beta) for image in images]
+            return normalized[0] if batch == 1 else tf.concat(normalized, axis=0)
         return self._by_moments(inputs, gamma, beta)
 
     def _fused(self, image, gamma, beta):
-        """For one image, instance and batch normalisation are the same thing, and the latter is one fast kernel."""
+        """For one image, instance and batch normalization are the same thing, and the latter is one fast kernel."""
         return tf.compat.v1.nn.fused_batch_norm(image, gamma, beta, epsilon=self.epsilon, is_training=True)[0]
 
     def _by_moments(self, inputs, gamma, beta):
@@ -76,7 +76,7 @@ def _mirrored(values, p: int, axis: int):
 
 
 class ResizeConvolution(tf.keras.layers.Layer):
-    """Nearest neighbour to twice the size, then a 3×3 convolution with zero padding, as one transposed convolution.
+    """Nearest neighbor to twice the size, then a 3×3 convolution with zero padding, as one transposed convolution.
 
     Each of the four outputs under a repeated pixel sees 2×2 different pixels only, so the nine weights add up to four:
     16 products for 36, and no enlarged image in memory. ``[N, H, W, C]`` -> ``[N, 2H, 2W, filters]``, no bias.
@@ -128,7 +128,7 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.lay
     """Doubles height and width and leaves ``filters`` channels.
 
     ``transpose``: a 3×3 convolution with stride 1/2 as Johnson et al. 2016 and the public CycleGAN.
-    ``resize``: nearest neighbour, then a 3×3 convolution, which avoids checkerboards (Odena et al. 2016).
+    ``resize``: nearest neighbor, then a 3×3 convolution, which avoids checkerboards (Odena et al. 2016).
     """
     if kind == "transpose":
         return [

@@ -9,7 +9,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
 from iacyclegan_tf.models.vggface_weights import read_vggface_weights
 
-# Mean colour of the VGG-Face training faces in 0..255 (R, G, B), from the file's averageImage.
+# Mean color of the VGG-Face training faces in 0..255 (R, G, B), from the file's averageImage.
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG-16: channels, convolutions; a pool after each
 _FC = 4096
@@ -21,16 +21,16 @@ class Recognizer(EmbeddingNetwork):
     """VGG-16 trunk with fc6 and fc7: faces to embeddings.
 
     The pixel conversion is inside, once: images in [−1, 1] RGB of any size are resized to a square of
-    ``input_size``, brought to 0..255 and freed of the mean colour, so that the perception loss, the
-    evaluation and the served model use the same door. Grey images come replicated to three channels.
+    ``input_size``, brought to 0..255 and freed of the mean color, so that the perception loss, the
+    evaluation and the served model use the same door. Gray images come replicated to three channels.
 
     Args:
         width: multiplies all channels; 1.0 is VGG-Face, 0.125 trains on a CPU.
         input_size: 224 for VGG-Face; divisible by 32.
-        embedding: the layer that ``call`` returns, L2-normalised: ``pool2`` .. ``pool5``, ``fc6`` or ``fc7``. The
+        embedding: the layer that ``call`` returns, L2-normalized: ``pool2`` .. ``pool5``, ``fc6`` or ``fc7``. The
             paper's VGG-Face ends in fc7; lower layers keep more of where things are, which small networks need.
         normalization: ``none`` (VGG-Face) or ``batch`` (Ioffe & Szegedy 2015, after each convolution, for
-            networks trained from nothing; inside the perception loss its learnt statistics are used).
+            networks trained from nothing; inside the perception loss its learned statistics are used).
         centres, nuisance, adapter: as ``EmbeddingNetwork`` says.
 
     >>> phi = Recognizer(width=0.0625, input_size=32)
@@ -147,7 +147,7 @@ class Recognizer(EmbeddingNetwork):
         self.build()
         if self.normalization != "none":
             raise UserError(
-                f"VGG-Face has no normalisation, but recognizer.normalization is {self.normalization}; set it to none."
+                f"VGG-Face has no normalization, but recognizer.normalization is {self.normalization}; set it to none."
             )
         layers = [layer for block in self.blocks for layer in block]
         if weights.has_top:
@@ -195,7 +195,7 @@ def _scaled(channels: int, width: float) -> int:
 
 
 def _he(seed: int | None, number: int, first: bool = False) -> tf.keras.initializers.Initializer:
-    """He initialisation; the first layer makes up for pixels in 0..255, which VGG-Face files expect."""
+    """He initialization; the first layer makes up for pixels in 0..255, which VGG-Face files expect."""
     scale = 2.0 / _PIXEL_SCALE**2 if first else 2.0
     return tf.keras.initializers.VarianceScaling(
         scale, "fan_in", "truncated_normal", seed=None if seed is None else seed * 1000 + number

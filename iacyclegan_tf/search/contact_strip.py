@@ -1,4 +1,4 @@
-"""One picture of a search: the probe, its synthesised photo, and the ranked candidates."""
+"""One picture of a search: the probe, its synthesized photo, and the ranked candidates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def contact_strip(result: SearchResult, photos: Path | None = None) -> tuple[np.
     Args:
         photos: the folder that holds the photos by name, if they do not lie where they were added from.
     """
-    tiles, missing = [_tile(result.probe, ["probe"]), _tile(result.synthesised, ["synthesised photo"])], []
+    tiles, missing = [_tile(result.probe, ["probe"]), _tile(result.synthesized, ["synthesized photo"])], []
     for one in result.candidates:
         try:
             image = stored_photo(one, photos)

@@ -1,7 +1,7 @@
 """``Gallery``: face photos that can be searched with a sketch, both ways and fused, as ``matching.py`` compares them.
 
-Of each photo the index holds the photo recognizer's embedding, and the sketch recognizer's of its synthesised sketch. A
-probe sketch is embedded by the sketch recognizer, and its synthesised photo by the photo recognizer.
+Of each photo the index holds the photo recognizer's embedding, and the sketch recognizer's of its synthesized sketch. A
+probe sketch is embedded by the sketch recognizer, and its synthesized photo by the photo recognizer.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Candidate:
     """A photo of the gallery beside a probe.
 
     Attributes:
-        photo: cosine of the probe's synthesised photo and this photo, by the photo recognizer.
-        sketch: cosine of the probe and this photo's synthesised sketch, by the sketch recognizer.
-        fusion: both, z-normalised over the gallery and added.
+        photo: cosine of the probe's synthesized photo and this photo, by the photo recognizer.
+        sketch: cosine of the probe and this photo's synthesized sketch, by the sketch recognizer.
+        fusion: both, z-normalized over the gallery and added.
         calibrated: both on the scale of the validation people, added; None where the models are not calibrated.
         far: by way, the lowest false accept rate whose threshold the score (fusion: ``calibrated``) is above, or None.
     """
@@ -60,14 +60,14 @@ class Candidate:
 class SearchResult:
     """``candidates``, best first by ``by``, of ``searched`` photos. ``sentences`` must be shown with them.
 
-    ``probe`` and ``synthesised`` (its photo) are uint8 ``[h, w, 3]``.
+    ``probe`` and ``synthesized`` (its photo) are uint8 ``[h, w, 3]``.
     """
 
     candidates: tuple[Candidate, ...]
     by: str
     searched: int
     probe: np.ndarray
-    synthesised: np.ndarray
+    synthesized: np.ndarray
     calibration: Calibration | None
     sentences: tuple[str, ...]
 
@@ -162,8 +162,8 @@ class Gallery:
         snapshot = self.store.snapshot()
         if not len(snapshot):
             raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
-        synthesised = self.model.to_photo(probe)
-        pair = {"photo": synthesised, "sketch": probe}
+        synthesized = self.model.to_photo(probe)
+        pair = {"photo": synthesized, "sketch": probe}
         scores = cosines(snapshot, {of: self.model.embed(image, of=of) for of, image in pair.items()})
         scores["fusion"] = fused([scores["photo"], scores["sketch"]])
         places = best(scores[by], snapshot.names, top)
@@ -172,7 +172,7 @@ class Gallery:
             for rank, place in enumerate(places, 1)
         )
         sentences = tuple(self._sentences(by, len(snapshot)))
-        return SearchResult(candidates, by, len(snapshot), probe, synthesised, self.calibration, sentences)
+        return SearchResult(candidates, by, len(snapshot), probe, synthesized, self.calibration, sentences)
 
     def __len__(self) -> int:
         return len(self.store)

@@ -35,7 +35,7 @@ def cosines(snapshot: Snapshot, probes: Mapping[str, np.ndarray]) -> dict[str, n
 
 
 def fused(ways: Sequence[np.ndarray]) -> np.ndarray:
-    """Scores of one probe ``[N]`` each, z-normalised over the whole gallery and added; float64 ``[N]``.
+    """Scores of one probe ``[N]`` each, z-normalized over the whole gallery and added; float64 ``[N]``.
 
     As ``metrics.fuse``, but a way in which all photos score the same (one photo alone does) adds nothing.
     """

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labelled_stream
+from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labeled_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
 from iacyclegan_tf.method.centring import set_centres, set_nuisance
 from iacyclegan_tf.method.contrast import PairMatching
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
-from iacyclegan_tf.metrics import face_crop
+from iacyclegan_tf.metrics.image_pairs import FACE_COLUMNS, FACE_ROWS
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.calling import embed
 from iacyclegan_tf.serving.servables import Embedder
@@ -60,7 +60,7 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
         "recognizer_0/classification",
         model,
         tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-        lambda start: labelled_stream(
+        lambda start: labeled_stream(
             images, labels, batch=batch, seed=seed, augmentation=context.views, start_step=start, worker=context.worker
         ),
         steps,
@@ -222,9 +222,9 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
         return {"before": before.as_dict(), "kept": False, "why": "no steps of triplet training"}
     best, after, taken = None, None, 0
     for step in training.candidates(name, sources, steps, seed):
-        judgement = _judged(training, held)
-        if after is None or np.mean(judgement.separation) > np.mean(after.separation):
-            best, after, taken = Restart(training.recognizer.variables), judgement, step
+        judgment = _judged(training, held)
+        if after is None or np.mean(judgment.separation) > np.mean(after.separation):
+            best, after, taken = Restart(training.recognizer.variables), judgment, step
     share = supported(before, after, held.people, seed)
     kept = training.context.workers.agree(is_better(before, after, held.people, seed))  # the chief's word for all
     (best if kept else old)()
@@ -251,8 +251,13 @@ def _judged(training: TripletTraining, held: Held) -> Judgement:
 
 
 def _face_alone(images: np.ndarray) -> np.ndarray:
-    """uint8 ``[N, H, W, 3]`` -> the face-only crop of each."""
-    return np.stack([face_crop(images[..., channel]) for channel in range(3)], axis=-1)
+    """The face-only crop (``metrics.face_crop``) of ``[N, H, W, 3]``, also of images squeezed to other proportions."""
+    height, width = images.shape[1:3]
+    rows, columns = (
+        slice(*(round(place * side / whole) for place in places))
+        for places, side, whole in ((FACE_ROWS, height, 250), (FACE_COLUMNS, width, 200))
+    )
+    return images[:, rows, columns]
 
 
 def _pair(values: tuple[float, ...], form: str) -> str:

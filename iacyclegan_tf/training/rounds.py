@@ -1,8 +1,8 @@
-"""Mutual optimisation, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
+"""Mutual optimization, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
 
 Before: Φ0 from a weights file, or pre-trained on the training people (before them on a folder of people, where one is
 given). Then each round: synthesis with the recognizers of the round before → translate the training set → fine-tune Φp
-and Φs on real and synthesised images → keep each only if it is better on people held out → evaluate → export. Every
+and Φs on real and synthesized images → keep each only if it is better on people held out → evaluate → export. Every
 step leaves its result in the run folder, so that the same command goes on from whatever is done.
 """
 
@@ -32,7 +32,7 @@ from iacyclegan_tf.training.recognizer_phases import (
 )
 from iacyclegan_tf.training.sharpening import calibrate_sharpening
 from iacyclegan_tf.training.synthesis_phase import SynthesisTraining
-from iacyclegan_tf.training.synthesised_images import synthesised, synthesised_partners
+from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
 
 
 class Rounds:
@@ -60,7 +60,7 @@ class Rounds:
         return [self.round(number) for number in range(1, self.config.rounds.count + 1)]
 
     def round(self, number: int) -> dict:
-        self.synthesise(number)
+        self.synthesize(number)
         for side in ("photo", "sketch"):
             self.fine_tune(number, side)
         metrics = self.evaluate(number)
@@ -97,7 +97,7 @@ class Rounds:
             Held(held.sketches, held.photos, held.identities),
         )
 
-    def synthesise(self, number: int) -> None:
+    def synthesize(self, number: int) -> None:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
         if not self.results.read(place, networks):
             self.synthesis.train(number, self._perception_weight(number))
@@ -136,7 +136,7 @@ class Rounds:
             )
 
     def fine_tune(self, number: int, side: str) -> None:
-        """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesised."""
+        """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesized."""
         place = self.folder.round(number) / f"{side}_recognizer"
         checkpoint = tf.train.Checkpoint(recognizer=self.tuning[side].recognizer)
         if not self.results.read(place, checkpoint):
@@ -153,12 +153,12 @@ class Rounds:
         )
         real, source = _sides(fitting, side)
         held_real, held_source = _sides(held, side)
-        held_fake = synthesised(generator, held_source)
-        # the probe is what stands in for the sketch: its synthesised photo, or the sketch itself
+        held_fake = synthesized(generator, held_source)
+        # the probe is what stands in for the sketch: its synthesized photo, or the sketch itself
         probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
         settings, labels = self.config.recognizer.finetune, fitting.labels
-        with synthesised_partners(
-            generator, source, labels, settings, seed, self.folder.checkpoints(name) / "synthesised"
+        with synthesized_partners(
+            generator, source, labels, settings, seed, self.folder.checkpoints(name) / "synthesized"
         ) as fake:
             return train_if_better(
                 self.tuning[side],
@@ -232,5 +232,5 @@ class Rounds:
 
 
 def _sides(pairs, side: str):
-    """The real images of a side, and those of the other side, from which they are synthesised."""
+    """The real images of a side, and those of the other side, from which they are synthesized."""
     return (pairs.photos, pairs.sketches) if side == "photo" else (pairs.sketches, pairs.photos)

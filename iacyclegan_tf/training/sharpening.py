@@ -13,7 +13,7 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.metrics import luminance, sharpness
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.layers import sharpened
-from iacyclegan_tf.training.synthesised_images import synthesised
+from iacyclegan_tf.training.synthesized_images import synthesized
 
 MOST = 4.0  # amounts beyond it make halos, not details
 _HALVINGS = 10
@@ -28,7 +28,7 @@ def calibrate_sharpening(
     their own size, where sharpness is measured. Returns the amount, and the sharpness without and with it.
     """
     generator.sharpening.assign(0.0)
-    plain = synthesised(generator, images).astype(np.float32) / 127.5 - 1.0
+    plain = synthesized(generator, images).astype(np.float32) / 127.5 - 1.0
     grays = [luminance(truth) for truth in truths]
 
     def measured(amount: float) -> float:

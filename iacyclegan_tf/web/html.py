@@ -46,7 +46,7 @@ def card_html(cards: list[dict]) -> str:
         + f"<h2>False matches</h2><p>{escape(first['danger_of_false_matches'])}</p>{_limits(first['limits'])}"
         f"<h2>Measured on people that were not trained on</h2><div class=wide><table>{measures}</table></div>"
         f"<details><summary>How it was measured</summary>{_facts(first['protocol'])}</details>"
-        f"<h2>Data</h2>{_facts(first['data'])}<h2>Licence of the weights</h2>"
+        f"<h2>Data</h2>{_facts(first['data'])}<h2>License of the weights</h2>"
         f"<p>{escape(first['licence_of_weights'])}</p>"
         f"<h2>Privacy</h2><p>{PRIVACY}{PRIVACY_HERE}</p>"
     )
@@ -97,7 +97,7 @@ def result_html(result: SearchResult) -> str:
     """
     cards = "".join(map(_card, result.candidates))
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences if sentence != LEAD)
-    made = _image(thumbnail(result.synthesised), "The photo that the network made of the sketch")
+    made = _image(thumbnail(result.synthesized), "The photo that the network made of the sketch")
     return (
         f"<div class=probe><figure>{made}"
         f"<figcaption>the sketch as a photo</figcaption></figure><ul>{sentences}</ul></div>"

@@ -109,7 +109,7 @@ def test_the_tables_hold_the_measured_numbers(tmp_path):
         assert words in text, words
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b"{}", b'{"colour": 1}'])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"{}", b'{"color": 1}'])
 def test_a_damaged_state_is_named(tmp_path, content):
     made_up(tmp_path, WHOLE, 0.0)
     whole = (tmp_path / "iacyclegan-0.json").read_bytes()

@@ -72,7 +72,7 @@ def test_identity_returns_the_crop_unchanged_and_border_fills_the_outside():
 
 
 def test_shrinking_does_not_alias():
-    """Hatching of one-pixel lines becomes even grey, not moire."""
+    """Hatching of one-pixel lines becomes even gray, not moire."""
     image = np.zeros((1250, 1000, 3), np.uint8)
     image[:, ::2] = 255
     crop = align(image, similarity(TARGETS * 5, TARGETS), 0)[5:-5, 5:-5]

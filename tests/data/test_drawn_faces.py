@@ -65,7 +65,7 @@ def people() -> tuple[np.ndarray, np.ndarray]:
     return draw_people(40, seed=0, height=80, width=64)
 
 
-def test_photos_are_coloured_and_sketches_grey(people):
+def test_photos_are_colored_and_sketches_gray(people):
     assert np.ptp(people[0], axis=-1).mean() > 10
     assert np.ptp(people[1], axis=-1).max() == 0
 
@@ -115,8 +115,8 @@ def centred(features: np.ndarray) -> np.ndarray:
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
-def hogs(grey: np.ndarray, cell: int) -> np.ndarray:
-    return centred(np.stack([hog(g, 9, (cell, cell), (2, 2)) for g in grey]))
+def hogs(gray: np.ndarray, cell: int) -> np.ndarray:
+    return centred(np.stack([hog(g, 9, (cell, cell), (2, 2)) for g in gray]))
 
 
 def rank1(sketch: np.ndarray, photo: np.ndarray) -> float:
@@ -135,7 +135,7 @@ def rank1(sketch: np.ndarray, photo: np.ndarray) -> float:
     ],
 )  # the last: the test people of the quickstart
 def test_comparing_directly_is_not_enough(height, width, cells, seed, first, count):
-    """Rank-1 of unseen people stays below 70 % (chance: 2.5 %) for HOG and grey pixels, yet above noise."""
+    """Rank-1 of unseen people stays below 70 % (chance: 2.5 %) for HOG and gray pixels, yet above noise."""
     unseen = draw_people(count, seed=seed, height=height, width=width, first=first)
     photo, sketch = (pictures @ LUMA for pictures in unseen)
     scores = [rank1(hogs(sketch, cell), hogs(photo, cell)) for cell in cells]

@@ -73,14 +73,14 @@ def test_crops_are_between_the_smallest_and_the_whole():
     assert 0.58 < min(shares) < 0.65 and 0.92 < max(shares) <= 1.0
 
 
-def test_light_changes_contrast_and_brightness_and_fades_colours_as_far_as_it_may():
+def test_light_changes_contrast_and_brightness_and_fades_colors_as_far_as_it_may():
     image = face()
     plain = image / 127.5 - 1
     for g in range(20):
         view = FaceViews(light=0.2)(tf.constant(image), tf.constant([5, g], tf.int64)).numpy()
-        grey, seen = plain.mean(-1), view.mean(-1)
-        slope, level = np.polyfit(grey.ravel(), seen.ravel(), 1)
+        gray, seen = plain.mean(-1), view.mean(-1)
+        slope, level = np.polyfit(gray.ravel(), seen.ravel(), 1)
         assert 0.8 - 1e-4 <= slope <= 1.2 + 1e-4 and abs(level) <= 0.2 + 1e-4
-        np.testing.assert_allclose(seen, slope * grey + level, atol=1e-4)  # grey stays a function of grey
-        colour = (view - seen[..., None]).std() / (plain - grey[..., None]).std()
-        assert -1e-4 <= colour <= 1.2 + 1e-4
+        np.testing.assert_allclose(seen, slope * gray + level, atol=1e-4)  # gray stays a function of gray
+        color = (view - seen[..., None]).std() / (plain - gray[..., None]).std()
+        assert -1e-4 <= color <= 1.2 + 1e-4

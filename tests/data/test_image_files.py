@@ -17,11 +17,11 @@ from iacyclegan_tf.data.streams.batches import (
     Augmentation,
     batch_places,
     identity_stream,
-    labelled_stream,
+    labeled_stream,
     paired_stream,
 )
 from iacyclegan_tf.data.streams.image_sources import joined
-from iacyclegan_tf.training.synthesised_images import synthesised, synthesised_partners
+from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
 
 RICH = Augmentation(enlarge=1.2, flip=True)
 SUFFIXES = ("png", "jpg", "tiff", "bmp")
@@ -76,12 +76,12 @@ def streams(pairs) -> list:
     common = {"seed": 7, "augmentation": RICH}
     return [
         lambda start: paired_stream(pairs.photos, pairs.sketches, batch=4, start_step=start, **common),
-        lambda start: labelled_stream(both, twice, batch=4, start_step=start, **common),
+        lambda start: labeled_stream(both, twice, batch=4, start_step=start, **common),
         lambda start: identity_stream(sources, people=4, images=3, start_step=start, **common),
     ]
 
 
-@pytest.mark.parametrize("kind", range(3), ids=["paired", "labelled", "identities"])
+@pytest.mark.parametrize("kind", range(3), ids=["paired", "labeled", "identities"])
 def test_batches_are_those_from_memory_bit_for_bit_also_from_a_later_start(made, kind):
     one, two = (streams(faces_of(made, in_memory).fitting)[kind] for in_memory in (True, False))
     whole = take(one(0), 7)
@@ -144,7 +144,7 @@ def test_settings():
     assert load_config(None, ["data.format=images"]) == load_config(None)  # as configs of earlier runs say
 
 
-# ---------------------------------------------------------------- synthesised partners
+# ---------------------------------------------------------------- synthesized partners
 
 
 def test_only_the_partners_that_fine_tuning_asks_for_are_made_and_kept(made, tmp_path):
@@ -159,14 +159,14 @@ def test_only_the_partners_that_fine_tuning_asks_for_are_made_and_kept(made, tmp
 
     def batches(pairs):
         calls.clear()
-        with synthesised_partners(generator, pairs.sketches, pairs.labels, settings, 5, folder) as fakes:
+        with synthesized_partners(generator, pairs.sketches, pairs.labels, settings, 5, folder) as fakes:
             sources = [(pairs.photos, pairs.labels), (fakes, pairs.labels)]
             return take(identity_stream(sources, people=2, images=2, seed=5, augmentation=RICH), settings.steps)
 
     from_memory = batches(one)
     assert sum(calls) == len(one) and not folder.exists()
     assert_same(from_memory, batches(two))
-    assert 2 <= sum(calls) <= 4 < len(two)  # two people in each of two batches, one synthesised image each
+    assert 2 <= sum(calls) <= 4 < len(two)  # two people in each of two batches, one synthesized image each
     assert_same(from_memory, batches(two))
     assert calls == []  # they were there
     damaged, *_, gone = sorted(folder.iterdir())
@@ -178,14 +178,14 @@ def test_only_the_partners_that_fine_tuning_asks_for_are_made_and_kept(made, tmp
 
 def test_a_partner_that_is_lost_while_it_is_needed_is_named(made, tmp_path):
     pairs, settings = faces_of(made, False).fitting, FinetuneConfig(steps=2, people=2, images=2)
-    partners = synthesised_partners(tf.convert_to_tensor, pairs.photos, pairs.labels, settings, 5, tmp_path / "fakes")
+    partners = synthesized_partners(tf.convert_to_tensor, pairs.photos, pairs.labels, settings, 5, tmp_path / "fakes")
     with pytest.raises(UserError, match=r"fakes/\d+.png' cannot be read"), partners as fakes:
         fakes.paths[fakes.numbers[0]].unlink()
         fakes(tf.constant(fakes.numbers[0]))
 
 
-def test_synthesised_images_are_rounded_and_clipped():
+def test_synthesized_images_are_rounded_and_clipped():
     images = np.array([0, 100, 255], np.uint8)[None, None, :, None] * np.ones([9, 4, 1, 3], np.uint8)
-    result = synthesised(lambda some: tf.convert_to_tensor(some) * 1.5, images)
+    result = synthesized(lambda some: tf.convert_to_tensor(some) * 1.5, images)
     assert result.dtype == np.uint8 and result.shape == images.shape
     assert result[8, 0, :, 0].tolist() == [0, round((1.5 * (100 / 127.5 - 1) + 1) * 127.5), 255]

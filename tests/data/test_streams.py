@@ -11,7 +11,7 @@ from iacyclegan_tf.data.streams.batches import (
     Augmentation,
     Worker,
     identity_stream,
-    labelled_stream,
+    labeled_stream,
     paired_stream,
     shuffled,
 )
@@ -117,9 +117,9 @@ def test_each_epoch_is_a_permutation_and_pairs_stay_together(batch):
     assert len({tuple(epoch) for epoch in by_epoch}) == epochs
 
 
-def test_labelled_stream_gives_each_image_its_label_once_an_epoch():
+def test_labeled_stream_gives_each_image_its_label_once_an_epoch():
     images, labels = next(
-        labelled_stream(numbered(9), np.arange(9) * 3, batch=9, seed=1, augmentation=PLAIN).as_numpy_iterator()
+        labeled_stream(numbered(9), np.arange(9) * 3, batch=9, seed=1, augmentation=PLAIN).as_numpy_iterator()
     )
     assert sorted(numbers(images)) == list(range(9)) and labels.dtype == np.int32
     np.testing.assert_array_equal(numbers(images) * 3, labels)
@@ -130,8 +130,8 @@ def paired(start, batch=2, **more):
     return paired_stream(photos, sketches, batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
 
 
-def labelled(start, batch=3, **more):
-    return labelled_stream(noise(5), np.arange(5), batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
+def labeled(start, batch=3, **more):
+    return labeled_stream(noise(5), np.arange(5), batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
 
 
 def identities(start, batch=6, **more):
@@ -141,8 +141,8 @@ def identities(start, batch=6, **more):
 
 @pytest.mark.parametrize(
     "stream",
-    [paired, lambda start: paired(start, together=False), labelled, identities],
-    ids=["paired", "paired apart", "labelled", "identities"],
+    [paired, lambda start: paired(start, together=False), labeled, identities],
+    ids=["paired", "paired apart", "labeled", "identities"],
 )
 @pytest.mark.parametrize("start", [1, 4, 13])
 def test_a_stream_started_later_goes_on_bit_for_bit(stream, start):
@@ -170,7 +170,7 @@ def test_an_image_is_augmented_anew_in_each_epoch():
     assert len({photo.tobytes() for photo in photos}) > 6
 
 
-@pytest.mark.parametrize("stream", [paired, labelled, identities], ids=["paired", "labelled", "identities"])
+@pytest.mark.parametrize("stream", [paired, labeled, identities], ids=["paired", "labeled", "identities"])
 def test_workers_together_see_the_batches_of_one_and_no_sample_twice(stream):
     shares = [take(stream(3, worker=Worker(number, 2), batch=4), 4) for number in range(2)]
     for whole, *parts in zip(take(stream(3, batch=4), 4), *shares, strict=True):
@@ -194,7 +194,7 @@ def people_and_sources(stream, batches: int):
 
 
 def two_sources(per_person: int, people: int):
-    """Real images are numbered from 0, synthesised ones from 100, in mixed order."""
+    """Real images are numbered from 0, synthesized ones from 100, in mixed order."""
     rng = np.random.default_rng(0)
     labels = rng.permutation(np.repeat(np.arange(people), per_person))
     count = len(labels)
@@ -210,7 +210,7 @@ def test_identity_stream_gives_p_people_with_k_images_each_from_the_sources_in_t
         assert len(set(labels)) == 4 and all((labels == person).sum() == 4 for person in labels)
         for person in set(labels):
             mine = images[labels == person]
-            assert [n // 100 for n in mine] == [0, 1, 0, 1]  # real, synthesised, real, synthesised
+            assert [n // 100 for n in mine] == [0, 1, 0, 1]  # real, synthesized, real, synthesized
             assert (labels_of[mine % 100] == person).all()
             assert len(set(mine)) == 4  # two different images from each source
 

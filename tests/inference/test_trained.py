@@ -66,12 +66,12 @@ def test_the_two_recognizers_are_two(model):
 
 
 def test_paths_bytes_and_pixels_say_the_same(model, tmp_path):
-    data, grey = encode_png(PHOTOS[0]), SKETCHES[0][..., 0]
+    data, gray = encode_png(PHOTOS[0]), SKETCHES[0][..., 0]
     (tmp_path / "a.png").write_bytes(data)
     truth = model.to_sketch(PHOTOS[0])
     for image in (tmp_path / "a.png", str(tmp_path / "a.png"), data):
         assert np.array_equal(model.to_sketch(image), truth)
-    assert np.array_equal(model.to_photo(grey), model.to_photo(SKETCHES[0]))
+    assert np.array_equal(model.to_photo(gray), model.to_photo(SKETCHES[0]))
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_discriminator_adversarial_equals_numpy():
 
 
 def test_log_form_is_the_textbook_value_function():
-    """Eq. 1: the discriminator maximises V = E log D(y) + E log(1 − D(G(x))); the loss is −V / 2."""
+    """Eq. 1: the discriminator maximizes V = E log D(y) + E log(1 − D(G(x))); the loss is −V / 2."""
     value = np.mean(np.log(sigmoid(REAL))) + np.mean(np.log(1 - sigmoid(FAKE)))
     assert losses.discriminator_adversarial(REAL, FAKE, "log").numpy() == pytest.approx(-value / 2, rel=1e-5)
 
@@ -96,9 +96,9 @@ def test_paired_loss_equals_numpy_and_scikit_image():
 
     fake, real = np.clip(RNG.normal(0, 0.5, [2, 2, 16, 20, 3]), -1, 1).astype(np.float32)
     real = np.clip(0.5 * real + 0.5 * fake, -1, 1)
-    grey = [((x.astype(np.float64) + 1) * 127.5) @ (0.299, 0.587, 0.114) for x in (fake, real)]
+    gray = [((x.astype(np.float64) + 1) * 127.5) @ (0.299, 0.587, 0.114) for x in (fake, real)]
     similar = []
-    for a, b in zip(*grey):
+    for a, b in zip(*gray):
         whole = structural_similarity(
             a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, full=True
         )[1]
@@ -119,7 +119,7 @@ def feature_maps(seed: int) -> list[np.ndarray]:
     return [np.abs(rng.normal(0, 3, shape)).astype(np.float32) for shape in ([2, 4, 3, 8], [2, 2, 1, 16], [2, 10])]
 
 
-def normalised(x, kind):
+def normalized(x, kind):
     if kind == "none":
         return x
     if kind == "position":
@@ -130,7 +130,7 @@ def normalised(x, kind):
 def perception(fakes, reals, kind, reduction):
     layers = []
     for fake, real in zip(fakes, reals):
-        fake, real = (normalised(x.astype(np.float64), kind) for x in (fake, real))
+        fake, real = (normalized(x.astype(np.float64), kind) for x in (fake, real))
         images = ((fake - real) ** 2).reshape(len(fake), -1)
         layers.append((images.mean(1) if reduction == "mean" else images.sum(1)).mean())
     return np.mean(layers)

@@ -124,8 +124,8 @@ def test_of_many_pairs_some_are_taken_over_all_of_them(monkeypatch):
     assert MOST * len(CROPS) <= 1000
 
 
-def test_of_synthesised_images_on_the_disk_only_those_are_read_that_are_there(tmp_path):
-    """Also for the centres: ``synthesised_partners`` makes no more of them than training asks for."""
+def test_of_synthesized_images_on_the_disk_only_those_are_read_that_are_there(tmp_path):
+    """Also for the centres: ``synthesized_partners`` makes no more of them than training asks for."""
     photos, sketches, numbers = faces(8, 0), faces(8, 1, 120), np.array([0, 2, 5, 7])
     paths = [tmp_path / f"{number}.png" for number in range(len(sketches))]
     for number in numbers:

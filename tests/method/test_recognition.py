@@ -151,7 +151,7 @@ def test_classifier_learns_a_toy_problem_and_trains_head_and_trunk():
     first = model.train_step((pictures, tf.constant(labels)))
     last = model.fit(tf.data.Dataset.from_tensors((pictures, labels)).repeat(60), verbose=0).history
     assert last["accuracy"] == [1.0] and last["loss"][0] < 0.1 * float(first["loss"])
-    assert np.mean(model(pictures).numpy().argmax(1) == labels) > 0.9  # with the learnt statistics too
+    assert np.mean(model(pictures).numpy().argmax(1) == labels) > 0.9  # with the learned statistics too
     assert len(kernels) == 16 and all(np.abs(a - b.numpy()).max() > 0 for a, b in zip(before, kernels, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Instance normalisation, reflection padding and up-sampling against NumPy."""
+"""Instance normalization, reflection padding and up-sampling against NumPy."""
 
 import numpy as np
 import pytest

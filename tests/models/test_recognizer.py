@@ -22,8 +22,8 @@ def convolve(x, kernel, bias):
     return np.einsum("hwcij,ijco->hwo", windows, kernel, optimize=True) + bias
 
 
-def batch_normalised(x, norm, training: bool):
-    """Ioffe & Szegedy 2015 with ε = 1e-3: statistics of the batch in training, else those learnt."""
+def batch_normalized(x, norm, training: bool):
+    """Ioffe & Szegedy 2015 with ε = 1e-3: statistics of the batch in training, else those learned."""
     mean, variance = (
         (x.mean((0, 1, 2)), x.var((0, 1, 2))) if training else (norm.moving_mean.numpy(), norm.moving_variance.numpy())
     )
@@ -39,7 +39,7 @@ def forward(network: Recognizer, images: np.ndarray, training: bool = False) -> 
             layer = network.blocks[stage][i]
             x = np.stack([convolve(image, layer.kernel.numpy().astype(np.float64), layer.bias.numpy()) for image in x])
             if network.norms[stage]:
-                x = batch_normalised(x, network.norms[stage][i], training)
+                x = batch_normalized(x, network.norms[stage][i], training)
             x = np.maximum(x, 0)
         number, height, width, channels = x.shape
         x = x.reshape(number, height // 2, 2, width // 2, 2, channels).max((2, 4))
@@ -144,9 +144,9 @@ def test_images_of_unknown_size_in_a_graph_take_the_same_door():
         np.testing.assert_allclose(graph(batch), network(batch), atol=1e-6)
 
 
-def test_grey_images_in_three_channels_give_finite_different_embeddings():
-    grey = tf.repeat(images(2)[..., :1], 3, axis=-1)
-    embeddings = recognizer(1)(grey).numpy()
+def test_gray_images_in_three_channels_give_finite_different_embeddings():
+    gray = tf.repeat(images(2)[..., :1], 3, axis=-1)
+    embeddings = recognizer(1)(gray).numpy()
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     assert embeddings[0] @ embeddings[1] < 1 - 1e-4
 
@@ -197,7 +197,7 @@ def test_shapes_and_parameters_are_those_of_vgg16(width, size):
     network = Recognizer(width, size)
     network.build()
     shapes, count = trunk_shapes(width, size)
-    assert network.count_params() - 3 == count  # but for the mean colour
+    assert network.count_params() - 3 == count  # but for the mean color
     assert len(shapes) == 13
     hidden, measured = tf.zeros([1, size, size, 3]), []
     for block in network.blocks:
@@ -309,7 +309,7 @@ def test_load_vggface_refuses_another_input_size():
 
 
 def test_load_vggface_refuses_a_build_with_norms():
-    """VGG-Face has none: its weights under batch normalisation would be another, untrained network."""
+    """VGG-Face has none: its weights under batch normalization would be another, untrained network."""
     network = recognizer(1, normalization="batch")
     with pytest.raises(UserError, match=r"recognizer\.normalization"):
         network.load_vggface(weights_for(network))

@@ -18,7 +18,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 40, 32, 3)).astype(np.float
 
 
 def made(seed: int = 1, embedding: str = "pool4", **settings) -> Recognizer:
-    """With every variable different from a fresh one's, statistics of batch normalisation too."""
+    """With every variable different from a fresh one's, statistics of batch normalization too."""
     recognizer = Recognizer(
         **{"width": 0.0625, "input_size": 32, "normalization": "batch"} | settings, embedding=embedding, seed=seed
     )

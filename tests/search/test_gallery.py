@@ -121,7 +121,7 @@ def test_a_search_gives_what_evaluation_gives(gallery, models, by):
     for one, i in zip(result.candidates, order):
         for way in ("photo", "sketch", "fusion"):
             assert getattr(one, way) == pytest.approx(scores[way][0, i], abs=1e-5)
-    np.testing.assert_array_equal(result.synthesised, 255 - probe)
+    np.testing.assert_array_equal(result.synthesized, 255 - probe)
 
 
 def test_the_top_may_be_more_than_there_are(gallery):
@@ -425,6 +425,6 @@ def test_the_strip_shows_the_photos_that_were_added(gallery, photos, tmp_path):
     assert np.abs(shown(2) - first[4:6, 3:5].mean((0, 1))).max() < 25
     assert (
         np.abs(shown(0).sum() - shown(1).sum()) > 1 and np.ptp(shown(3)) < 5
-    )  # probe, its photo; a photo not shown is grey
+    )  # probe, its photo; a photo not shown is gray
     shutil.copytree(write(tmp_path / "again", range(40)), tmp_path / "elsewhere")
     assert contact_strip(result, tmp_path / "elsewhere")[1] == []

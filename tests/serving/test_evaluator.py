@@ -39,7 +39,7 @@ def marks(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def untrained() -> dict:
-    """Metrics of networks as they are initialised, of the quickstart's sizes, on drawn faces."""
+    """Metrics of networks as they are initialized, of the quickstart's sizes, on drawn faces."""
     config = Config()
     config.data.source, config.data.drawn.train_people, config.data.drawn.test_people = "drawn", 8, 24
     config.data.drawn.renderings = 1

@@ -9,7 +9,7 @@ from iacyclegan_tf.inference.openvino_runtime import read_translator
 
 
 @pytest.mark.parametrize("side, servable", enumerate(["photo_to_sketch", "sketch_to_photo"]))
-def test_pixels_within_one_grey_level(side, servable, tiny_run):
+def test_pixels_within_one_gray_level(side, servable, tiny_run):
     folder = tiny_run / f"savedmodels/tiny/{servable}/2"
     translate, signature = read_translator(folder), tf.saved_model.load(str(folder)).signatures["tensor"]
     for height, width, people in ((100, 80, 2), (32, 32, 1), (47, 90, 3)):

@@ -83,7 +83,7 @@ def compare(model: tf.keras.Model, inputs: dict[str, np.ndarray], outputs: dict[
         for one, image in zip(found, wanted[0], strict=True):
             pixels = decode_image(one, "answer") if isinstance(one, bytes) else one
             assert pixels.shape == image.shape and np.abs(pixels - image.astype(np.float32)).max() <= 1.0
-            assert np.ptp(pixels) > 10, "an image of one colour proves nothing"
+            assert np.ptp(pixels) > 10, "an image of one color proves nothing"
 
 
 @pytest.mark.parametrize("name", SERVABLES)

@@ -320,4 +320,4 @@ def test_a_collapsed_generator_is_warned_of_with_both_figures(tmp_path, generato
     assert len(said) == collapsed
     if collapsed:
         real = np.std(images.astype(np.float32), axis=0).mean()
-        assert "step 8: the synthesised sketches of 5 people" in said[0] and f"the real ones by {real:.2g}" in said[0]
+        assert "step 8: the synthesized sketches of 5 people" in said[0] and f"the real ones by {real:.2g}" in said[0]

@@ -16,7 +16,7 @@ def scores(signal: float, seed: int, people=PEOPLE, crops: int = 2) -> list[np.n
     return [0.1 * (random.normal(size=same.shape) + signal * same) for _ in range(crops)]
 
 
-def test_a_judgement_holds_both_crops_by_loops():
+def test_a_judgment_holds_both_crops_by_loops():
     (matrix,) = scores(2.0, 0, crops=1)
     genuine = [matrix[i, i] for i in range(16)]
     impostor = [matrix[i, j] for i in range(16) for j in range(16) if i != j]

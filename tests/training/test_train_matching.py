@@ -53,7 +53,7 @@ def test_centres_are_those_of_the_people_trained_on(unbroken):
     of = {name.split(":")[0]: value for name, value in saved.items() if "/centres/" in name}
     assert set(of) == {"recognizer_0", "round_1/photo_recognizer", "round_1/sketch_recognizer"}
     assert all(value.shape == (4, 8 * 8 * 8) and np.any(value) for value in of.values())
-    # Φ0's are of photos and sketches, Φp's of real and synthesised photos: other centres, even if weights were not kept
+    # Φ0's are of photos and sketches, Φp's of real and synthesized photos: other centres, even if weights were not kept
     assert not np.array_equal(of["recognizer_0"], of["round_1/photo_recognizer"])
 
 

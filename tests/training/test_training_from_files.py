@@ -59,7 +59,7 @@ def test_a_run_from_files_killed_in_fine_tuning_ends_as_the_run_from_memory(tiny
     process.send_signal(signal.SIGKILL)
     output = process.communicate()[0]
     assert process.returncode == -signal.SIGKILL, output
-    assert any((folder / "checkpoints/round_1/photo_recognizer/synthesised").glob("*.png"))
+    assert any((folder / "checkpoints/round_1/photo_recognizer/synthesized").glob("*.png"))
     result = tiny.train(tmp_path, *from_files(made))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "round_1/photo_recognizer: goes on from step" in result.stdout

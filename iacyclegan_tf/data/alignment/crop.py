@@ -28,7 +28,7 @@ LARGEST_OUTSIDE = 0.25  # share of the crop that the original does not cover
 def similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Least-squares similarity that maps ``points`` [n, 2] onto ``targets`` [n, 2], n >= 2: float [2, 3].
 
-    With points as complex numbers z and targets as w, minimises sum |a z + b - w|^2; a carries rotation
+    With points as complex numbers z and targets as w, minimizes sum |a z + b - w|^2; a carries rotation
     and scale. Mirroring is impossible by construction.
 
     Raises:

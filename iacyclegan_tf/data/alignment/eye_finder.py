@@ -37,8 +37,8 @@ def find_eyes(image: np.ndarray, name: str = "the image") -> np.ndarray:
     """
     import cv2
 
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    face = _largest_face(grey)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    face = _largest_face(gray)
     if face is None:
         raise UserError(
             f"No face was found in {name}. Give its eyes (--eyes x1,y1,x2,y2), or a picture with a larger, "
@@ -48,7 +48,7 @@ def find_eyes(image: np.ndarray, name: str = "the image") -> np.ndarray:
     scale = FACE_SIDE / side
     # the face alone at one size, from the full picture: small eyes are enlarged, large ones keep their precision
     square = cv2.warpAffine(
-        grey if scale >= 1.0 else cv2.GaussianBlur(grey, (0, 0), 0.4 / scale),
+        gray if scale >= 1.0 else cv2.GaussianBlur(gray, (0, 0), 0.4 / scale),
         np.array([[scale, 0, (0.5 - x) * scale - 0.5], [0, scale, (0.5 - y) * scale - 0.5]]),
         (FACE_SIDE, FACE_SIDE),
         flags=cv2.INTER_CUBIC,
@@ -60,18 +60,18 @@ def find_eyes(image: np.ndarray, name: str = "the image") -> np.ndarray:
     return (eyes + 0.5) / scale - 0.5 + [x, y]
 
 
-def _largest_face(grey: np.ndarray) -> np.ndarray | None:
+def _largest_face(gray: np.ndarray) -> np.ndarray | None:
     """Left, top and side in pixels of the picture."""
     import cv2
 
-    scale = min(1.0, LONGEST_SIDE / max(grey.shape))
+    scale = min(1.0, LONGEST_SIDE / max(gray.shape))
     if scale < 1.0:
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    margin = round(MARGIN * min(grey.shape))
-    smallest = (max(24, round(SMALLEST_FACE * min(grey.shape))),) * 2
-    grey = cv2.copyMakeBorder(grey, *[margin] * 4, cv2.BORDER_REPLICATE)
+        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    margin = round(MARGIN * min(gray.shape))
+    smallest = (max(24, round(SMALLEST_FACE * min(gray.shape))),) * 2
+    gray = cv2.copyMakeBorder(gray, *[margin] * 4, cv2.BORDER_REPLICATE)
     for file in _FACES:
-        faces = _cascade(file).detectMultiScale(grey, 1.08, 4, minSize=smallest)
+        faces = _cascade(file).detectMultiScale(gray, 1.08, 4, minSize=smallest)
         if len(faces):
             x, y, side = max(faces, key=lambda face: face[2])[:3]
             return np.array([x - margin, y - margin, side]) / scale

@@ -111,7 +111,7 @@ def lay_strands(
     ``color_at`` maps a brightness (1 = the hair's own tone) to what the canvas draws with.
     """
     points = placed.shape[1]
-    # A fixed shuffle: neighbours differ in brightness, and every rendering shows the same head of hair.
+    # A fixed shuffle: neighbors differ in brightness, and every rendering shows the same head of hair.
     order = np.random.default_rng(7).permutation(len(placed))
     for group, (part, level) in enumerate(zip(np.array_split(order, len(levels)), levels)):
         for first in range(0, points - 1, 3):

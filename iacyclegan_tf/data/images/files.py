@@ -108,7 +108,7 @@ def read_raw_rgb(path: Path, width: int, height: int) -> np.ndarray:
     """Headerless RGB bytes, rows from the top (the AR database's ``.raw`` photos of 768x576).
 
     Copies with the three planes one after the other and copies with R, G, B pixel by pixel are both in
-    use and nothing in the file tells them apart, so the order is taken in which neighbouring rows
+    use and nothing in the file tells them apart, so the order is taken in which neighboring rows
     resemble each other most (under the wrong one, rows three lines or a third of a line apart meet).
     """
     data = unpack(read_bytes(path))

@@ -90,7 +90,7 @@ def batch_places(step: int, batch: int, count: int, seed: int) -> list[int]:
 
 
 def batch_labels(stream: tf.data.Dataset) -> list[int]:
-    """The labels of a labelled stream's first batch, in order."""
+    """The labels of a labeled stream's first batch, in order."""
     return next(iter(stream))[1].numpy().tolist()
 
 
@@ -122,7 +122,7 @@ def paired_stream(
     return endless(sample, start_step, batch, max(photos.parallel, sketches.parallel), worker)
 
 
-def labelled_stream(
+def labeled_stream(
     images: np.ndarray | ImageSource,
     labels: np.ndarray,
     *,
@@ -197,7 +197,7 @@ def identity_stream(
 ) -> tf.data.Dataset:
     """Endless batches ``(images, labels)`` of P people × K images, chosen by ``IdentityChoice``.
 
-    ``sources``: e.g. ``[(real images, labels), (synthesised images, labels)]``, images uint8 ``[N, H, W, 3]``.
+    ``sources``: e.g. ``[(real images, labels), (synthesized images, labels)]``, images uint8 ``[N, H, W, 3]``.
     ``one_view``: all images of a batch get the same crop, shift, flip and light, else each its own.
     """
     choice = IdentityChoice([labels for _, labels in sources], people=people, images=images, seed=seed)

@@ -29,7 +29,7 @@ class ImageSource(Protocol):
 
     @property
     def numbers(self) -> np.ndarray:
-        """int64: the images that may be asked for; of synthesised ones on the disk not all of the N are there."""
+        """int64: the images that may be asked for; of synthesized ones on the disk not all of the N are there."""
 
     def __len__(self) -> int: ...
 

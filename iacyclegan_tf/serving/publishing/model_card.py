@@ -26,7 +26,7 @@ _MAKES = {
 LIMITS = (
     "Trained and measured on frontal faces of the data set named here; other poses, ages, skin tones, drawing styles "
     "and image sizes were not measured.",
-    "Synthesised images are guesses: details that the input does not show are invented.",
+    "Synthesized images are guesses: details that the input does not show are invented.",
 )
 DANGER = (
     "Scores rank candidates; they are no evidence of identity. In a large gallery the best match of a person who is "
@@ -65,12 +65,12 @@ def model_card(servable: str, config: Config, data: dict, metrics: dict) -> dict
         "measures": measures,
         "protocol": metrics["protocol"],
         "limits": list(LIMITS),
-        "licence_of_weights": _licence(config, drawn),
+        "licence_of_weights": _license(config, drawn),
         "danger_of_false_matches": DANGER,
     }
 
 
-def _licence(config: Config, drawn: bool) -> str:
+def _license(config: Config, drawn: bool) -> str:
     if config.recognizer.weights:
         return (
             "The recognizers start from the file that recognizer.weights named, and the generators were trained under "

@@ -71,7 +71,7 @@ class Snapshots(PhaseCallback):
         for side, words in (("sketch", "sketches"), ("photo", "photos")):
             if people > 1 and of[f"fake {side}"] < self.COLLAPSED * of[side]:
                 self.say(
-                    f"Warning: {self.phase_name}, step {self.step}: the synthesised {words} of {people} people differ "
+                    f"Warning: {self.phase_name}, step {self.step}: the synthesized {words} of {people} people differ "
                     f"by {of[f'fake {side}']:.2g} gray levels, the real ones by {of[side]:.2g}: the generator has "
-                    "collapsed to one image, or has not learnt yet to tell people apart."
+                    "collapsed to one image, or has not learned yet to tell people apart."
                 )

@@ -19,13 +19,13 @@ from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, pl
 _BATCH = 8
 
 
-def synthesised(generator: tf.keras.Model, images: np.ndarray) -> np.ndarray:
+def synthesized(generator: tf.keras.Model, images: np.ndarray) -> np.ndarray:
     """uint8 ``[N, H, W, 3]`` -> what the generator makes of them, the same shape and type."""
     return np.concatenate([_translated(generator, images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
 
 
 @contextmanager
-def synthesised_partners(
+def synthesized_partners(
     generator: tf.keras.Model,
     images: np.ndarray | ImageSource,
     labels: np.ndarray,
@@ -39,7 +39,7 @@ def synthesised_partners(
     files in ``folder``; what an earlier call left whole there is used again.
     """
     if isinstance(images, np.ndarray):
-        yield synthesised(generator, images)
+        yield synthesized(generator, images)
         return
     numbers = IdentityChoice([labels, labels], people=settings.people, images=settings.images, seed=seed).used(
         settings.steps
