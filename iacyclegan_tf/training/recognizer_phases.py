@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -186,6 +186,14 @@ class TripletTraining:
             self.trainer.optimizer.build(self.trainer.trained_variables)
         self._restart = Restart(self.trainer.optimizer.variables)
 
+    def phase(self, name: str, sources: Sources, steps: int, seed: int) -> Phase:
+        """``steps`` batches of P people × K images taken from ``sources`` in turn."""
+        settings = self.context.config.recognizer.finetune
+        state = tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer)
+        return _identity_phase(
+            self.context, name, self.trainer, state, sources, settings.people, settings.images, seed, steps, steps
+        )
+
     def candidates(self, name: str, sources: Sources, steps: int, seed: int) -> Iterator[int]:
         """Trains ``steps`` steps, and stops ``CANDIDATES`` times on the way with the recognizer ready to be judged.
 
@@ -193,18 +201,16 @@ class TripletTraining:
         between two of them goes on with the same ones.
         """
         context, results = self.context, Results(self.context)
-        settings, recognizer = context.config.recognizer.finetune, tf.train.Checkpoint(recognizer=self.recognizer)
-        state = tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer)
+        recognizer, whole = tf.train.Checkpoint(recognizer=self.recognizer), self.phase(name, sources, steps, seed)
         self._restart()
+        begins = 0
         for taken in sorted({-(-steps * part // CANDIDATES) for part in range(1, CANDIDATES + 1)}):
             place = context.folder.checkpoints(name) / f"candidate_{taken}"
             if not results.read(place, recognizer):
-                phase = _identity_phase(
-                    context, name, self.trainer, state, sources, settings.people, settings.images, seed, taken, steps
-                )
-                context.train(phase, _WATCHED)
+                context.train(replace(whole, steps=taken, begins=begins), _WATCHED)
                 adapt_embedding(context, self.recognizer, [images for images, _ in sources])
                 results.write(place, recognizer, {})
+            begins = taken
             yield taken
 
 

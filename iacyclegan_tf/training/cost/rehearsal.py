@@ -88,7 +88,8 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
     if config.recognizer.finetune.steps:
         names.append(TRIPLETS)
         sources = [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)]
-        rounds.tuning["photo"].train(TRIPLETS, sources, config.recognizer.finetune.steps, seed=0)
+        triplets = rounds.tuning["photo"].phase(TRIPLETS, sources, config.recognizer.finetune.steps, seed=0)
+        context.train(triplets, ())
     modules = rounds._modules()
     matcher = from_servables(*(modules[name] for name in _SERVED))
     evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), matcher, {})

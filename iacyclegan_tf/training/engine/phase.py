@@ -43,6 +43,7 @@ class Phase:
     images_per_step: int  # of both modalities together, over all replicas
     images: Callable[[int], list[str]]
     pools: tuple[ImagePool, ...] = ()
+    begins: int = 0  # the step where an earlier part of the same phase ended
 
 
 @dataclass
@@ -76,7 +77,8 @@ class Engine:
             lower_rates(phase.model, LOWER**returns)
             if saved:
                 self.workers.share(phase.state)
-                self.say(f"{phase.name}: goes on from step {saved['step']} of {phase.steps}")
+                if saved["step"] != phase.begins:
+                    self.say(f"{phase.name}: goes on from step {saved['step']} of {phase.steps}")
             keeper = KeepCheckpoints(self, phase, store, returns)
             try:
                 return self._fit(phase, saved, keeper, [Progress(self.console, watched), *callbacks])
