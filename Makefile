@@ -16,7 +16,7 @@ test: $(VENV)/.installed
 	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.installed
-	$(PY) -m pytest -n auto --dist load -m slow $(ARGS)
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow --timeout 1800 $(ARGS)
 
 lint: $(VENV)/.installed
 	$(PY) -m ruff check .
