@@ -68,6 +68,10 @@ EXCEPTIONS = {
         "modules named by data",
         "iacyclegan_tf/__init__.py",
     ): "public names from a table in that file, imported when first used",
+    (
+        "Python inside a graph",
+        "iacyclegan_tf/data/streams/image_sources.py",
+    ): "training images are read from their files in tf.data, in this process; no export has it",
     ("downloads", "iacyclegan_tf/serving/client/connecting.py"): "http_proxy and NO_PROXY are read, nothing is fetched",
     ("listening sockets", "iacyclegan_tf/web/server.py"): "the page in the browser, on 127.0.0.1 unless told otherwise",
 }

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_wheel_works_from_an_empty_folder(tmp_path):
     source, wheels, site, empty = (tmp_path / name for name in ("source", "wheels", "site", "empty"))
     empty.mkdir()

@@ -25,14 +25,15 @@ def _read_in_place(path, kind, architecture):
 
 
 def read_in_fork(path, architecture=None):
-    """Nothing, or the ``UserError``; a crash is one too, as where a new process reads it. It takes under 1 GiB."""
+    """Nothing, or the ``UserError``; a crash is one too, as where a new process reads it. Memory is bounded
+    as there (``reading.MAX_MEMORY``)."""
     out, into = os.pipe()
     child = os.fork()
     if not child:
         try:
             os.close(out)
             before = _memory()
-            resource.setrlimit(resource.RLIMIT_AS, (before["VmSize"] + (4 << 30),) * 2)
+            resource.setrlimit(resource.RLIMIT_AS, (before["VmSize"] + reading.MAX_MEMORY,) * 2)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # no report of faulthandler's
             code = 0
@@ -41,7 +42,7 @@ def read_in_fork(path, architecture=None):
             except UserError as error:
                 os.write(into, str(error).encode())
                 code = 2
-            os._exit(code if _memory()["VmHWM"] - before["VmRSS"] < 1 << 30 else 3)
+            os._exit(code)
         finally:
             os._exit(1)  # any other exception is a mistake of the reader's
     os.close(into)

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from iacyclegan_tf.common.atomic_files import write_bytes
-from iacyclegan_tf.common.command_line import progress_bar, run_command
+from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.terminal import open_console, progress_bar
 from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.inference.runs import newest_run, open_run
 from iacyclegan_tf.inference.trained import load
@@ -40,12 +41,10 @@ def _joined(images: list[np.ndarray], axis: int) -> np.ndarray:
 
 
 def main(options: argparse.Namespace) -> None:
-    from rich.console import Console
-
     run = newest_run(options.savedmodels) if options.model is None else open_run(options.model, options.savedmodels)
     if run.config.data.source != "drawn":
         raise UserError(f"The run {run.path} was trained on real faces; this picture shows drawn ones only.")
-    faces = load_faces(run.config.data, run.config.seed, progress_bar(Console()))
+    faces = load_faces(run.config.data, run.config.seed, progress_bar(open_console()))
     image = picture(load(run.path, savedmodels=options.savedmodels), faces)
     write_bytes(options.out, cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
     print(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels, by {run.name} round {run.rounds()[-1]}")

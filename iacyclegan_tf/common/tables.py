@@ -16,7 +16,7 @@ def print_table(table: Table, console) -> None:
     if table.rows:
         rich = RichTable(title=Text(printable(table.title)), title_justify="left")
         for index, column in enumerate(table.header):
-            rich.add_column(Text(printable(column)), justify="right" if index else "left")
+            rich.add_column(Text(column), justify="right" if index else "left")
         for row in table.rows:
             rich.add_row(*(Text(printable(cell)) for cell in row))  # names may hold what Rich takes for markup
         console.print(rich)

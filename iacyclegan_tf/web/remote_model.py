@@ -85,7 +85,7 @@ class RemoteModel:
             values = next(iter(outputs.values()), [])
             if len(values) != len(batch):
                 raise UserError(f"The {self._server} gave {len(values)} results for {len(batch)} images.")
-            answers += values
+            answers.extend(values)
         return answers
 
 

@@ -216,7 +216,9 @@ def test_discriminators_learn_at_half_and_pool_feeds_them():
     assert float(tf.reduce_max(tf.abs(model.photo_pool.images))) > 0
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", *(pytest.param(f"mixed_{kind}16", marks=pytest.mark.slow) for kind in ("bfloat", "float"))]
+)
 def test_a_tiny_model_overfits_one_pair_in_every_precision(precision):
     def scaled():
         return tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.Adam(2e-3, 0.5, jit_compile=False))

@@ -1,7 +1,7 @@
 """dlib's network: its file, agreement with dlib itself, the box of aligned crops, and the adapter."""
 
-import c_runtime
 import numpy as np
+import outside_python
 import pytest
 import tensorflow as tf
 from dlib_file import TINY, integer, random_arrays, write_dlib
@@ -309,7 +309,7 @@ def test_an_adapter_from_a_file_is_not_trained_again(tmp_path):
     )
 
 
-def test_an_export_outside_python_answers_as_the_live_network(tmp_path, c_program):
+def test_an_export_outside_python_answers_as_the_live_network(tmp_path):
     """With centres and adapter; the export holds no weights above the embedding layer."""
     phi = DlibRecognizer("level3", centres=2, adapter=True, seed=1)
     phi.build()
@@ -318,7 +318,7 @@ def test_an_export_outside_python_answers_as_the_live_network(tmp_path, c_progra
     fit = Fit("squeeze", 64, 48)
     save(Embedder(phi, fit), tmp_path / "1")
     pixels = np.random.default_rng(3).integers(0, 256, (2, 90, 70, 3)).astype(np.float32)
-    ((_, found),) = c_runtime.run(c_program, tmp_path / "1", [("tensor", {"images": pixels})])[0].items()
+    found = outside_python.ask(tmp_path / "1", {"tensor": {"images": pixels}})["tensor"]["embedding"]
     expected = phi(np.stack([fit.apply(image) for image in pixels]).astype(np.float32) / 127.5 - 1.0)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "1/variables/variables")) if "VALUE" in name]

@@ -120,6 +120,7 @@ def test_mistakes_are_told_without_tensorflow(work, tmp_path):
     assert not any(line.rpartition("|")[2].strip() == "tensorflow" for line in done.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_readme_and_of_the_docs_run_as_they_stand(work, tiny_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("runs").mkdir()

