@@ -1,4 +1,4 @@
-"""Every measure of one round on the test people (docs/evaluation.md); ``round.py`` has the few of training."""
+"""Every measure of one round on the test people (docs/evaluation.md); ``round_metrics.py`` has the few of training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.evaluation import distractors, images, recognition
 from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.matching import Matcher
-from iacyclegan_tf.evaluation.round import protocol
+from iacyclegan_tf.evaluation.round_metrics import protocol
 from iacyclegan_tf.metrics import rank_of_match
 from iacyclegan_tf.serving.calling import BATCH, Images
 

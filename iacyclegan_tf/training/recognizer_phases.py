@@ -21,7 +21,7 @@ from iacyclegan_tf.serving.servables import Embedder
 from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.optimizers import Restart, adam
 from iacyclegan_tf.training.engine.phase import Phase
-from iacyclegan_tf.training.guard import Judgement, is_better, judge, supported
+from iacyclegan_tf.training.keep_if_better import Judgement, is_better, judge, supported
 
 _WATCHED = ("loss", "accuracy", "active_triplets")
 CANDIDATES = 4  # states of one fine-tuning that are judged; the best of them is held against the recognizer before
@@ -216,7 +216,7 @@ class TripletTraining:
 
 def train_if_better(training: TripletTraining, name: str, sources: Sources, steps: int, seed: int, held: Held) -> dict:
     """Fine-tunes, judges several candidates on people held out of training, and keeps the best only if it is better
-    (``guard.py``).
+    (``keep_if_better.py``).
 
     Returns what was measured: ``{"before": …, "after": …, "steps": of the best candidate, "supported": …, "kept":
     bool}``.

@@ -15,7 +15,7 @@ import tensorflow as tf
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.evaluation.calibration import calibrate
 from iacyclegan_tf.evaluation.matching import from_servables
-from iacyclegan_tf.evaluation.round import evaluate_round, trivial_baselines
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
 from iacyclegan_tf.serving.contract import FILE as CALIBRATION
 from iacyclegan_tf.serving.networks import ServedNetworks

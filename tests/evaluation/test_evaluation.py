@@ -8,7 +8,7 @@ from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
 from iacyclegan_tf.evaluation.recognition import recognition
-from iacyclegan_tf.evaluation.round import evaluate_round, protocol, trivial_baselines
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round, protocol, trivial_baselines
 
 
 def pictures(count: int, seed: int, height: int = 32, width: int = 24) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.evaluation.matching import from_servables
-from iacyclegan_tf.evaluation.round import evaluate_round, trivial_baselines
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.networks import ServedNetworks
 from iacyclegan_tf.serving.publishing.evaluator import evaluate

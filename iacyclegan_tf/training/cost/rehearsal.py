@@ -18,7 +18,7 @@ from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.evaluation.matching import from_servables
-from iacyclegan_tf.evaluation.round import evaluate_round
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round
 from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.cost.prediction import SYNTHESIS, TRIPLETS, PhaseCost

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.training import guard
+from iacyclegan_tf.training import keep_if_better
 
 PEOPLE = [f"p{number}" for number in range(16)]
 
@@ -21,29 +21,29 @@ def test_a_judgment_holds_both_crops_by_loops():
     genuine = [matrix[i, i] for i in range(16)]
     impostor = [matrix[i, j] for i in range(16) for j in range(16) if i != j]
     expected = (np.mean(genuine) - np.mean(impostor)) / np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
-    judged = guard.judge([matrix, 10 * matrix], PEOPLE)
+    judged = keep_if_better.judge([matrix, 10 * matrix], PEOPLE)
     assert judged.separation == pytest.approx((expected, expected))  # whatever the scale
     hits = [matrix[i, i] > max(matrix[i, j] for j in range(16) if j != i) for i in range(16)]
     assert judged.rank1 == (np.mean(hits), np.mean(hits))
 
 
 def test_a_collapsed_recognizer_separates_nothing_and_no_number_is_refused():
-    assert guard.judge([np.ones([4, 4])], list("abcd")).separation == (0.0,)
+    assert keep_if_better.judge([np.ones([4, 4])], list("abcd")).separation == (0.0,)
     with pytest.raises(UserError):
-        guard.judge([np.full([4, 4], np.nan)], list("abcd"))
+        keep_if_better.judge([np.full([4, 4], np.nan)], list("abcd"))
 
 
 def test_better_is_kept_and_worse_is_refused():
-    old, good, bad = (guard.judge(scores(signal, 1), PEOPLE) for signal in (3.0, 4.5, 2.0))
-    assert guard.supported(old, good, PEOPLE) > 0.95 and guard.is_better(old, good, PEOPLE)
-    assert guard.supported(old, bad, PEOPLE) < 0.05 and not guard.is_better(old, bad, PEOPLE)
-    assert guard.supported(old, old, PEOPLE) == 0 and not guard.is_better(old, old, PEOPLE)
+    old, good, bad = (keep_if_better.judge(scores(signal, 1), PEOPLE) for signal in (3.0, 4.5, 2.0))
+    assert keep_if_better.supported(old, good, PEOPLE) > 0.95 and keep_if_better.is_better(old, good, PEOPLE)
+    assert keep_if_better.supported(old, bad, PEOPLE) < 0.05 and not keep_if_better.is_better(old, bad, PEOPLE)
+    assert keep_if_better.supported(old, old, PEOPLE) == 0 and not keep_if_better.is_better(old, old, PEOPLE)
 
 
 def test_both_crops_count():
-    old = guard.judge(scores(3.0, 1), PEOPLE)
+    old = keep_if_better.judge(scores(3.0, 1), PEOPLE)
     whole_better, face_worse = scores(3.6, 1)[0], scores(1.2, 1)[1]
-    assert not guard.is_better(old, guard.judge([whole_better, face_worse], PEOPLE), PEOPLE)
+    assert not keep_if_better.is_better(old, keep_if_better.judge([whole_better, face_worse], PEOPLE), PEOPLE)
 
 
 @pytest.mark.parametrize("lost, kept", [(1, True), (2, False)])
@@ -54,17 +54,21 @@ def test_one_probe_may_be_lost_at_rank_1(lost, kept):
             matrix[probe, (probe + 1) % 16] = matrix[probe, probe] + 0.01
         return matrix
 
-    old = guard.judge(scores(6.0, 2), PEOPLE)
+    old = keep_if_better.judge(scores(6.0, 2), PEOPLE)
     assert old.rank1 == (1.0, 1.0)
-    new = guard.judge([with_lost(scores(12.0, 2)[0], lost), scores(12.0, 2)[1]], PEOPLE)
+    new = keep_if_better.judge([with_lost(scores(12.0, 2)[0], lost), scores(12.0, 2)[1]], PEOPLE)
     assert new.rank1[0] == 1 - lost / 16
-    assert guard.is_better(old, new, PEOPLE) is kept
+    assert keep_if_better.is_better(old, new, PEOPLE) is kept
 
 
 def test_how_often_chance_alone_is_kept():
     """Two recognizers that differ by chance only: about one in five is kept (``CONFIDENCE``), not one in two."""
     kept = [
-        guard.is_better(guard.judge(scores(3.0, 2 * n), PEOPLE), guard.judge(scores(3.0, 2 * n + 1), PEOPLE), PEOPLE)
+        keep_if_better.is_better(
+            keep_if_better.judge(scores(3.0, 2 * n), PEOPLE),
+            keep_if_better.judge(scores(3.0, 2 * n + 1), PEOPLE),
+            PEOPLE,
+        )
         for n in range(100)
     ]
     assert 5 <= sum(kept) <= 35
