@@ -200,3 +200,12 @@ def test_every_package_of_the_tested_set_is_pinned_to_one_version():
     assert sorted(f"{name} needs {other}" for name, other in needs if canonicalize_name(other) not in pinned) == []
     different = [line for line in lines if version(line.split("==")[0]) != line.split("==")[1]]
     assert different == []
+
+
+def test_the_table_of_known_flaws_is_of_the_versions_that_are_pinned():
+    import runpy
+
+    script = runpy.run_path(str(ROOT / "docs/known_flaws.py"))
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert script["written"](page) == page, "run python docs/known_flaws.py"
+    assert f"| opencv-python-headless {script['pinned']()['opencv-python-headless']} | CVE-2025-53644" in page
