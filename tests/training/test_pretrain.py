@@ -114,6 +114,7 @@ def test_the_recognizer_in_the_file_gives_the_measured_numbers(trained, people):
 @pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_weights(people, tmp_path):
     def command(folder: str) -> list[str]:
+        (tmp_path / folder).mkdir(exist_ok=True)
         options = [people, "--train", "s1-s4", "--test", "s5-s7", "--out", tmp_path / folder / "mine.npz"]
         return [sys.executable, "-m", "iacyclegan_tf.pretrain", *map(str, options), *SMALL]
 
