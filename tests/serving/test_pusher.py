@@ -235,7 +235,7 @@ def test_200_kills_leave_only_complete_versions():
     kills, memory = 200, Path("/dev/shm")  # in memory fsync costs nothing, and a kill is no power failure
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         done = subprocess.run(
-            [sys.executable, Path(__file__).with_name("kill_pushes.py"), folder, str(kills)],
+            [sys.executable, Path(__file__).parents[1] / "kill_pushes.py", folder, str(kills)],
             capture_output=True,
             text=True,
             timeout=300,
