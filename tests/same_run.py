@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from iacyclegan_tf.common.plain_paths import plain_path
+
 
 def tensors(run: Path) -> dict[str, np.ndarray]:
     """Every saved tensor of a finished run."""
@@ -14,10 +16,11 @@ def tensors(run: Path) -> dict[str, np.ndarray]:
 
     found = {}
     for index in sorted(run.rglob("state.index")):
-        reader = tf.train.load_checkpoint(str(index.with_suffix("")))
-        for name in reader.get_variable_to_shape_map():
-            if name != "_CHECKPOINTABLE_OBJECT_GRAPH":
-                found[f"{index.parent.relative_to(run)}:{name}"] = reader.get_tensor(name)
+        with plain_path(index.parent) as folder:
+            reader = tf.train.load_checkpoint(str(folder / index.stem))
+            for name in reader.get_variable_to_shape_map():
+                if name != "_CHECKPOINTABLE_OBJECT_GRAPH":
+                    found[f"{index.parent.relative_to(run)}:{name}"] = reader.get_tensor(name)
     return found
 
 
