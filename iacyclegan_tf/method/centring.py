@@ -10,7 +10,7 @@ import tensorflow as tf
 from iacyclegan_tf.config.settings import MOST_NUISANCE
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.data.streams.image_sources import ImageSource, each, source_of
-from iacyclegan_tf.models.build import CROPS
+from iacyclegan_tf.models.embedding import CROPS
 from iacyclegan_tf.models.recognizer import Recognizer
 
 _BATCH = 16

@@ -98,6 +98,12 @@ def face_crop(image: np.ndarray) -> np.ndarray:
     height, width = np.shape(image)[:2]
     if abs(width - 0.8 * height) >= 1:
         raise UserError(f"The face-only crop needs faces aligned as 200x250; an image is {width}x{height}.")
-    top, bottom = (round(row * height / 250) for row in FACE_ROWS)
-    left, right = (round(column * width / 200) for column in FACE_COLUMNS)
-    return image[top:bottom, left:right]
+    return image[face_part(height, width)]
+
+
+def face_part(height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of the face-only crop in an image of this size: those at 200x250, scaled and rounded."""
+    return (
+        slice(*(round(row * height / 250) for row in FACE_ROWS)),
+        slice(*(round(column * width / 200) for column in FACE_COLUMNS)),
+    )

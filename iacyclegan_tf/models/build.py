@@ -13,7 +13,7 @@ from iacyclegan_tf.models.discriminator import Discriminator, smallest_side
 from iacyclegan_tf.models.dlib_resnet import DlibRecognizer
 from iacyclegan_tf.models.dlib_resnet import trunk_shapes as dlib_shapes
 from iacyclegan_tf.models.dlib_weights import is_dlib_file
-from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
+from iacyclegan_tf.models.embedding import EmbeddingNetwork
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer import trunk_shapes as vgg_shapes
@@ -138,5 +138,4 @@ def _seed(seed: int, which: int) -> int:
 
 
 KINDS = 2  # of images that one recognizer sees: photos and sketches, or real and synthesized ones
-COUNT = KINDS * len(CROPS)
 NETWORKS = {kind.NETWORK: kind for kind in (Recognizer, DlibRecognizer)}

@@ -14,14 +14,14 @@ from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
 from iacyclegan_tf.method.centring import set_centres, set_nuisance
 from iacyclegan_tf.method.contrast import PairMatching
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
-from iacyclegan_tf.metrics.image_pairs import FACE_COLUMNS, FACE_ROWS
+from iacyclegan_tf.metrics.image_pairs import face_part
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.calling import embed
 from iacyclegan_tf.serving.servables import Embedder
 from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.optimizers import Restart, adam
 from iacyclegan_tf.training.engine.phase import Phase
-from iacyclegan_tf.training.keep_if_better import Judgement, is_better, judge, supported
+from iacyclegan_tf.training.keep_if_better import Judgment, is_better, judge, supported
 
 _WATCHED = ("loss", "accuracy", "active_triplets")
 CANDIDATES = 4  # states of one fine-tuning that are judged; the best of them is held against the recognizer before
@@ -111,6 +111,7 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
             seed,
             steps,
             epoch_steps,
+            one_view=False,
         ),
         _WATCHED,
     )
@@ -136,6 +137,7 @@ def _identity_phase(
     seed: int,
     steps: int,
     epoch_steps: int,
+    one_view: bool,
 ) -> Phase:
     """Batches of ``people`` × ``images`` taken from ``sources`` in turn; fewer people where fewer are fitted to.
 
@@ -151,7 +153,7 @@ def _identity_phase(
             images=images,
             seed=seed,
             augmentation=context.views,
-            one_view=isinstance(model, TripletTrainer),
+            one_view=one_view,
             start_step=start,
             worker=worker,
         )
@@ -191,7 +193,7 @@ class TripletTraining:
         settings = self.context.config.recognizer.finetune
         state = tf.train.Checkpoint(recognizer=self.recognizer, optimizer=self.trainer.optimizer)
         return _identity_phase(
-            self.context, name, self.trainer, state, sources, settings.people, settings.images, seed, steps, steps
+            self.context, name, self.trainer, state, sources, settings.people, settings.images, seed, steps, steps, True
         )
 
     def candidates(self, name: str, sources: Sources, steps: int, seed: int) -> Iterator[int]:
@@ -232,7 +234,7 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
         if after is None or np.mean(judgment.separation) > np.mean(after.separation):
             best, after, taken = Restart(training.recognizer.variables), judgment, step
     share = supported(before, after, held.people, seed)
-    kept = training.context.workers.agree(is_better(before, after, held.people, seed))  # the chief's word for all
+    kept = training.context.workers.agree(is_better(before, after, share))  # the chief's word for all
     (best if kept else old)()
     verdict = "the new recognizer is kept" if kept else "the old recognizer stays, the new one is not clearly better"
     training.context.say(
@@ -244,7 +246,7 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
     return measured | {"steps": taken, "supported": share, "kept": kept}
 
 
-def _judged(training: TripletTraining, held: Held) -> Judgement:
+def _judged(training: TripletTraining, held: Held) -> Judgment:
     """On the whole image and on the face alone; on the whole image where the recognizer cuts out the face itself."""
     crops = [lambda images: images, _face_alone][: len(training.recognizer.crops)]
     return judge(
@@ -258,12 +260,7 @@ def _judged(training: TripletTraining, held: Held) -> Judgement:
 
 def _face_alone(images: np.ndarray) -> np.ndarray:
     """The face-only crop (``metrics.face_crop``) of ``[N, H, W, 3]``, also of images squeezed to other proportions."""
-    height, width = images.shape[1:3]
-    rows, columns = (
-        slice(*(round(place * side / whole) for place in places))
-        for places, side, whole in ((FACE_ROWS, height, 250), (FACE_COLUMNS, width, 200))
-    )
-    return images[:, rows, columns]
+    return images[(slice(None), *face_part(*images.shape[1:3]))]
 
 
 def _pair(values: tuple[float, ...], form: str) -> str:

@@ -35,16 +35,7 @@ from iacyclegan_tf.common import atomic_files
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images import files as images
 from iacyclegan_tf.data.images import pixels
-from iacyclegan_tf.data.images.files import (
-    decode_image,
-    image_size,
-    image_stem,
-    list_images,
-    list_passed_over,
-    read_image,
-    read_raw_rgb,
-    write_png,
-)
+from iacyclegan_tf.data.images.files import decode_image, image_size, image_stem, read_image, read_raw_rgb, write_png
 from iacyclegan_tf.data.images.headers import MAX_SCANS, Header
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -430,16 +421,6 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         write_png(tmp_path / "a.png", RGB[:8])
     assert (tmp_path / "a.png").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_listing_is_sorted_and_counts_what_it_passes_over(tmp_path):
-    for name in ("b.PNG", "a.jpg", "c.ppm.bz2", "d.WebP", ".hidden.png", "Thumbs.db", "notes.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.ppm.bz2", "d.WebP"]
-    assert [path.name for path in list_passed_over(tmp_path)] == ["Thumbs.db", "notes.txt"]
-    with pytest.raises(UserError, match="not a folder"):
-        list_images(tmp_path / "none")
 
 
 def test_stems_of_packed_files():

@@ -9,9 +9,12 @@ from tiny import noise_faces as faces
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.data.streams.image_sources import InMemory
 from iacyclegan_tf.method.centring import set_centres
-from iacyclegan_tf.models.build import COUNT, CROPS, copy_weights
+from iacyclegan_tf.models.build import KINDS, copy_weights
+from iacyclegan_tf.models.embedding import CROPS
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import load_recognizer, write_recognizer
+
+COUNT = KINDS * len(CROPS)
 
 
 def network(centres: int = COUNT, **settings) -> Recognizer:

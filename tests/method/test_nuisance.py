@@ -12,8 +12,11 @@ from iacyclegan_tf.data.images.files import write_png
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.data.streams.image_sources import ImageFiles, joined
 from iacyclegan_tf.method.centring import MOST, set_centres, set_nuisance, strongest
-from iacyclegan_tf.models.build import COUNT, CROPS, copy_weights
+from iacyclegan_tf.models.build import KINDS, copy_weights
+from iacyclegan_tf.models.embedding import CROPS
 from iacyclegan_tf.models.recognizer import Recognizer
+
+COUNT = KINDS * len(CROPS)
 
 
 def network(nuisance: int = 3, **settings) -> Recognizer:

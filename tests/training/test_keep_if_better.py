@@ -9,6 +9,10 @@ from iacyclegan_tf.training import keep_if_better
 PEOPLE = [f"p{number}" for number in range(16)]
 
 
+def is_better(old: keep_if_better.Judgment, new: keep_if_better.Judgment, people=PEOPLE) -> bool:
+    return keep_if_better.is_better(old, new, keep_if_better.supported(old, new, people))
+
+
 def scores(signal: float, seed: int, people=PEOPLE, crops: int = 2) -> list[np.ndarray]:
     """Cosine-like matrices whose genuine scores stand ``signal`` standard deviations above the impostors'."""
     random = np.random.default_rng(seed)
@@ -35,15 +39,15 @@ def test_a_collapsed_recognizer_separates_nothing_and_no_number_is_refused():
 
 def test_better_is_kept_and_worse_is_refused():
     old, good, bad = (keep_if_better.judge(scores(signal, 1), PEOPLE) for signal in (3.0, 4.5, 2.0))
-    assert keep_if_better.supported(old, good, PEOPLE) > 0.95 and keep_if_better.is_better(old, good, PEOPLE)
-    assert keep_if_better.supported(old, bad, PEOPLE) < 0.05 and not keep_if_better.is_better(old, bad, PEOPLE)
-    assert keep_if_better.supported(old, old, PEOPLE) == 0 and not keep_if_better.is_better(old, old, PEOPLE)
+    assert keep_if_better.supported(old, good, PEOPLE) > 0.95 and is_better(old, good)
+    assert keep_if_better.supported(old, bad, PEOPLE) < 0.05 and not is_better(old, bad)
+    assert keep_if_better.supported(old, old, PEOPLE) == 0 and not is_better(old, old)
 
 
 def test_both_crops_count():
     old = keep_if_better.judge(scores(3.0, 1), PEOPLE)
     whole_better, face_worse = scores(3.6, 1)[0], scores(1.2, 1)[1]
-    assert not keep_if_better.is_better(old, keep_if_better.judge([whole_better, face_worse], PEOPLE), PEOPLE)
+    assert not is_better(old, keep_if_better.judge([whole_better, face_worse], PEOPLE), PEOPLE)
 
 
 @pytest.mark.parametrize("lost, kept", [(1, True), (2, False)])
@@ -58,13 +62,13 @@ def test_one_probe_may_be_lost_at_rank_1(lost, kept):
     assert old.rank1 == (1.0, 1.0)
     new = keep_if_better.judge([with_lost(scores(12.0, 2)[0], lost), scores(12.0, 2)[1]], PEOPLE)
     assert new.rank1[0] == 1 - lost / 16
-    assert keep_if_better.is_better(old, new, PEOPLE) is kept
+    assert is_better(old, new) is kept
 
 
 def test_how_often_chance_alone_is_kept():
     """Two recognizers that differ by chance only: about one in five is kept (``CONFIDENCE``), not one in two."""
     kept = [
-        keep_if_better.is_better(
+        is_better(
             keep_if_better.judge(scores(3.0, 2 * n), PEOPLE),
             keep_if_better.judge(scores(3.0, 2 * n + 1), PEOPLE),
             PEOPLE,

@@ -206,23 +206,6 @@ def has_image_name(path: PurePath) -> bool:
     return name.endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
-def list_images(folder: str | Path) -> list[Path]:
-    """Image files directly inside a folder, by suffix, sorted by name; hidden ones are skipped."""
-    return [path for path in _list_files(folder) if has_image_name(path)]
-
-
-def list_passed_over(folder: str | Path) -> list[Path]:
-    """The visible files that ``list_images`` leaves out (``Thumbs.db``, notes), to be counted."""
-    return [path for path in _list_files(folder) if not has_image_name(path) and not path.name.startswith(".")]
-
-
-def _list_files(folder: str | Path) -> list[Path]:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"'{folder}' is not a folder; a folder of images was expected.")
-    return sorted(named_in_utf8(path) for path in folder.iterdir() if path.is_file())
-
-
 def named_in_utf8(path: Path) -> Path:
     """``path``; ``UserError`` where its name could stand in no manifest, index or log."""
     try:
