@@ -147,10 +147,12 @@ class IACycleGAN(tf.keras.Model):
         if self.photo_recognizer is None:
             return None
         layers = tuple(self.settings.perception_layer)
-        zeros = [tf.zeros_like(f) for f in self.photo_recognizer.features(tf.zeros_like(photos), layers)] * 2
+        zeros = [tf.zeros_like(f) for f in self.photo_recognizer.perceived(tf.zeros_like(photos), layers)] * 2
         return tf.cond(
             self.perceiving,
-            lambda: self.photo_recognizer.features(photos, layers) + self.sketch_recognizer.features(sketches, layers),
+            lambda: (
+                self.photo_recognizer.perceived(photos, layers) + self.sketch_recognizer.perceived(sketches, layers)
+            ),
             lambda: zeros,
         )
 
@@ -163,12 +165,12 @@ class IACycleGAN(tf.keras.Model):
 
         def measured():
             return losses.identity_perception(
-                self.photo_recognizer.features(fake_photos, layers),
+                self.photo_recognizer.perceived(fake_photos, layers),
                 real_features[: len(layers)],
                 s.perception_normalization,
                 s.perception_reduction,
             ) + losses.identity_perception(
-                self.sketch_recognizer.features(fake_sketches, layers),
+                self.sketch_recognizer.perceived(fake_sketches, layers),
                 real_features[len(layers) :],
                 s.perception_normalization,
                 s.perception_reduction,

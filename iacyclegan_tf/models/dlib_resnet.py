@@ -13,6 +13,7 @@ SIDE = 150  # of the chip that the network was trained on
 MEAN_RGB = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized takes them off, then divides by 256
 # Where that chip lies in an aligned crop (200×250, eyes at (75, 125) and (125, 125)): top, left, bottom, right.
 BOX = (82 / 250, 28 / 200, 226 / 250, 172 / 200)
+WHOLE = tuple(round(SIDE / (BOX[i + 2] - BOX[i])) for i in (0, 1))  # height, width of a crop whose box has SIDE
 _SIDES = {"level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
 
 
@@ -71,12 +72,24 @@ class DlibRecognizer(EmbeddingNetwork):
         """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1 expects: ``[N, 150, 150, 3]``, (0..255 minus the mean) / 256."""
         images = tf.cast(images, tf.float32)
         if images.shape[1:3] != [SIDE, SIDE]:
-            images = resampled(images, BOX, SIDE)
+            images = resampled(images, BOX, (SIDE, SIDE))
+        return self._normalized(images)
+
+    def _normalized(self, images):
         return ((images + 1.0) * 127.5 - tf.cast(self.mean_rgb, tf.float32)) / 256.0
 
     def trunk(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
+        return self._levels(self.pixels(images), layers)
+
+    def perceived(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
+        """Features of the whole aligned crop, as large in pixels as its face is in a chip: hair, neck and ground, which
+        are not in the chip, have no other partner in the loss."""
+        pixels = self._normalized(resampled(tf.cast(images, tf.float32), (0.0, 0.0, 1.0, 1.0), WHOLE))
+        return self._adapted(self._levels(pixels, layers), layers)
+
+    def _levels(self, pixels, layers: tuple[str, ...]) -> list[tf.Tensor]:
         found: dict[str, tf.Tensor] = {}
-        hidden = tf.cast(self.pixels(images), self.compute_dtype)
+        hidden = tf.cast(pixels, self.compute_dtype)
         hidden = tf.nn.max_pool2d(tf.nn.relu(self.convolutions["conv1"](hidden)), 3, 2, "VALID")
         for level, _, blocks in LEVELS:
             for block in range(1, blocks + 1):
@@ -130,14 +143,14 @@ def trunk_shapes() -> tuple[list[tuple[int, int]], int]:
     return shapes, parameters + LEVELS[-1][1] * DESCRIPTOR
 
 
-def resampled(images: tf.Tensor, box: tuple[float, float, float, float], side: int) -> tf.Tensor:
-    """The box (top, left, bottom, right, shares of the sides) of ``[N, H, W, C]`` as ``[N, side, side, C]``.
+def resampled(images: tf.Tensor, box: tuple[float, float, float, float], size: tuple[int, int]) -> tf.Tensor:
+    """The box (top, left, bottom, right, shares of the sides) of ``[N, H, W, C]`` as ``[N, *size, C]``.
 
     Triangle filter, as wide as a pixel of the coarser image. Two products of matrices: differentiable on every device,
     also with deterministic operations, and the box need not begin at a whole pixel.
     """
-    rows = _filter(tf.shape(images)[1], box[0], box[2], side)
-    columns = _filter(tf.shape(images)[2], box[1], box[3], side)
+    rows = _filter(tf.shape(images)[1], box[0], box[2], size[0])
+    columns = _filter(tf.shape(images)[2], box[1], box[3], size[1])
     cut = tf.einsum("ph,nhwc->npwc", rows, images)
     return tf.einsum("qw,npwc->npqc", columns, cut)
 

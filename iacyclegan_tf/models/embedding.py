@@ -80,10 +80,17 @@ class EmbeddingNetwork(tf.keras.Model):
 
         ``training`` matters to batch normalization only: statistics of the batch, or those learned.
         """
-        found = self.trunk(images, layers, training)
+        return self._adapted(self.trunk(images, layers, training), layers)
+
+    def _adapted(self, found: list[tf.Tensor], layers: tuple[str, ...]) -> list[tf.Tensor]:
         if self.adapter is None:
             return found
         return [self.adapter(f) if layer == self.embedding else f for layer, f in zip(layers, found)]
+
+    def perceived(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
+        """What the identity perception loss compares: ``features`` of the whole image, also of networks whose embedding
+        is of the face alone."""
+        return self.features(images, layers)
 
     def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:
         """As ``call``, from any named layer, and without centres."""

@@ -180,7 +180,7 @@ def test_of_an_aligned_crop_the_box_is_seen(network):
     """At 200×250 it begins and ends at whole pixels, so that slicing and resizing give the same."""
     crop = noise(2, height=250, width=200)
     expected = tf.image.resize(crop[:, 82:226, 28:172], [SIDE, SIDE])
-    found = resampled(crop, BOX, SIDE)
+    found = resampled(crop, BOX, (SIDE, SIDE))
     np.testing.assert_allclose(found[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], atol=1e-4)
     pixels = network.pixels(crop)
     np.testing.assert_allclose(pixels, ((found + 1) * 127.5 - dlib_resnet.MEAN_RGB) / 256, atol=1e-4)
@@ -196,7 +196,7 @@ def test_a_chip_goes_in_as_it_is(network):
 def test_shrinking_is_free_of_aliasing():
     """Stripes of a pixel become even gray, where a filter of one pixel would make moire."""
     stripes = tf.tile(tf.constant([[-1.0], [1.0]]), [600, 1])[None, :, :, None] * tf.ones([1, 1, 1200, 3])
-    assert np.abs(resampled(stripes, (0.2, 0.2, 0.8, 0.8), SIDE)).max() < 0.1
+    assert np.abs(resampled(stripes, (0.2, 0.2, 0.8, 0.8), (SIDE, SIDE))).max() < 0.1
 
 
 def test_gradient_reaches_the_box_of_the_image(network):
