@@ -97,12 +97,13 @@ def trained(views: np.ndarray, seed: int) -> np.ndarray:
     """The adapter's kernel ``[C, C]`` after ``STEPS`` steps on maps ``[V, N, 2, h, w, C]``."""
     import tensorflow as tf
 
+    from iacyclegan_tf.common.keras_door import keras
     from iacyclegan_tf.method.contrast import contrast, freed_of_means
     from iacyclegan_tf.training.recognizer_phases import warmed_up_cosine
 
     random, people = np.random.default_rng(seed), min(PEOPLE, views.shape[1])
     kernel = tf.Variable(np.eye(views.shape[-1], dtype=np.float32))
-    optimizer, labels = tf.keras.optimizers.Adam(warmed_up_cosine(RATE, STEPS, WARM_UP)), np.repeat(range(people), 2)
+    optimizer, labels = keras.optimizers.Adam(warmed_up_cosine(RATE, STEPS, WARM_UP)), np.repeat(range(people), 2)
 
     @tf.function
     def step(maps):

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.step_settings import Contender, Setting
+from iacyclegan_tf.common.keras_door import keras
 
 _INPUTS = {  # of each product, in their order; ``_SIZES`` names the shape of the output where an operation asks for it
     "Conv2D": ("input", "filter"),
@@ -22,7 +23,7 @@ _SIZES = {"Conv2DBackpropInput": "input_sizes", "Conv2DBackpropFilter": "filter_
 _SMALLEST = 1e6  # products of fewer operations (sums of weights) are no part of the floor
 
 
-def build(setting: Setting, contender: Contender) -> tuple[tf.keras.Model, Callable]:
+def build(setting: Setting, contender: Contender) -> tuple[keras.Model, Callable]:
     """The model as the training command builds it, and its step on made-up images as a function without arguments."""
     from iacyclegan_tf.config.settings import LossConfig
     from iacyclegan_tf.method.image_pool import ImagePool
@@ -32,7 +33,7 @@ def build(setting: Setting, contender: Contender) -> tuple[tf.keras.Model, Calla
     from iacyclegan_tf.models.recognizer import Recognizer
     from iacyclegan_tf.training.engine.optimizers import adam
 
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     s, dtype = setting, contender.precision if contender.precision == "float32" else f"mixed_{contender.precision}"
     shape = (s.height, s.width, 3)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.method.image_pool import ImagePool
@@ -83,7 +84,7 @@ def synthesis(seed: int = 0, settings: LossConfig | None = None) -> IACycleGAN:
         settings or LossConfig(),
         *pools,
     )
-    gan.compile(tf.keras.optimizers.Adam(2e-4, 0.5), tf.keras.optimizers.Adam(2e-4, 0.5))
+    gan.compile(keras.optimizers.Adam(2e-4, 0.5), keras.optimizers.Adam(2e-4, 0.5))
     gan.generator_optimizer.build(gan.generator_variables)
     gan.discriminator_optimizer.build(gan.discriminator_variables)
     return gan
@@ -95,11 +96,11 @@ def classifier(seed: int = 0) -> IdentityClassifier:
 
 def triplet_trainer(seed: int = 0, margin: float = 0.3) -> TripletTrainer:
     trainer = TripletTrainer(recognizer(seed), margin)
-    trainer.compile(tf.keras.optimizers.Adam(1e-4))
+    trainer.compile(keras.optimizers.Adam(1e-4))
     return trainer
 
 
-def _layer(layer: tf.keras.layers.Layer, seed: int) -> Golden:
+def _layer(layer: keras.layers.Layer, seed: int) -> Golden:
     layer(images())
     for index, variable in enumerate(layer.trainable_variables):  # γ = 1 and β = 0 alike would hide mistakes
         variable.assign(tf.random.stateless_normal(variable.shape, [seed, index]))
@@ -107,12 +108,12 @@ def _layer(layer: tf.keras.layers.Layer, seed: int) -> Golden:
 
 
 def _upsampling(kind: str, seed: int) -> Golden:
-    stages = tf.keras.Sequential(upsampling(kind, 5, tf.keras.initializers.RandomNormal(seed=seed), None))
+    stages = keras.Sequential(upsampling(kind, 5, keras.initializers.RandomNormal(seed=seed), None))
     stages(images())
     return Golden(stages, images(), stages)
 
 
-def _network(network: tf.keras.Model) -> Golden:
+def _network(network: keras.Model) -> Golden:
     return Golden(network, images(), network)
 
 

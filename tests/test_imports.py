@@ -1,6 +1,7 @@
 """Imports point one way, heavy libraries stay in their place, and commands answer at once."""
 
 import ast
+import re
 import subprocess
 import sys
 import time
@@ -123,6 +124,21 @@ def test_libraries_that_end_are_imported_in_one_file_each(library, file):
     assert importers(library) == [file]
 
 
+def test_keras_is_reached_through_its_door_alone():
+    """Where ``keras`` is Keras 3, ``tf.train.Checkpoint`` saves our layers without their weights, and says nothing."""
+    elsewhere = re.compile(
+        r"\btf\.(keras|layers|initializers|losses|metrics|optimizers)\b|\b(tensorflow|tf)\.python\.keras\b"
+        r"|^\s*(import (tf_)?keras\b|from (tf_|tensorflow\.)?keras\b|from tensorflow import .*\bkeras\b)",
+        re.MULTILINE,
+    )
+    door = PACKAGE / "common" / "keras_door.py"
+    assert elsewhere.search(door.read_text(encoding="utf-8"))
+    files = [path for folder in (NAME, "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 300 and door in files
+    found = {str(path.relative_to(ROOT)) for path in files if elsewhere.search(path.read_text(encoding="utf-8"))}
+    assert found == {"iacyclegan_tf/common/keras_door.py"}
+
+
 def test_nothing_unsafe_is_imported():
     for library in ("pickle", "marshal", "shelve", "dill", "joblib"):
         assert importers(library) == []
@@ -138,6 +154,7 @@ def has_main(tree: ast.Module) -> bool:
 HEAVY = (
     "tensorflow",
     "keras",
+    "tf_keras",
     "tensorflow_addons",
     "tensorflow_io",
     "cv2",

@@ -57,7 +57,7 @@ FORBIDDEN = {
     "shells": r"os\.(system|popen|exec.*|spawn.*)",
     "archives unpacked unseen": r".*\.(extractall|unpack_archive)|tarfile\..*",
     "files without a private name": r"tempfile\.mktemp",
-    "downloads": r"(urllib\.request|requests|urlopen|tf\.keras\.utils\.get_file|get_file)\b.*",
+    "downloads": r"(urllib\.request|requests|urlopen|.*\bget_file)\b.*",
     "listening sockets": r"(socketserver|http\.server|socket)\..*",
 }
 
@@ -89,15 +89,15 @@ def test_the_patterns_find_what_they_forbid():
         "modules named by data": "importlib.import_module",
         "pickle": "pickle.load",
         "pandas, whose readers unpickle": "pd.read_pickle",
-        "Keras loaders, which rebuild Lambda layers": "tf.keras.models.load_model",
-        "Keras Lambda layers": "tf.keras.layers.Lambda",
+        "Keras loaders, which rebuild Lambda layers": "keras.models.load_model",
+        "Keras Lambda layers": "keras.layers.Lambda",
         "Python inside a graph": "tf.py_function",
         "custom operations": "tf.load_op_library",
         "YAML with objects": "yaml.full_load",
         "shells": "os.system",
         "archives unpacked unseen": "archive.extractall",
         "files without a private name": "tempfile.mktemp",
-        "downloads": "tf.keras.utils.get_file",
+        "downloads": "keras.utils.get_file",
         "listening sockets": "socket.create_server",
     }
     assert samples.keys() == FORBIDDEN.keys()

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.gradient_step import descent, gathered, replica_share, take
 from iacyclegan_tf.models.recognizer import Recognizer
 
 
-class PairMatching(tf.keras.Model):
+class PairMatching(keras.Model):
     """Supervised contrastive loss (``recognition.contrast``) between photos and sketches, not in the paper.
 
     Identity classification (``IdentityClassifier``) fits a few dozen people within seconds and forgets what strangers
@@ -21,7 +22,7 @@ class PairMatching(tf.keras.Model):
     on each device.
 
     >>> model = PairMatching(Recognizer(width=0.0625, input_size=32, embedding="pool2"))
-    >>> model.compile(tf.keras.optimizers.Adam(1e-3))
+    >>> model.compile(keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
     >>> sorted(model.fit(batch, verbose=0).history)
     ['accuracy', 'gradient', 'loss']
@@ -58,7 +59,7 @@ def freed_of_means(vectors: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.math.l2_normalize(pairs - tf.reduce_mean(pairs, 0), axis=-1), tf.shape(vectors))
 
 
-class IdentityContrast(tf.keras.Model):
+class IdentityContrast(keras.Model):
     """Pre-trains a recognizer on people with several photos: each photo has to name its own person in the batch.
 
     Supervised contrastive loss (Khosla et al. 2020, L_out): for a photo i and each other photo p of its person,
@@ -71,7 +72,7 @@ class IdentityContrast(tf.keras.Model):
     >>> model = IdentityContrast(Recognizer(width=0.0625, input_size=32, embedding="pool4"))
     >>> model.layer
     'pool5'
-    >>> model.compile(tf.keras.optimizers.Adam(1e-3))
+    >>> model.compile(keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
     >>> sorted(model.fit(batch, verbose=0).history)
     ['accuracy', 'gradient', 'loss']

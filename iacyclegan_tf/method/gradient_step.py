@@ -6,25 +6,27 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
+
 
 class Descent(NamedTuple):
     """What one optimizer is about to do: gradients are those of the global batch, the same on every replica."""
 
-    optimizer: tf.keras.optimizers.Optimizer
+    optimizer: keras.optimizers.Optimizer
     loss: tf.Tensor  # of this replica
     pairs: list[tuple[tf.Tensor, tf.Variable]]
     norm: tf.Tensor  # of all gradients together
 
 
 def descent(
-    tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable], optimizer: tf.keras.optimizers.Optimizer
+    tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable], optimizer: keras.optimizers.Optimizer
 ) -> Descent:
     """The gradients of ``loss``, a replica's mean, summed over replicas, so that each counts by its share of the batch.
 
     With a ``LossScaleOptimizer`` gradients that overflow float16 are no fault while the scale can fall; ``norm`` is
     0 then.
     """
-    scaling = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
+    scaling = isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
     with tape:
         share = loss / tf.distribute.get_strategy().num_replicas_in_sync
         share = optimizer.get_scaled_loss(share) if scaling else share

@@ -9,6 +9,7 @@ import warnings
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.gradient_step import descent, gathered, replica_share, take
 from iacyclegan_tf.models.recognizer import Recognizer
 
@@ -18,14 +19,14 @@ with warnings.catch_warnings():
     from tensorflow_addons.losses import TripletSemiHardLoss
 
 
-class IdentityClassifier(tf.keras.Model):
+class IdentityClassifier(keras.Model):
     """A recognizer with a softmax over the training people, to pre-train Φ0 where no weights file is given.
 
     The head is a cosine classifier with a learned-free scale, so that what it separates are the directions of the
     embeddings that are compared later (NormFace, Wang et al. 2017).
 
     >>> model = IdentityClassifier(Recognizer(width=0.0625, input_size=32), people=5)
-    >>> model.compile(tf.keras.optimizers.Adam(1e-3))
+    >>> model.compile(keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.zeros([4, 32, 32, 3]), tf.range(4)))
     >>> sorted(model.fit(batch, verbose=0).history)
     ['accuracy', 'gradient', 'loss']
@@ -40,7 +41,7 @@ class IdentityClassifier(tf.keras.Model):
         self.directions = self.add_weight(
             "directions",
             [recognizer(tf.zeros([1, 32, 32, 3])).shape[1], people],
-            initializer=tf.keras.initializers.GlorotUniform(seed),
+            initializer=keras.initializers.GlorotUniform(seed),
         )
 
     @property
@@ -65,7 +66,7 @@ class IdentityClassifier(tf.keras.Model):
         )
 
 
-class TripletTrainer(tf.keras.Model):
+class TripletTrainer(keras.Model):
     """Fine-tunes one recognizer with ``tfa.losses.TripletSemiHardLoss`` on unit embeddings (FaceNet, Schroff et al.
     2015).
 
@@ -78,7 +79,7 @@ class TripletTrainer(tf.keras.Model):
     moving averages would drift even at a learning rate of 0 (docs/recognizers.md).
 
     >>> trainer = TripletTrainer(Recognizer(width=0.0625, input_size=32), margin=0.3)
-    >>> trainer.compile(tf.keras.optimizers.Adam(1e-4))
+    >>> trainer.compile(keras.optimizers.Adam(1e-4))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
     >>> sorted(trainer.fit(batch, verbose=0).history)
     ['active_triplets', 'gradient', 'loss', 'negative_distance', 'positive_distance']

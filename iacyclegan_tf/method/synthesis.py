@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.method import losses
 from iacyclegan_tf.method.gradient_step import Descent, descent, replica_share, take
 from iacyclegan_tf.method.image_pool import ImagePool
 
 
-class IACycleGAN(tf.keras.Model):
+class IACycleGAN(keras.Model):
     """CycleGAN with the identity perception loss: G_X photo → sketch, G_Y sketch → photo, D_X, D_Y, Φp, Φs.
 
     ``train_step`` is the view of a single replica; losses are divided by the number of replicas, since gradients
@@ -32,7 +33,7 @@ class IACycleGAN(tf.keras.Model):
     >>> pools = [ImagePool(4, (32, 32, 3)) for _ in range(2)]
     >>> gan = IACycleGAN(Generator(4, 1), Generator(4, 1), Discriminator(4, 1), Discriminator(4, 1),
     ...                  None, None, LossConfig(), *pools)
-    >>> gan.compile(tf.keras.optimizers.Adam(2e-4, 0.5), tf.keras.optimizers.Adam(2e-4, 0.5))
+    >>> gan.compile(keras.optimizers.Adam(2e-4, 0.5), keras.optimizers.Adam(2e-4, 0.5))
     >>> pairs = tf.data.Dataset.from_tensors((tf.zeros([1, 32, 32, 3]), tf.zeros([1, 32, 32, 3])))
     >>> history = gan.fit(pairs, verbose=0)
     >>> sorted(history.history)[:3]

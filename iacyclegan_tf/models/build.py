@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.models.discriminator import Discriminator, smallest_side
 from iacyclegan_tf.models.dlib_resnet import DlibRecognizer
@@ -27,7 +28,7 @@ class SynthesisNetworks:
     photo_discriminator: Discriminator
     sketch_discriminator: Discriminator
 
-    def all(self) -> list[tf.keras.Model]:
+    def all(self) -> list[keras.Model]:
         return [self.photo_to_sketch, self.sketch_to_photo, self.photo_discriminator, self.sketch_discriminator]
 
     def checkpoint(self) -> tf.train.Checkpoint:
@@ -126,7 +127,7 @@ def learns_from_pairs(config: Config) -> bool:
     return True
 
 
-def copy_weights(source: tf.keras.Model, target: tf.keras.Model) -> None:
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
     """By assignment, so that nothing that was traced with ``target`` has to be traced again."""
     for a, b in zip(source.variables, target.variables, strict=True):
         b.assign(a)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.layers import on_gpu
 
 # Fewer channels than this leave most of a vector register (16 float32) empty: a CPU's kernels fill it with channels.
@@ -12,7 +13,7 @@ _FEW = 4
 _MANY = 128
 
 
-class Convolution(tf.keras.layers.Conv2D):
+class Convolution(keras.layers.Conv2D):
     """Keras' ``Conv2D`` with the same variables and results, for padding ``valid``; on GPUs it is just that.
 
     On a CPU, convolutions of stride 1

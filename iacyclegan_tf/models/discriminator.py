@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.convolution import Convolution
 from iacyclegan_tf.models.layers import InstanceNormalization, normal, seed_sequence
 
 LEAK = 0.2
 
 
-class Discriminator(tf.keras.Model):
+class Discriminator(keras.Model):
     """Judges overlapping patches: C64-C128-C256-C512 of 4×4 convolutions, leaky ReLU 0.2, one logit a patch.
 
     ``layers`` stride-2 convolutions, then one of stride 1, then the logits. 3 layers see 70×70 patches,
@@ -30,14 +31,14 @@ class Discriminator(tf.keras.Model):
 
         def conv(channels: int, strides: int, use_bias: bool) -> list:
             return [
-                tf.keras.layers.ZeroPadding2D(1, dtype=policy),
+                keras.layers.ZeroPadding2D(1, dtype=policy),
                 Convolution(
                     channels, 4, strides=strides, use_bias=use_bias, kernel_initializer=normal(seeds), dtype=policy
                 ),
             ]
 
         def leaky_relu():
-            return tf.keras.layers.LeakyReLU(LEAK, dtype=policy)
+            return keras.layers.LeakyReLU(LEAK, dtype=policy)
 
         # The first convolution has no norm, so that tone itself can be judged.
         self.stages = [*conv(filters, 2, use_bias=True), leaky_relu()]

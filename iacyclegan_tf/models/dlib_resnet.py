@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, DESCRIPTOR, FILE, LEVELS, read_dlib
 from iacyclegan_tf.models.embedding import EmbeddingNetwork
@@ -52,7 +53,7 @@ class DlibRecognizer(EmbeddingNetwork):
         super().__init__(embedding, dtype, **kwargs)
         self.mean_rgb = tf.Variable(MEAN_RGB, trainable=False, dtype=tf.float32, name="mean_rgb")
         self.convolutions = {
-            name: tf.keras.layers.Conv2D(
+            name: keras.layers.Conv2D(
                 after,
                 side,
                 stride,
@@ -63,7 +64,7 @@ class DlibRecognizer(EmbeddingNetwork):
             )
             for number, (name, _, after, side, stride) in enumerate(CONVOLUTIONS)
         }
-        self.descriptor = tf.keras.layers.Dense(
+        self.descriptor = keras.layers.Dense(
             DESCRIPTOR, use_bias=False, kernel_initializer=_he(seed, 99), dtype=self.dtype_policy, name="descriptor"
         )
         self.add_embedding(centres, nuisance, adapter)
@@ -108,7 +109,7 @@ class DlibRecognizer(EmbeddingNetwork):
         shape = [max(pair) for pair in zip(out.shape[1:], shortcut.shape[1:])]
         return tf.nn.relu(_padded(out, shape) + _padded(shortcut, shape))
 
-    def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
+    def layers_up_to(self, name: str) -> list[keras.layers.Layer]:
         if name == "descriptor":
             return [*self.convolutions.values(), self.descriptor]
         levels = self.LAYERS[: self.LAYERS.index(name) + 1]
@@ -170,5 +171,5 @@ def _padded(hidden: tf.Tensor, shape: list[int]) -> tf.Tensor:
     return tf.pad(hidden, [[0, 0], *([0, size] for size in missing)]) if any(missing) else hidden
 
 
-def _he(seed: int | None, number: int) -> tf.keras.initializers.Initializer:
-    return tf.keras.initializers.HeNormal(None if seed is None else seed * 1000 + number)
+def _he(seed: int | None, number: int) -> keras.initializers.Initializer:
+    return keras.initializers.HeNormal(None if seed is None else seed * 1000 + number)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
+
 CROPS = (
     1.0,
     0.6,
 )  # shares of the side: the whole crop, and about the face alone (columns 40-160 and rows 70-220 of 200x250)
 
 
-class EmbeddingNetwork(tf.keras.Model):
+class EmbeddingNetwork(keras.Model):
     """A trunk with named layers, one of which is the embedding.
 
     A subclass gives ``NETWORK``, ``LAYERS``, ``crops``, ``input_size``, ``trunk``, ``layers_up_to``, ``feature_shape``
@@ -48,7 +50,7 @@ class EmbeddingNetwork(tf.keras.Model):
                 layer.trainable = False
             channels = self.feature_shape(self.embedding)[-1]
             # float32 in every precision: what it has to learn is small beside the identity
-            self.adapter = tf.keras.layers.Dense(
+            self.adapter = keras.layers.Dense(
                 channels, use_bias=False, kernel_initializer="identity", dtype="float32", name="adapter"
             )
 
@@ -56,7 +58,7 @@ class EmbeddingNetwork(tf.keras.Model):
         """Images in [−1, 1] -> the named layers, in the order asked, float32."""
         raise NotImplementedError
 
-    def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
+    def layers_up_to(self, name: str) -> list[keras.layers.Layer]:
         """The trunk's layers that the named one depends on, in their order."""
         raise NotImplementedError
 
@@ -113,7 +115,7 @@ class EmbeddingNetwork(tf.keras.Model):
         along = tf.matmul(vectors, self.nuisance, transpose_b=True)
         return tf.math.l2_normalize(vectors - tf.matmul(along, self.nuisance), axis=1)
 
-    def trained_layers(self, name: str) -> list[tf.keras.layers.Layer]:
+    def trained_layers(self, name: str) -> list[keras.layers.Layer]:
         """As ``layers_up_to``, and the adapter where it stands on that layer."""
         return self.layers_up_to(name) + [self.adapter] * (self.adapter is not None and name == self.embedding)
 

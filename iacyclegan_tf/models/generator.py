@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.convolution import Convolution
 from iacyclegan_tf.models.layers import (
     InstanceNormalization,
@@ -15,7 +16,7 @@ from iacyclegan_tf.models.layers import (
 )
 
 
-class ResidualBlock(tf.keras.layers.Layer):
+class ResidualBlock(keras.layers.Layer):
     """x + norm(conv(relu(norm(conv(x))))) with 3×3 convolutions and reflection padding; keeps the shape."""
 
     def __init__(self, filters: int, seeds, **kwargs):
@@ -32,7 +33,7 @@ class ResidualBlock(tf.keras.layers.Layer):
         return inputs + self.norm2(self.conv2(self.pad(hidden)))
 
 
-class Generator(tf.keras.Model):
+class Generator(keras.Model):
     """Translates images of one modality into the other: c7s1-f, d2f, d4f, n × R4f, u2f, uf, c7s1-3, tanh.
 
     Args:
@@ -82,7 +83,7 @@ class Generator(tf.keras.Model):
             )
 
         def norm_relu() -> list:
-            return [InstanceNormalization(dtype=policy), tf.keras.layers.ReLU(dtype=policy)]
+            return [InstanceNormalization(dtype=policy), keras.layers.ReLU(dtype=policy)]
 
         self.stages = [ReflectionPadding2D(3, dtype=policy), conv(filters, 7), *norm_relu()]
         for channels in (2 * filters, 4 * filters):

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
+
 # Unrolling is cheaper than moments only for small batches; above this the graph would grow for little.
 MAX_UNROLLED_BATCH = 8
 
 
-class InstanceNormalization(tf.keras.layers.Layer):
+class InstanceNormalization(keras.layers.Layer):
     """y = γ · (x − μ) / sqrt(σ² + ε) + β with μ, σ² over height and width of each image and channel.
 
     Ulyanov et al. 2016 (arXiv 1607.08022). ε is 1e-5 as in the public CycleGAN; γ and β (``affine``) are
@@ -52,7 +54,7 @@ class InstanceNormalization(tf.keras.layers.Layer):
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
-class ReflectionPadding2D(tf.keras.layers.Layer):
+class ReflectionPadding2D(keras.layers.Layer):
     """Mirrors p = ``padding`` pixels at each border without the edge: ``[N, H, W, C]`` -> ``[N, H+2p, W+2p, C]``."""
 
     def __init__(self, padding: int, **kwargs):
@@ -75,7 +77,7 @@ def _mirrored(values, p: int, axis: int):
     return tf.concat([*pieces[p:0:-1], *pieces, *pieces[-2 : -p - 2 : -1]], axis)
 
 
-class ResizeConvolution(tf.keras.layers.Layer):
+class ResizeConvolution(keras.layers.Layer):
     """Nearest neighbor to twice the size, then a 3×3 convolution with zero padding, as one transposed convolution.
 
     Each of the four outputs under a repeated pixel sees 2×2 different pixels only, so the nine weights add up to four:
@@ -84,7 +86,7 @@ class ResizeConvolution(tf.keras.layers.Layer):
 
     def __init__(self, filters: int, kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
-        self.filters, self.kernel_initializer = filters, tf.keras.initializers.get(kernel_initializer)
+        self.filters, self.kernel_initializer = filters, keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
         # float32 in every precision, so that sums of weights are rounded once
@@ -115,7 +117,7 @@ class ResizeConvolution(tf.keras.layers.Layer):
         return {
             **super().get_config(),
             "filters": self.filters,
-            "kernel_initializer": tf.keras.initializers.serialize(self.kernel_initializer),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
 
@@ -124,7 +126,7 @@ _ALONG = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 _SUMS = np.kron(_ALONG, _ALONG)  # [16, 9]: both axes
 
 
-def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.layers.Layer]:
+def upsampling(kind: str, filters: int, initializer, dtype) -> list[keras.layers.Layer]:
     """Doubles height and width and leaves ``filters`` channels.
 
     ``transpose``: a 3×3 convolution with stride 1/2 as Johnson et al. 2016 and the public CycleGAN.
@@ -132,12 +134,12 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[tf.keras.lay
     """
     if kind == "transpose":
         return [
-            tf.keras.layers.Conv2DTranspose(
+            keras.layers.Conv2DTranspose(
                 filters, 3, strides=2, padding="same", use_bias=False, kernel_initializer=initializer, dtype=dtype
             )
         ]
     # The first keeps the numbering of layers in states written when resizing was a layer of its own.
-    return [tf.keras.layers.Identity(dtype=dtype), ResizeConvolution(filters, initializer, dtype=dtype)]
+    return [keras.layers.Identity(dtype=dtype), ResizeConvolution(filters, initializer, dtype=dtype)]
 
 
 def on_gpu() -> bool:
@@ -170,6 +172,6 @@ def seed_sequence(seed: int | None) -> Iterator[int | None]:
         seed = None if seed is None else seed + 1
 
 
-def normal(seeds: Iterator[int | None]) -> tf.keras.initializers.Initializer:
+def normal(seeds: Iterator[int | None]) -> keras.initializers.Initializer:
     """N(0, 0.02) with the next seed."""
-    return tf.keras.initializers.RandomNormal(0.0, INITIAL_STDDEV, seed=next(seeds))
+    return keras.initializers.RandomNormal(0.0, INITIAL_STDDEV, seed=next(seeds))

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
 from iacyclegan_tf.models.vggface_weights import read_vggface_weights
 
@@ -60,14 +61,14 @@ class Recognizer(EmbeddingNetwork):
         # State, not an argument, since each weights file brings its own: saved, copied and exported with the weights.
         self.mean_rgb = tf.Variable(MEAN_RGB, trainable=False, dtype=tf.float32, name="mean_rgb")
         policy = self.dtype_policy
-        self.blocks: list[list[tf.keras.layers.Layer]] = []
-        self.norms: list[list[tf.keras.layers.Layer]] = []
+        self.blocks: list[list[keras.layers.Layer]] = []
+        self.norms: list[list[keras.layers.Layer]] = []
         number = 0
         for stage, (channels, convolutions) in enumerate(_STAGES, 1):
             names = [f"conv{stage}_{i}" for i in range(1, convolutions + 1)]
             self.blocks.append(
                 [
-                    tf.keras.layers.Conv2D(
+                    keras.layers.Conv2D(
                         _scaled(channels, width),
                         3,
                         padding="same",
@@ -80,9 +81,7 @@ class Recognizer(EmbeddingNetwork):
             )
             self.norms.append(
                 [
-                    tf.keras.layers.BatchNormalization(
-                        momentum=0.9, epsilon=1e-3, name=f"norm{stage}_{i}", dtype=policy
-                    )
+                    keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"norm{stage}_{i}", dtype=policy)
                     for i in range(1, convolutions + 1)
                 ]
                 if normalization == "batch"
@@ -90,9 +89,7 @@ class Recognizer(EmbeddingNetwork):
             )
             number += convolutions
         self.fc6, self.fc7 = (
-            tf.keras.layers.Dense(
-                _scaled(_FC, width), name=name, dtype=policy, kernel_initializer=_he(seed, number + i)
-            )
+            keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy, kernel_initializer=_he(seed, number + i))
             for i, name in enumerate(("fc6", "fc7"))
         )
         self.add_embedding(centres, nuisance, adapter)
@@ -123,7 +120,7 @@ class Recognizer(EmbeddingNetwork):
             found["fc7"] = tf.nn.relu(self.fc7(found["fc6"])) if "fc7" in layers else None
         return [tf.cast(found[layer], tf.float32) for layer in layers]
 
-    def layers_up_to(self, name: str) -> list[tf.keras.layers.Layer]:
+    def layers_up_to(self, name: str) -> list[keras.layers.Layer]:
         stages = int(name.removeprefix("pool")) if name.startswith("pool") else len(_STAGES)
         found = [layer for block, norms in zip(self.blocks[:stages], self.norms[:stages]) for layer in (*block, *norms)]
         return found + {"fc6": [self.fc6], "fc7": [self.fc6, self.fc7]}.get(name, [])
@@ -194,9 +191,9 @@ def _scaled(channels: int, width: float) -> int:
     return max(_FEWEST, round(channels * width / _FEWEST) * _FEWEST)
 
 
-def _he(seed: int | None, number: int, first: bool = False) -> tf.keras.initializers.Initializer:
+def _he(seed: int | None, number: int, first: bool = False) -> keras.initializers.Initializer:
     """He initialization; the first layer makes up for pixels in 0..255, which VGG-Face files expect."""
     scale = 2.0 / _PIXEL_SCALE**2 if first else 2.0
-    return tf.keras.initializers.VarianceScaling(
+    return keras.initializers.VarianceScaling(
         scale, "fan_in", "truncated_normal", seed=None if seed is None else seed * 1000 + number
     )

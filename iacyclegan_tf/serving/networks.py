@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.models.build import build_recognizer, build_synthesis, copy_weights
@@ -32,7 +33,7 @@ class ServedNetworks:
         self.modules |= {name: Embedder(network, fit) for name, network in self.recognizers.items()}
         self._plain = {network.name: network for network in (*generators, *self.recognizers.values())}
 
-    def with_weights_of(self, networks: Iterable[tf.keras.Model]) -> dict[str, tf.Module]:
+    def with_weights_of(self, networks: Iterable[keras.Model]) -> dict[str, tf.Module]:
         """The modules, with the weights of the networks of the same names."""
         for source in networks:
             copy_weights(source, self._plain[source.name])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.serving.decoding import decode_bounded
 
@@ -20,7 +21,7 @@ _ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 class Translator(tf.Module):
     """A generator as a service: images of any size in, images of the same size out."""
 
-    def __init__(self, generator: tf.keras.Model, fit: Fit):
+    def __init__(self, generator: keras.Model, fit: Fit):
         super().__init__()
         self.generator, self.fit = generator, fit
 
@@ -51,7 +52,7 @@ class Translator(tf.Module):
 class Embedder(tf.Module):
     """A recognizer as a service: face images in, embeddings of length 1 out."""
 
-    def __init__(self, recognizer: tf.keras.Model, fit: Fit):
+    def __init__(self, recognizer: keras.Model, fit: Fit):
         super().__init__()
         self.recognizer, self.fit = recognizer, fit
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.people.folder import PeoplePhotos, read_people
@@ -77,7 +78,7 @@ def people_phase(config: Config, people: PeoplePhotos, recognizer: Recognizer, w
     portrait = Portrait(settings.rotation, settings.zoom, settings.shift, settings.warp, config.data.flip)
     with workers.strategy.scope():
         model = IdentityContrast(recognizer, settings.scale)
-        rate = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
         model.compile(adam(rate, epsilon=config.train.epsilon))
         model.optimizer.build(model.trained_variables)
     batch = min(settings.people, people.people) * settings.variants * settings.photos

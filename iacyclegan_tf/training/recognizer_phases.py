@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labeled_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
 from iacyclegan_tf.method.centring import set_centres, set_nuisance
@@ -117,19 +118,17 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
     )
 
 
-def warmed_up_cosine(rate: float, steps: int, warmup: int = 0) -> tf.keras.optimizers.schedules.CosineDecay:
+def warmed_up_cosine(rate: float, steps: int, warmup: int = 0) -> keras.optimizers.schedules.CosineDecay:
     """Linearly from 0 to ``rate`` in ``warmup`` of the ``steps``, then along a cosine to 0."""
     if not warmup:
-        return tf.keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
-    return tf.keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup
-    )
+        return keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
+    return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup)
 
 
 def _identity_phase(
     context: RunContext,
     name: str,
-    model: tf.keras.Model,
+    model: keras.Model,
     state: tf.train.Checkpoint,
     sources: Sources,
     people: int,

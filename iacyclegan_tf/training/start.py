@@ -77,8 +77,10 @@ def settle(config: Config) -> None:
     """Threads, seeds and determinism: before the first operation."""
     import tensorflow as tf
 
+    from iacyclegan_tf.common.keras_door import keras
+
     set_threads(config.train.intra_op_threads)
-    tf.keras.utils.set_random_seed(config.seed)
+    keras.utils.set_random_seed(config.seed)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import FinetuneConfig
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.data.streams.batches import IdentityChoice
@@ -19,14 +20,14 @@ from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, pl
 _BATCH = 8
 
 
-def synthesized(generator: tf.keras.Model, images: np.ndarray) -> np.ndarray:
+def synthesized(generator: keras.Model, images: np.ndarray) -> np.ndarray:
     """uint8 ``[N, H, W, 3]`` -> what the generator makes of them, the same shape and type."""
     return np.concatenate([_translated(generator, images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
 
 
 @contextmanager
 def synthesized_partners(
-    generator: tf.keras.Model,
+    generator: keras.Model,
     images: np.ndarray | ImageSource,
     labels: np.ndarray,
     settings: FinetuneConfig,
@@ -62,12 +63,12 @@ def _is_whole(path: Path, shape: tuple[int, int, int]) -> bool:
         return False
 
 
-def _one_by_one(generator: tf.keras.Model, images: ImageSource, numbers: np.ndarray) -> Iterator[np.ndarray]:
+def _one_by_one(generator: keras.Model, images: ImageSource, numbers: np.ndarray) -> Iterator[np.ndarray]:
     batches = tf.data.Dataset.from_tensor_slices(numbers).map(images, images.parallel, deterministic=True).batch(_BATCH)
     for batch in plain(batches.prefetch(1)).as_numpy_iterator():
         yield from _translated(generator, batch)
 
 
-def _translated(generator: tf.keras.Model, images: np.ndarray) -> np.ndarray:
+def _translated(generator: keras.Model, images: np.ndarray) -> np.ndarray:
     fakes = generator(images.astype(np.float32) / 127.5 - 1.0).numpy()
     return np.clip(np.round((fakes + 1.0) * 127.5), 0, 255).astype(np.uint8)

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from golden import images, recognizer
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.contrast import PairMatching, freed_of_means
 
 
@@ -39,7 +40,7 @@ def test_a_difference_of_the_kinds_changes_nothing():
 @pytest.mark.parametrize("scale", [1.0, 16.0])
 def test_a_step_reports_the_loss_before_it_and_descends(scale):
     model = PairMatching(recognizer(1, embedding="pool2"), scale)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     batch, labels = images(8, width=32), tf.constant([0, 0, 1, 1, 2, 2, 3, 3])
     expected = loss_of(free(model(batch, training=True).numpy()), scale)
     steps = tf.data.Dataset.from_tensors((batch, labels))

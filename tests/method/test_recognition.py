@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from golden import classifier, images, recognizer, triplet_trainer
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.contrast import IdentityContrast, contrast
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer, triplet_statistics
 from iacyclegan_tf.models.recognizer import Recognizer
@@ -74,7 +75,7 @@ def test_one_triplet_step_descends_the_gradient_of_the_loss():
     """The gradient of a loss written out here with loops; plain descent shows it unscaled."""
     batch, labels = images(6, width=32), [0, 1, 0, 2, 1, 2]
     trainer, twin = triplet_trainer(1), recognizer(1)
-    trainer.compile(tf.keras.optimizers.SGD(1.0))
+    trainer.compile(keras.optimizers.SGD(1.0))
     with tf.GradientTape() as tape:
         e = twin(batch)
         d = tf.reduce_sum((e[:, None] - e[None]) ** 2, -1)
@@ -100,7 +101,7 @@ def test_one_triplet_step_descends_the_gradient_of_the_loss():
 def test_fine_tuning_at_rate_0_changes_no_embedding():
     """Statistics of batch normalization are as much a part of the recognizer as its weights."""
     trainer = TripletTrainer(recognizer(1, normalization="batch"), 0.3)
-    trainer.compile(tf.keras.optimizers.SGD(0.0))
+    trainer.compile(keras.optimizers.SGD(0.0))
     batch, labels = images(4, width=32), tf.constant([0, 0, 1, 1])
     before = trainer.recognizer(batch).numpy()
     trainer.fit(tf.data.Dataset.from_tensors((3 * batch, labels)).repeat(3), verbose=0)
@@ -114,7 +115,7 @@ def test_triplet_training_brings_positives_nearer_than_negatives():
     tones = np.array([-0.6, -0.2, 0.2, 0.6])[labels][:, None, None, None] * [1.0, -1.0, 0.3]
     batch = (tf.constant(np.clip(tones + rng.normal(0, 0.3, [16, 32, 32, 3]), -1, 1), tf.float32), tf.constant(labels))
     trainer = TripletTrainer(recognizer(1, normalization="batch"), 0.3)
-    trainer.compile(tf.keras.optimizers.Adam(1e-3))
+    trainer.compile(keras.optimizers.Adam(1e-3))
     before = trainer.fit(tf.data.Dataset.from_tensors(batch), verbose=0).history
     after = trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(40), verbose=0).history
     assert after["active_triplets"][0] < 0.5 * before["active_triplets"][0]
@@ -131,7 +132,7 @@ def test_classifier_logits_are_scaled_cosines():
 
 def test_classifier_step_reports_the_cross_entropy_and_accuracy_before_the_step():
     model, batch, labels = classifier(1), images(4), np.array([0, 2, 1, 2], np.int32)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     logits = model(batch).numpy().astype(np.float64)
     loss = np.mean([np.log(np.exp(row).sum()) - row[label] for row, label in zip(logits, labels)])
     logs = model.train_step((batch, tf.constant(labels)))
@@ -145,7 +146,7 @@ def test_classifier_learns_a_toy_problem_and_trains_head_and_trunk():
     tones = np.eye(3)[labels][:, None, None, :] - 0.5
     pictures = tf.constant(np.clip(tones + rng.normal(0, 0.4, [24, 32, 32, 3]), -1, 1), tf.float32)
     model = IdentityClassifier(recognizer(1, normalization="batch"), 3, seed=0)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     kernels = [v for v in model.trainable_variables if "kernel" in v.name or "directions" in v.name]
     before = [v.numpy() for v in kernels]
     first = model.train_step((pictures, tf.constant(labels)))
@@ -195,7 +196,7 @@ def test_a_step_of_contrast_is_gradient_descent_on_it():
         loss, _ = contrast(model(pictures, training=True), labels, 8.0)
     gradients = tape.gradient(loss, model.trained_variables)
     assert all(gradient is not None for gradient in gradients)
-    model.compile(tf.keras.optimizers.SGD(0.1, jit_compile=False))
+    model.compile(keras.optimizers.SGD(0.1, jit_compile=False))
     logs = model.fit(tf.data.Dataset.from_tensors((pictures, labels)), verbose=0).history
     assert logs["loss"][0] == pytest.approx(float(loss), rel=1e-5)
     for variable, old, gradient in zip(model.trained_variables, before, gradients):

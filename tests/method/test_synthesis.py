@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.method import losses
 
@@ -127,7 +128,7 @@ def test_the_first_step_equals_gradients_taken_by_hand():
     """Generators first, with the discriminators as they were; then discriminators on the fakes of before the update."""
 
     def sgd():
-        return tf.keras.optimizers.SGD(0.1)
+        return keras.optimizers.SGD(0.1)
 
     model, (x, y) = tiny.gan(pool=0, optimizer=sgd, eager=True), tiny.batch()
     twin = tiny.gan(pool=0, optimizer=sgd)
@@ -221,7 +222,7 @@ def test_discriminators_learn_at_half_and_pool_feeds_them():
 )
 def test_a_tiny_model_overfits_one_pair_in_every_precision(precision):
     def scaled():
-        return tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.Adam(2e-3, 0.5, jit_compile=False))
+        return keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(2e-3, 0.5, jit_compile=False))
 
     # little adversarial weight: whether the step learns is asked here, not who wins
     model = tiny.gan(

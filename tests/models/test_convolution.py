@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.convolution import Convolution
 
 # size, kernel, channels in, channels out: onto few, from few, both, neither; 4×4 as in the discriminator; odd results
@@ -25,7 +26,7 @@ def both(case, dtype="float32", **options):
     x = tf.constant(random.normal(size=[2, height, width, ins]), tf.float32)
     ours, theirs = (
         kind(outs, size, dtype=dtype, bias_initializer="normal", **options)
-        for kind in (Convolution, tf.keras.layers.Conv2D)
+        for kind in (Convolution, keras.layers.Conv2D)
     )
     for layer in (ours, theirs):
         layer.build(x.shape)
@@ -45,9 +46,9 @@ def both(case, dtype="float32", **options):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_float32_equals_keras(case, use_bias):
-    training, inference, keras = both(case, use_bias=use_bias)
+    training, inference, plain = both(case, use_bias=use_bias)
     for ours in (training, inference):
-        for a, b in zip(ours, keras, strict=True):
+        for a, b in zip(ours, plain, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
@@ -55,16 +56,16 @@ def test_float32_equals_keras(case, use_bias):
     "options", [{"strides": 2}, {"padding": "same"}, {"padding": "same", "strides": 2}, {"activation": "relu"}]
 )
 def test_options_of_keras_are_heeded(options):
-    training, _, keras = both(((10, 8), 3, 3, 3), **options)
-    for a, b in zip(training, keras, strict=True):
+    training, _, plain = both(((10, 8), 3, 3, 3), **options)
+    for a, b in zip(training, plain, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", [((6, 5), 3, 128, 136), ((6, 5), 4, 136, 128), *CASES[:2]])
 def test_bfloat16_is_as_near_to_float32_as_keras_is(case):
-    training, _, keras = both(case, "mixed_bfloat16")
+    training, _, plain = both(case, "mixed_bfloat16")
     exact = both(case)[-1]
-    for ours, theirs, truth in zip(training, keras, exact, strict=True):
+    for ours, theirs, truth in zip(training, plain, exact, strict=True):
         assert ours.dtype == theirs.dtype
         error, allowed = (np.abs(np.asarray(tf.cast(v, tf.float32)) - truth) for v in (ours, theirs))
         assert 0 < error.mean() < 1.5 * allowed.mean()  # one rounding more where the bias is added apart

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from golden import discriminator, images
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.discriminator import LEAK, Discriminator, smallest_side
 from iacyclegan_tf.models.layers import InstanceNormalization
 
@@ -104,7 +105,7 @@ def test_weights_start_from_a_normal_distribution_of_deviation_002():
 
 
 def test_only_the_first_and_last_convolution_have_a_bias_and_no_norm():
-    convolutions = [s for s in discriminator(layers=3).stages if isinstance(s, tf.keras.layers.Conv2D)]
+    convolutions = [s for s in discriminator(layers=3).stages if isinstance(s, keras.layers.Conv2D)]
     assert [c.use_bias for c in convolutions] == [True, False, False, False, True]
     norms = [s for s in discriminator(layers=3).stages if isinstance(s, InstanceNormalization)]
     assert len(norms) == 3 and LEAK == 0.2
@@ -114,7 +115,7 @@ def test_logits_are_not_squashed_and_leak_downwards():
     network = discriminator()
     network.stages[-1].bias.assign([-50.0])
     assert network(images(1)).numpy().max() < -40
-    leaky = [s for s in network.stages if isinstance(s, tf.keras.layers.LeakyReLU)]
+    leaky = [s for s in network.stages if isinstance(s, keras.layers.LeakyReLU)]
     np.testing.assert_allclose(leaky[0](tf.constant([-10.0, 10.0])), [-2.0, 10.0])
 
 

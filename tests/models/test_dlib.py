@@ -8,6 +8,7 @@ from dlib_file import TINY, integer, random_arrays, write_dlib
 from in_process import refused, run
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.data.drawn.faces import draw_pair
@@ -266,7 +267,7 @@ def test_training_moves_the_adapter_alone_and_batch_statistics_stay():
     phi = adapted()
     before = {v.ref(): v.numpy() for v in phi.variables}
     model = PairMatching(phi)
-    model.compile(tf.keras.optimizers.Adam(1e-2))
+    model.compile(keras.optimizers.Adam(1e-2))
     batch = tf.data.Dataset.from_tensors((small(6), tf.constant([0, 0, 1, 1, 2, 2]))).repeat()
     losses = model.fit(batch, steps_per_epoch=1, epochs=15, verbose=0).history["loss"]
     assert losses[-1] < losses[0]

@@ -186,10 +186,11 @@ def test_every_mistake_of_convention_moves_the_embedding(mistake, thin_files, th
 
 def keras_network(name):
     """The published networks, thin: keras-vggface's named functional one, deepface's unnamed Sequential."""
-    import tensorflow as tf
 
-    layers = tf.keras.layers
-    tf.keras.backend.clear_session()
+    from iacyclegan_tf.common.keras_door import keras
+
+    layers = keras.layers
+    keras.backend.clear_session()
     steps = [layers.Input((224, 224, 3))]
     for block, widths in enumerate(files.BLOCKS_THIN, 1):
         for position, width in enumerate(widths, 1):
@@ -208,21 +209,22 @@ def keras_network(name):
             layers.Flatten(),
             layers.Activation("softmax"),
         ]
-        return tf.keras.Sequential(steps), -5
+        return keras.Sequential(steps), -5
     steps.append(layers.Flatten(name="flatten"))
     for fc, width in (("fc6", 256), ("fc7", 256), ("fc8", 10)):
         steps += [layers.Dense(width, name=fc), layers.Activation("relu", name=f"{fc}/relu")]
     hidden = steps[0]
     for step in steps[1:]:
         hidden = step(hidden)
-    return tf.keras.Model(steps[0], hidden), -3
+    return keras.Model(steps[0], hidden), -3
 
 
 @pytest.mark.parametrize("name, whole_model", [("keras-vggface", True), ("deepface", False)])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
 def test_file_written_by_keras_itself(name, whole_model, tmp_path, recognizer, picture):
     """Keras writes the file and Keras runs it, on B, G, R pixels minus the mean."""
-    import tensorflow as tf
+
+    from iacyclegan_tf.common.keras_door import keras
 
     model, fc7 = keras_network(name)
     rng = np.random.default_rng(5)
@@ -231,7 +233,7 @@ def test_file_written_by_keras_itself(name, whole_model, tmp_path, recognizer, p
     )
     path = tmp_path / "weights.h5"
     model.save(path) if whole_model else model.save_weights(path)
-    feature = tf.keras.Model(model.inputs, model.layers[fc7].output)
+    feature = keras.Model(model.inputs, model.layers[fc7].output)
     pixels = picture[None, ..., ::-1].astype(np.float32) - np.float32(files.MEAN_BGR)
     expected = feature(pixels).numpy().reshape(-1)
     weights = read_here(path, THIN)

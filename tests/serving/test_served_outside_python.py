@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image
@@ -33,7 +34,7 @@ def exports(tiny_run) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def live(tiny_run) -> dict[str, tf.keras.Model]:
+def live(tiny_run) -> dict[str, keras.Model]:
     """The Keras models of the second round, from the run's checkpoints."""
     networks = ServedNetworks(load_config(tiny_run / "runs/tiny/config.yaml"), (32, 32, 3), FIT)
     networks.read_round(tiny_run / "runs/tiny", 2)
@@ -63,13 +64,13 @@ def test_an_export_holds_what_its_signatures_read_and_no_more(name, exports, liv
     assert functions and not [function for function in functions if "layer_call" in function]
 
 
-def by_live_model(model: tf.keras.Model, image: np.ndarray) -> np.ndarray:
+def by_live_model(model: keras.Model, image: np.ndarray) -> np.ndarray:
     """uint8 or whole-number ``[h, w, 3]`` -> what the network makes of it, without the code of ``servables.py``."""
     answer = model(FIT.apply(image)[None].astype(np.float32) / 127.5 - 1.0).numpy()[0]
     return answer if answer.ndim == 1 else FIT.undo((answer + 1.0) * 127.5, image.shape[:2])
 
 
-def compare(model: tf.keras.Model, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> None:
+def compare(model: keras.Model, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> None:
     ((key, found),) = outputs.items()
     wanted = [
         [by_live_model(model, decode_image(one, "sample") if isinstance(one, bytes) else one) for one in value]

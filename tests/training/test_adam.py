@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear, FusedAdam
 
 SHAPES = ([3, 2, 5], [7], [])
@@ -31,10 +32,10 @@ def test_weights_and_slots_equal_those_of_keras(options, wrap):
     rate = ConstantThenLinear(0.1, 3, 6)
     ours, theirs = variables(), variables()
     fused = FusedAdam(rate, jit_compile=False, **options)
-    keras = tf.keras.optimizers.Adam(rate, jit_compile=False, **options)
+    plain = keras.optimizers.Adam(rate, jit_compile=False, **options)
     steps_with(fused, ours, 8, wrap)
-    steps_with(keras, theirs, 8, wrap)
-    for a, b in zip(ours + fused.variables, theirs + keras.variables, strict=True):
+    steps_with(plain, theirs, 8, wrap)
+    for a, b in zip(ours + fused.variables, theirs + plain.variables, strict=True):
         # Keras takes 1 − 0.999 in Python's numbers, the kernel in float32's: 5e-5 apart
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=5e-6, err_msg=b.name)
     assert int(fused.iterations) == 8
@@ -59,21 +60,21 @@ def test_the_average_follows_the_weights():
 def test_a_state_written_by_keras_adam_is_read(tmp_path):
     """Same slots under the same names: a run begun with Keras' Adam goes on."""
     theirs, ours = variables(), variables(5)
-    keras, fused = (make(0.1, jit_compile=False, use_ema=True) for make in (tf.keras.optimizers.Adam, FusedAdam))
-    steps_with(keras, theirs, 3)
+    plain, fused = (make(0.1, jit_compile=False, use_ema=True) for make in (keras.optimizers.Adam, FusedAdam))
+    steps_with(plain, theirs, 3)
     fused.build(ours)
-    path = tf.train.Checkpoint(optimizer=keras, weights=theirs).write(str(tmp_path / "state"))
+    path = tf.train.Checkpoint(optimizer=plain, weights=theirs).write(str(tmp_path / "state"))
     tf.train.Checkpoint(optimizer=fused, weights=ours).read(path).assert_consumed()
-    steps_with(keras, theirs, 2)
+    steps_with(plain, theirs, 2)
     steps_with(fused, ours, 2)
-    for a, b in zip(ours + fused.variables, theirs + keras.variables, strict=True):
+    for a, b in zip(ours + fused.variables, theirs + plain.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=5e-6)
 
 
 def test_with_loss_scaling_a_step_that_overflows_changes_nothing_and_the_next_does():
     results = []
-    for make in (FusedAdam, tf.keras.optimizers.Adam):
-        optimizer, weights = tf.keras.mixed_precision.LossScaleOptimizer(make(0.1, jit_compile=False)), variables()
+    for make in (FusedAdam, keras.optimizers.Adam):
+        optimizer, weights = keras.mixed_precision.LossScaleOptimizer(make(0.1, jit_compile=False)), variables()
         before = [w.numpy() for w in weights]
         for value in (np.inf, 2.0**15):
             scaled = [(tf.fill(shape, np.float32(value)), w) for shape, w in zip(SHAPES, weights)]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import Config, TrainConfig
 from iacyclegan_tf.data.face_pairs import FacePairs
 from iacyclegan_tf.data.streams.batches import Augmentation, batch_places, paired_stream
@@ -78,8 +79,8 @@ def test_all_optimizers_step_or_none(root, more, finite, graph):
 
 def test_loss_scaling_may_overflow_while_the_scale_can_fall():
     variable = tf.Variable(1.0)
-    optimizer = tf.keras.mixed_precision.LossScaleOptimizer(
-        tf.keras.optimizers.Adam(0.1, jit_compile=False), initial_scale=4.0
+    optimizer = keras.mixed_precision.LossScaleOptimizer(
+        keras.optimizers.Adam(0.1, jit_compile=False), initial_scale=4.0
     )
     optimizer.build([variable])
 
@@ -118,13 +119,13 @@ def test_a_bad_image_changes_nothing_of_the_gan_but_what_is_told():
 # ---------------------------------------------------------------- a phase
 
 
-class Bowl(tf.keras.Model):
+class Bowl(keras.Model):
     """Minimizes steepness · w² / 2 by plain descent: w is multiplied by 1 − rate · steepness at every step."""
 
     def __init__(self, rate: float):
         super().__init__()
         self.w, schedule = tf.Variable([1.0]), Lowered(rate)
-        self.compile(tf.keras.optimizers.SGD(schedule, jit_compile=False))
+        self.compile(keras.optimizers.SGD(schedule, jit_compile=False))
         self.optimizer.lowered = schedule
         self.optimizer.build([self.w])
 

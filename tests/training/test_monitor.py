@@ -8,6 +8,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.training.engine.checks import NonFinite, PerceptionLimit, StopOnNonFinite
 from iacyclegan_tf.training.engine.history import History
 from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear
@@ -18,7 +19,7 @@ class Model:
     """As much of a Keras model as ``History`` asks for."""
 
     def __init__(self, rate=0.25):
-        self.optimizer = tf.keras.optimizers.Adam(rate)
+        self.optimizer = keras.optimizers.Adam(rate)
 
 
 def history_at(folder, every: int, total: int) -> History:
@@ -145,7 +146,7 @@ def test_a_rounds_measures_are_named_by_their_place(tmp_path):
 
 def test_learning_rate_is_that_of_the_generators_and_of_a_schedule(tmp_path):
     model = Model()
-    model.generator_optimizer = tf.keras.optimizers.Adam(ConstantThenLinear(1.0, 2, 5))
+    model.generator_optimizer = keras.optimizers.Adam(ConstantThenLinear(1.0, 2, 5))
     weight = tf.Variable(0.0)
     history = history_at(tmp_path, 1, 4)
     history.set_model(model)
@@ -172,8 +173,8 @@ def test_stop_on_values_that_are_not_finite_names_the_value(bad):
 
 
 def test_stop_on_non_finite_ends_fit():
-    model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(1,))])
-    model.compile(tf.keras.optimizers.SGD(1.0), "mse")
+    model = keras.Sequential([keras.layers.Dense(1, input_shape=(1,))])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
     data = tf.data.Dataset.from_tensors((tf.constant([[1e30]]), tf.constant([[0.0]]))).repeat(5)
     with pytest.raises(NonFinite, match="loss became"):
         model.fit(data, verbose=0, callbacks=[StopOnNonFinite()])

@@ -14,6 +14,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import tiny
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.contrast import IdentityContrast, PairMatching
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.method.recognition import TripletTrainer
@@ -34,7 +35,7 @@ def pairs_of_two():
 def gradients(strategy):
     """Of the first step, read off plain SGD with rate 1."""
     with strategy.scope():
-        model = tiny.gan(pool=0, optimizer=lambda: tf.keras.optimizers.SGD(1.0, jit_compile=False), eager=True)
+        model = tiny.gan(pool=0, optimizer=lambda: keras.optimizers.SGD(1.0, jit_compile=False), eager=True)
         before = [v.numpy() for v in model.generator_variables + model.discriminator_variables]
     model.fit(pairs_of_two(), steps_per_epoch=1, verbose=0)
     return [b - v.numpy() for b, v in zip(before, model.generator_variables + model.discriminator_variables)]
@@ -44,7 +45,7 @@ def recognizer_gradients(strategy, make, labels):
     images = tf.constant(np.random.default_rng(3).uniform(-1, 1, (8, 32, 24, 3)).astype(np.float32))
     with strategy.scope():
         trainer = make(Recognizer(0.0625, 32, "pool2", seed=4))
-        trainer.compile(tf.keras.optimizers.SGD(1.0, jit_compile=False), run_eagerly=True)
+        trainer.compile(keras.optimizers.SGD(1.0, jit_compile=False), run_eagerly=True)
         before = [v.numpy() for v in trainer.trained_variables]
     batches = tf.data.Dataset.from_tensors((images, tf.constant(labels))).repeat()
     loss = trainer.fit(batches, steps_per_epoch=1, verbose=0).history["loss"][0]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear
 
 
@@ -44,7 +45,7 @@ def test_adam_takes_the_schedule_step_by_step():
     """Adam's step under a constant gradient is the rate itself: m̂ = g, v̂ = g²."""
     schedule = ConstantThenLinear(0.1, 2, 3)
     weight = tf.Variable(0.0)
-    optimizer = tf.keras.optimizers.Adam(schedule, beta_1=0.5, epsilon=1e-12)
+    optimizer = keras.optimizers.Adam(schedule, beta_1=0.5, epsilon=1e-12)
     moves = []
     for _ in range(5):
         before = weight.numpy()

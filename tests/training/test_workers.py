@@ -237,6 +237,7 @@ from pathlib import Path
 from rich.console import Console
 import numpy as np
 import tensorflow as tf
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.training.distributed.cluster import read_cluster
 from iacyclegan_tf.config.settings import Config, TrainConfig
 from iacyclegan_tf.method.gradient_step import descent, replica_share, take
@@ -253,12 +254,12 @@ me = workers.number
 folder = Path(sys.argv[1], str(me))
 folder.mkdir()
 
-class Bowl(tf.keras.Model):
+class Bowl(keras.Model):
     def __init__(self):
         super().__init__()
         self.w = tf.Variable([1.0])
         schedule = Lowered(3.0)
-        self.compile(tf.keras.optimizers.SGD(schedule, jit_compile=False))
+        self.compile(keras.optimizers.SGD(schedule, jit_compile=False))
         self.optimizer.lowered = schedule
         self.optimizer.build([self.w])
 

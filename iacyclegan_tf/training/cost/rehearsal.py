@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
@@ -66,7 +66,7 @@ def timed(phase: Phase, workers: Workers) -> PhaseCost:
     return PhaseCost(phase.name, seconds, phase.steps, phase.epoch_steps)
 
 
-class StepTimes(tf.keras.callbacks.Callback):
+class StepTimes(keras.callbacks.Callback):
     """When each step of the last ``fit`` ended."""
 
     def on_train_begin(self, logs=None):

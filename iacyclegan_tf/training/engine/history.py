@@ -10,10 +10,11 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.common.atomic_files import write_bytes
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.evaluation.files import scalars
 
 
-class PhaseCallback(tf.keras.callbacks.Callback):
+class PhaseCallback(keras.callbacks.Callback):
     """A callback that knows where it is: ``step`` counts from the phase's beginning, also after a resumption."""
 
     phase_name, first_step, step, total_steps = "", 0, 0, 0

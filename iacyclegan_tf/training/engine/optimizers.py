@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.keras_door import keras
 
-class FusedAdam(tf.keras.optimizers.Adam):
+
+class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam with the same slots and the same mathematics, through TensorFlow's one kernel for the whole update.
 
     Keras writes the update as fifteen operations a variable, each a pass over memory: one to three percent of a
@@ -63,7 +65,7 @@ class FusedAdam(tf.keras.optimizers.Adam):
 
 def adam(
     rate, beta_1: float = 0.9, ema: float = 0.0, loss_scaling: bool = False, epsilon: float = 1e-8
-) -> tf.keras.optimizers.Optimizer:
+) -> keras.optimizers.Optimizer:
     """Adam whose rate a fault can lower (``lower_rates``).
 
     With ``ema`` it also keeps a moving average of the weights, with ``loss_scaling`` it is wrapped for float16.
@@ -83,10 +85,10 @@ def adam(
         ema_momentum=ema if ema > 0 else 0.99,
     )
     optimizer.lowered = schedule
-    return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
+    return keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 
-def lower_rates(model: tf.keras.Model, factor: float) -> None:
+def lower_rates(model: keras.Model, factor: float) -> None:
     """Multiplies the rates of all optimizers of a model that ``adam`` made by ``factor``, not by those of before."""
     for name in ("optimizer", "generator_optimizer", "discriminator_optimizer"):
         optimizer = getattr(model, name, None)
@@ -107,7 +109,7 @@ class Restart:
             variable.assign(value)
 
 
-class ConstantThenLinear(tf.keras.optimizers.schedules.LearningRateSchedule):
+class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     """``rate`` for ``constant_steps``, then linearly down, reaching 0 one step after the last of ``decay_steps``.
 
     rate(s) = rate · clip(1 − (s + 1 − constant) / (decay + 1), 0, 1) for step s = 0, 1, …: the first step of the
@@ -125,7 +127,7 @@ class ConstantThenLinear(tf.keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate, "constant_steps": self.constant_steps, "decay_steps": self.decay_steps}
 
 
-class Lowered(tf.keras.optimizers.schedules.LearningRateSchedule):
+class Lowered(keras.optimizers.schedules.LearningRateSchedule):
     """Another schedule, or a number, times ``factor``, a variable that is 1 until a fault lowers it.
 
     Make it where the optimizer is made, inside the strategy's scope.

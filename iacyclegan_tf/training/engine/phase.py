@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.common.terminal import say
 from iacyclegan_tf.config.settings import TrainConfig
 from iacyclegan_tf.method.image_pool import ImagePool
@@ -35,7 +36,7 @@ class Phase:
     """
 
     name: str
-    model: tf.keras.Model
+    model: keras.Model
     state: tf.train.Checkpoint
     stream: Callable[[int], tf.data.Dataset]
     steps: int
