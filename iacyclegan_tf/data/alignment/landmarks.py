@@ -35,12 +35,20 @@ class Face:
     """A face in an image; coordinates (x, y) in its pixels, whole numbers at pixel centres.
 
     ``box``: left, top, right, bottom. ``points``: ``[5, 2]`` in dlib's order, or ``[2, 2]``, the centres of the eyes,
-    image-left first. ``finder``: ``dlib`` or ``opencv``.
+    image-left first. ``finder``: ``dlib``, ``opencv``, or ``given`` by the user.
     """
 
     box: tuple[float, float, float, float]
     points: np.ndarray
     finder: str
+
+    @classmethod
+    def of_eyes(cls, eyes: np.ndarray, finder: str) -> Face:
+        """From the centres of the eyes alone; the box is where a face's lies about them."""
+        across, down = _EYES_IN_BOX
+        side = (eyes[1, 0] - eyes[0, 0]) / (across[1] - across[0])
+        left, top = eyes[0, 0] - across[0] * side, eyes[:, 1].mean() - down * side
+        return cls((left, top, left + side, top + side), eyes, finder)
 
     @property
     def eyes(self) -> np.ndarray:
@@ -114,11 +122,7 @@ def _by_dlib(image: np.ndarray, scale: float) -> list[Face]:
 
 
 def _by_cascades(image: np.ndarray, scale: float) -> list[Face]:
-    eyes = (find_eyes(_resized(image, scale)) + 0.5) / scale - 0.5
-    across, down = _EYES_IN_BOX
-    side = (eyes[1, 0] - eyes[0, 0]) / (across[1] - across[0])
-    left, top = eyes[0, 0] - across[0] * side, eyes[:, 1].mean() - down * side
-    return [Face((left, top, left + side, top + side), eyes, "opencv")]
+    return [Face.of_eyes((find_eyes(_resized(image, scale)) + 0.5) / scale - 0.5, "opencv")]
 
 
 @functools.lru_cache(maxsize=1)
