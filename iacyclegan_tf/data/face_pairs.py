@@ -13,6 +13,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
+from iacyclegan_tf.data.alignment.chips import Chips
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.people import People
@@ -34,6 +35,7 @@ class FacePairs(People):
         identities: N names of people; one person may have several pairs.
         original_photos, original_sketches: N uint8 images ``[h, w, 3]`` in their own size; not of fitting pairs.
         subsets: N names of the sub-sets (the manifest's column ``subset``), or empty.
+        photo_chips, sketch_chips: of the images as they are, where the recognizers are shown chips.
     """
 
     photos: np.ndarray | ImageSource
@@ -42,6 +44,8 @@ class FacePairs(People):
     original_photos: tuple[np.ndarray, ...] = ()
     original_sketches: tuple[np.ndarray, ...] = ()
     subsets: tuple[str, ...] = ()
+    photo_chips: Chips | None = None
+    sketch_chips: Chips | None = None
 
     @cached_property
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
@@ -50,6 +54,13 @@ class FacePairs(People):
 
         with self.reading():
             return total(self.photos), total(self.sketches)
+
+    @property
+    def shown(self) -> tuple[np.ndarray | ImageSource, np.ndarray | ImageSource]:
+        """Photos and sketches as recognizers are shown them in training: chips, or at the network's size."""
+        if self.photo_chips is None:
+            return self.photos, self.sketches
+        return self.photo_chips.images, self.sketch_chips.images
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
+from iacyclegan_tf.data.alignment.chips import Chips, Landmarks, cut
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces, checked, choose_test_split, held_out
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION, normal_name
@@ -18,20 +19,36 @@ from iacyclegan_tf.data.pairs.pair import Pair, split_hash
 from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256, refuse_same_pictures
 
 
-def load_faces(settings: DataConfig, seed: int, progress: Callable = lambda items, words, total: items) -> Faces:
+def load_faces(
+    settings: DataConfig,
+    seed: int,
+    progress: Callable = lambda items, words, total: items,
+    landmarks: Landmarks | None = None,
+) -> Faces:
     """Draws or reads the faces that ``settings`` name.
 
     Args:
         seed: chooses the validation people among the training people, where the data name none.
         progress: wraps an iterable, given the words for it and its length, e.g. to show a bar.
+        landmarks: where given, the faces of all images are found and come with their chips.
 
     Raises ``UserError`` for missing folders, too few people, unreadable files unless ``skip_bad``, and a picture of a
     test person that is another person's, too.
     """
-    return checked((_drawn if settings.source == "drawn" else _read)(settings, seed, progress))
+    faces = checked((_drawn if settings.source == "drawn" else _read)(settings, seed, progress, landmarks))
+    if landmarks is not None:
+        landmarks.save()
+        parts = (faces.fitting, faces.validation, faces.test)
+        chips = [some for part in parts for some in (part.photo_chips, part.sketch_chips)]
+        if missed := sum(some.missed for some in chips):
+            faces.notes.append(
+                f"in {missed} of {sum(len(some.points) for some in chips)} images no face was found; recognizers are "
+                "shown the place where an aligned crop has it"
+            )
+    return faces
 
 
-def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
+def _drawn(settings: DataConfig, seed: int, progress: Callable, landmarks: Landmarks | None) -> Faces:
     from iacyclegan_tf.data.drawn.faces import draw_pair
 
     people = settings.drawn
@@ -49,7 +66,8 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
         photos, sketches = zip(*pairs) if pairs else ((), ())
         shape = (-1, settings.height, settings.width, 3)
         arrays = [np.array(images, np.uint8).reshape(shape) for images in (photos, sketches)]
-        return FacePairs(*arrays, tuple(names), *((photos, sketches) if kept else ()))
+        chips = [landmarks and landmarks.chips(progress(images, "finding faces", len(images))) for images in arrays]
+        return FacePairs(*arrays, tuple(names), *((photos, sketches) if kept else ((), ())), (), *chips)
 
     names, train = draw(0, people.train_people, people.renderings, "training")
     test = gather(*draw(people.train_people, people.test_people, 1, "test"))
@@ -63,14 +81,17 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable) -> Faces:
 
 
 class _Read(NamedTuple):
-    """What is kept of an image file: (height, width), ``pixels_sha256``, and where ``data.in_memory`` the image."""
+    """What is kept of an image file: (height, width), ``pixels_sha256``, where ``data.in_memory`` the image, and where
+    landmarks are wanted those of its face, if one was found, and its chip."""
 
     size: tuple[int, int]
     sha256: str
     image: np.ndarray | None
+    points: np.ndarray | None
+    chip: np.ndarray | None
 
 
-def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
+def _read(settings: DataConfig, seed: int, progress: Callable, landmarks: Landmarks | None) -> Faces:
     from iacyclegan_tf.data.images.files import read_images
     from iacyclegan_tf.data.pairs.pairing import find_pairs
 
@@ -80,11 +101,15 @@ def _read(settings: DataConfig, seed: int, progress: Callable) -> Faces:
     own_validation = VALIDATION in splits and VALIDATION not in (test_split, settings.train_split)
     used = {settings.train_split, test_split, *([VALIDATION] if own_validation else ())}
     chosen = [pair for pair in pairing.pairs if pair.split in used]
-    seen, bad = read_images(
-        [path for pair in chosen for path in (pair.photo, pair.sketch)],
-        progress,
-        lambda image: _Read(image.shape[:2], pixels_sha256(image), image if settings.in_memory else None),
-    )
+
+    def look(image: np.ndarray) -> _Read:
+        sha256, points, chip = pixels_sha256(image), None, None
+        if landmarks is not None:
+            points = landmarks.points(image, sha256)
+            chip = cut(image, points)
+        return _Read(image.shape[:2], sha256, image if settings.in_memory else None, points, chip)
+
+    seen, bad = read_images([path for pair in chosen for path in (pair.photo, pair.sketch)], progress, look)
     if bad and not settings.skip_bad:
         raise UserError(
             f"{len(bad)} of {2 * len(chosen)} files under {settings.root} cannot be used:\n  "
@@ -138,6 +163,7 @@ def _gather(
     from iacyclegan_tf.data.images.files import read_image
 
     sides = [pair.photo for pair in pairs], [pair.sketch for pair in pairs]
+    chips = [_chips([seen[path] for path in paths]) for paths in sides]
     subsets = tuple(pair.subset for pair in pairs) if any(pair.subset for pair in pairs) else ()
     if lazily and pairs:
         from iacyclegan_tf.data.streams.image_sources import ImageFiles
@@ -145,12 +171,18 @@ def _gather(
         size = fit.network_size(seen[pairs[0].photo].size)
         same = all(seen[path].size == size for paths in sides for path in paths)
         sources = [ImageFiles(paths, size, None if same else fit) for paths in sides]
-        return FacePairs(*sources, _people(pairs), subsets=subsets)
+        return FacePairs(*sources, _people(pairs), (), (), subsets, *chips)
     images = [
         tuple(read_image(path) if seen[path].image is None else seen[path].image for path in paths) for paths in sides
     ]
     fitted = [np.array([fit.apply(image) for image in some], np.uint8) for some in images]
-    return FacePairs(*fitted, _people(pairs), *(images if kept else ((), ())), subsets)
+    return FacePairs(*fitted, _people(pairs), *(images if kept else ((), ())), subsets, *chips)
+
+
+def _chips(some: Sequence[_Read]) -> Chips | None:
+    if not some or some[0].chip is None:
+        return None
+    return Chips(np.array([one.chip for one in some]), tuple(one.points for one in some))
 
 
 def _network_fit(settings: DataConfig, pairs: Sequence[Pair], seen: dict[Path, _Read]) -> Fit:

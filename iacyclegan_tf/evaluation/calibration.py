@@ -16,13 +16,13 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.face_pairs import FacePairs
-from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores
+from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores, shown
 from iacyclegan_tf.metrics import genuine_and_impostor_scores, threshold_at_far
 from iacyclegan_tf.serving.contract import EXTRA, FILE
 
 FARS = (0.01, 0.001)
 PROTOCOL = (
-    "all validation sketches against all validation photos, at the network's size, with the served modules; "
+    "all validation sketches against all validation photos, in their own size, with the served modules; "
     "thresholds: linear quantile of the impostor scores, refused under 10 / FAR impostor pairs; fusion: cosines minus "
     "the mean, over the population deviation, of the validation impostors, added. The same people decided whether "
     "recognizers were kept, which makes the rates a little optimistic."
@@ -34,8 +34,8 @@ def calibrate(matcher: Matcher, held: FacePairs) -> dict:
 
     ``thresholds[way][far]`` holds ``threshold`` and ``true_accept_rate``, or ``refused``: why there is none.
     """
-    photos, sketches = list(held.photos), list(held.sketches)
-    scores = recognizer_scores(matcher, sketches, photos, matcher.to_photo(sketches), matcher.to_sketch(photos))
+    fakes = matcher.to_photo(held.original_sketches), matcher.to_sketch(held.original_photos)
+    scores = recognizer_scores(matcher, *shown(held, *fakes))
     sides = {
         way: genuine_and_impostor_scores(matrix, held.identities, held.identities) for way, matrix in scores.items()
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.chips import Landmarks
 from iacyclegan_tf.data.images.files import read_image
 from iacyclegan_tf.data.images.folder import walk_images
 from iacyclegan_tf.evaluation.matching import Matcher
@@ -61,13 +62,21 @@ def distractor_scores(
     fake_photos: Sequence[np.ndarray],
     enrolled: dict[str, np.ndarray],
     progress: Callable,
+    landmarks: Landmarks | None = None,
 ) -> dict[str, np.ndarray]:
-    """Scores ``[probes, distractors]`` in the four ways; ``enrolled`` are those of the gallery, by way."""
+    """Scores ``[probes, distractors]`` in the four ways; ``enrolled`` are those of the gallery, by way.
+
+    With ``landmarks`` the recognizers are shown chips, as which ``sketches`` and ``fake_photos`` come.
+    """
     parts: dict[str, list[np.ndarray]] = {"none": [], "photo": [], "sketch": []}
     for photos in progress(_chunks(paths), "matching distractors", -(-len(paths) // _CHUNK)):
+        fake_sketches = matcher.to_sketch(photos)
+        if landmarks is not None:
+            chips = landmarks.chips(photos)
+            photos, fake_sketches = chips.images, chips.cut(fake_sketches)
         parts["none"].append(matcher.embed_initial(photos))
         parts["photo"].append(matcher.embed_photo(photos))
-        parts["sketch"].append(matcher.embed_sketch(matcher.to_sketch(photos)))
+        parts["sketch"].append(matcher.embed_sketch(fake_sketches))
     probes = {
         "none": matcher.embed_initial(sketches),
         "photo": matcher.embed_photo(fake_photos),

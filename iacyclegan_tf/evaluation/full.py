@@ -11,10 +11,11 @@ import numpy as np
 
 from iacyclegan_tf import __version__
 from iacyclegan_tf.config.settings import Config, as_dict
+from iacyclegan_tf.data.alignment.chips import Landmarks
 from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.evaluation import distractors, images, recognition
 from iacyclegan_tf.evaluation.files import RoundResult
-from iacyclegan_tf.evaluation.matching import Matcher
+from iacyclegan_tf.evaluation.matching import Matcher, shown
 from iacyclegan_tf.evaluation.round_metrics import protocol
 from iacyclegan_tf.metrics import rank_of_match
 from iacyclegan_tf.serving.calling import BATCH, Images
@@ -31,12 +32,14 @@ def evaluate_fully(
     progress: Callable,
     nlda_protocol: str = "cufs",
     others: Sequence[Path] = (),
+    landmarks: Landmarks | None = None,
 ) -> tuple[RoundResult, list[np.ndarray], list[np.ndarray]]:
     """What round ``number`` was found to be, and its synthesized sketches and photos in the test pairs' order.
 
     Args:
         trivial: from ``images.trivial_measures``, the same for all rounds.
         others: photos of distractors; with them rank-k against the gallery's size is measured too.
+        landmarks: where the recognizers are shown chips; ``faces`` come with theirs.
     """
     test, identities = faces.test, np.array(faces.test.identities)
     sketches, photos = test.original_sketches, test.original_photos
@@ -49,7 +52,9 @@ def evaluate_fully(
             ("sketch_to_photo", fake_photos, photos, "photos"),
         )
     }
-    scores, left_out = recognition.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches)
+    seen = shown(test, fake_photos, fake_sketches)
+    chips = None if landmarks is None else seen
+    scores, left_out = recognition.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches, chips)
 
     def measured(rows: np.ndarray) -> dict:
         some = {name: matrix[rows] for name, matrix in scores.items()}
@@ -66,7 +71,7 @@ def evaluate_fully(
         metrics["by_subset"] = {name: {"pairs": len(rows), **measured(rows)} for name, rows in subsets.items()}
     if others:
         enrolled = {name.split(".")[2]: matrix for name, matrix in scores.items() if name.startswith("learned.whole.")}
-        added = distractors.distractor_scores(matcher, others, sketches, fake_photos, enrolled, progress)
+        added = distractors.distractor_scores(matcher, others, seen[0], seen[2], enrolled, progress, landmarks)
         metrics["gallery_size"] = distractors.gallery_size_curves(enrolled, added, test.identities)
     per_pair = {f"{direction}.{name}": values for direction, some in columns.items() for name, values in some.items()}
     per_pair |= {f"rank.{name}": rank_of_match(matrix, identities, identities) + 1 for name, matrix in scores.items()}

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from iacyclegan_tf.data.face_pairs import FacePairs
 from iacyclegan_tf.metrics import fuse
 from iacyclegan_tf.serving.calling import Images, call, embed
 
@@ -31,6 +32,17 @@ def from_servables(photo_to_sketch, sketch_to_photo, initial, photo_recognizer, 
     recognizers = (initial, photo_recognizer, sketch_recognizer)
     return Matcher(
         partial(call, photo_to_sketch), partial(call, sketch_to_photo), *(partial(embed, one) for one in recognizers)
+    )
+
+
+def shown(pairs: FacePairs, fake_photos: Images, fake_sketches: Images) -> tuple[Images, Images, Images, Images]:
+    """Sketches, photos, fake photos and fake sketches as recognizers are shown them: chips where ``pairs`` have them,
+    a synthesized image's cut where its source's was."""
+    if pairs.photo_chips is None:
+        return pairs.original_sketches, pairs.original_photos, fake_photos, fake_sketches
+    return (
+        *(pairs.sketch_chips.images, pairs.photo_chips.images),
+        *(pairs.sketch_chips.cut(fake_photos), pairs.photo_chips.cut(fake_sketches)),
     )
 
 

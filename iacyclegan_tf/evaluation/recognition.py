@@ -34,6 +34,8 @@ PROTOCOL = {
     "d_prime": "(mean genuine - mean impostor score) / square root of the mean of both variances, over all pairs",
     "face_crop": "columns 40-160 and rows 70-220 of 200x250, in proportion, of all four images; recognizers get the "
     "crop as an image of its own; what they were trained on is recognizer.views",
+    "chips": "dlib's network is shown chips of 150x150, by the landmarks of each image as it is (a synthesized image: "
+    "by those of the image it was made from); the fixed place in an aligned crop where no face was found",
     "hog": "9 orientations, 10x10 cells at 200x250 (in proportion to the width elsewhere), 2x2 blocks, mean-centered, "
     "cosine",
     "identity_kept": f"synthesized images against the real ones of all test people, judged by {JUDGE}, since no "
@@ -44,11 +46,17 @@ PROTOCOL = {
 
 
 def score_matrices(
-    matcher: Matcher, sketches: Images, photos: Images, fake_photos: Images, fake_sketches: Images
+    matcher: Matcher,
+    sketches: Images,
+    photos: Images,
+    fake_photos: Images,
+    fake_sketches: Images,
+    chips: tuple[Images, Images, Images, Images] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Scores ``[probes, gallery]`` by ``<kind>.<way>``, e.g. ``learned.whole.fusion``; and why a kind is left out.
 
-    ``fake_photos`` belong to ``sketches``, ``fake_sketches`` to ``photos``, by index.
+    ``fake_photos`` belong to ``sketches``, ``fake_sketches`` to ``photos``, by index. ``chips``: of all four, where the
+    recognizers are shown these (``matching.shown``).
     """
     whole = (sketches, photos, fake_photos, fake_sketches)
     scores, left_out = {}, {}
@@ -58,7 +66,10 @@ def score_matrices(
         except UserError as error:
             left_out |= {f"learned.{crop}": str(error), f"hog.{crop}": str(error)}
             continue
-        scores |= {f"learned.{crop}.{way}": matrix for way, matrix in match(matcher, *images).items()}
+        if chips and crop == "face":
+            left_out["learned.face"] = "the recognizers see the face alone already, cut out by its landmarks"
+        else:
+            scores |= {f"learned.{crop}.{way}": matrix for way, matrix in match(matcher, *(chips or images)).items()}
         try:
             scores |= {f"hog.{crop}.{way}": matrix for way, matrix in hog_ways(*images, hog_cell(photos[0])).items()}
         except UserError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iacyclegan_tf.data.faces import Faces
 from iacyclegan_tf.evaluation.images import SSIM, image_measures, means, trivial_measures
-from iacyclegan_tf.evaluation.matching import Matcher, match
+from iacyclegan_tf.evaluation.matching import Matcher, match, shown
 from iacyclegan_tf.evaluation.recognition import recognition
 
 
@@ -16,7 +16,7 @@ def evaluate_round(number: int, faces: Faces, matcher: Matcher, settings: dict) 
     test = faces.test
     photos, sketches = test.original_photos, test.original_sketches
     fake_sketches, fake_photos = matcher.to_sketch(photos), matcher.to_photo(sketches)
-    scores = match(matcher, sketches, photos, fake_photos, fake_sketches)
+    scores = match(matcher, *shown(test, fake_photos, fake_sketches))
     return {
         "round": number,
         "protocol": protocol(faces) | settings,

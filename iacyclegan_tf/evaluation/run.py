@@ -16,6 +16,7 @@ from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.common.tables import print_table
 from iacyclegan_tf.common.terminal import progress_bar
 from iacyclegan_tf.config.settings import DataConfig
+from iacyclegan_tf.data.alignment.chips import landmarks_for
 from iacyclegan_tf.data.faces import Faces, load_faces
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION
@@ -43,7 +44,8 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
     progress = progress_bar(console)
     data = run.config.data if arguments.data is None else other_data(run, arguments)
     distractors, left_out = find_distractors(arguments.distractors, progress) if arguments.distractors else ((), ())
-    faces = load_faces(data, run.config.seed, progress)
+    landmarks = landmarks_for(run.config.recognizer, run.path)
+    faces = load_faces(data, run.config.seed, progress, landmarks)
     for line in [*left_out, *faces.notes, *faces.counts()]:
         console.print(printable(line, most=4096), soft_wrap=True, markup=False)
     folder = run.path if arguments.data is None else other_folder(run, arguments, faces)
@@ -51,7 +53,8 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
     config, results, pictures = replace(run.config, data=data), [], []
     for number in numbers:
         matcher = served_matcher(run, number, initial)
-        result, *fakes = evaluate_fully(number, matcher, config, faces, trivial, progress, arguments.nlda, distractors)
+        more = (arguments.nlda, distractors, landmarks)
+        result, *fakes = evaluate_fully(number, matcher, config, faces, trivial, progress, *more)
         write_round(folder / f"round_{number}", result)
         results.append(result)
         pictures.append(strips(result, *fakes, faces.test))

@@ -6,15 +6,15 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.data.alignment.chips import BOX
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, DESCRIPTOR, FILE, LEVELS, read_dlib
 from iacyclegan_tf.models.embedding import EmbeddingNetwork
 
 SIDE = 150  # of the chip that the network was trained on
 MEAN_RGB = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized takes them off, then divides by 256
-# Where that chip lies in an aligned crop (200×250, eyes at (75, 125) and (125, 125)): top, left, bottom, right.
-BOX = (82 / 250, 28 / 200, 226 / 250, 172 / 200)
 WHOLE = tuple(round(SIDE / (BOX[i + 2] - BOX[i])) for i in (0, 1))  # height, width of a crop whose box has SIDE
+_ALL = (0.0, 0.0, 1.0, 1.0)
 _SIDES = {"level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
 
 
@@ -22,8 +22,7 @@ class DlibRecognizer(EmbeddingNetwork):
     """dlib's ResNet (Davis King, 2017; 99.4 % on LFW): faces to embeddings.
 
     Images in [−1, 1] RGB of any size are taken for aligned crops, of which the fixed ``BOX`` is cut in the graph.
-    Images of 150×150 are taken for chips, as ``face_chip`` (``data/alignment/landmarks.py``) cuts them, and go in as
-    they are; no aligned crop of a run has that size, since 150 is not divisible by 4.
+    Images of 150×150 are taken for chips (``data/alignment/chips.py``) and go in as they are.
 
     dlib's affine layers, which are batch normalization with its statistics frozen, are part of the convolutions here.
 
@@ -38,6 +37,7 @@ class DlibRecognizer(EmbeddingNetwork):
 
     NETWORK, LAYERS = "dlib", (*_SIDES, "descriptor")
     crops = (1.0,)  # the chip is the face alone already
+    any_size = True
     input_size = SIDE
 
     def __init__(
@@ -72,8 +72,9 @@ class DlibRecognizer(EmbeddingNetwork):
     def pixels(self, images):
         """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1 expects: ``[N, 150, 150, 3]``, (0..255 minus the mean) / 256."""
         images = tf.cast(images, tf.float32)
-        if images.shape[1:3] != [SIDE, SIDE]:
-            images = resampled(images, BOX, (SIDE, SIDE))
+        if images.shape[1:3] != [SIDE, SIDE]:  # or known only when it runs, where a chip's whole is cut, exactly
+            chips = tf.reduce_all(tf.equal(tf.shape(images)[1:3], SIDE))
+            images = resampled(images, tf.where(chips, _ALL, BOX), (SIDE, SIDE))
         return self._normalized(images)
 
     def _normalized(self, images):
@@ -85,7 +86,7 @@ class DlibRecognizer(EmbeddingNetwork):
     def perceived(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
         """Features of the whole aligned crop, as large in pixels as its face is in a chip: hair, neck and ground, which
         are not in the chip, have no other partner in the loss."""
-        pixels = self._normalized(resampled(tf.cast(images, tf.float32), (0.0, 0.0, 1.0, 1.0), WHOLE))
+        pixels = self._normalized(resampled(tf.cast(images, tf.float32), _ALL, WHOLE))
         return self._adapted(self._levels(pixels, layers), layers)
 
     def _levels(self, pixels, layers: tuple[str, ...]) -> list[tf.Tensor]:
@@ -144,7 +145,7 @@ def trunk_shapes() -> tuple[list[tuple[int, int]], int]:
     return shapes, parameters + LEVELS[-1][1] * DESCRIPTOR
 
 
-def resampled(images: tf.Tensor, box: tuple[float, float, float, float], size: tuple[int, int]) -> tf.Tensor:
+def resampled(images: tf.Tensor, box: tf.Tensor | tuple, size: tuple[int, int]) -> tf.Tensor:
     """The box (top, left, bottom, right, shares of the sides) of ``[N, H, W, C]`` as ``[N, *size, C]``.
 
     Triangle filter, as wide as a pixel of the coarser image. Two products of matrices: differentiable on every device,
@@ -156,7 +157,7 @@ def resampled(images: tf.Tensor, box: tuple[float, float, float, float], size: t
     return tf.einsum("qw,npwc->npqc", columns, cut)
 
 
-def _filter(length: tf.Tensor, start: float, end: float, side: int) -> tf.Tensor:
+def _filter(length: tf.Tensor, start: tf.Tensor | float, end: tf.Tensor | float, side: int) -> tf.Tensor:
     """``[side, length]``, each row of sum 1."""
     length = tf.cast(length, tf.float32)
     step = (end - start) * length / side  # pixels of the image in one of the result

@@ -32,6 +32,7 @@ class EmbeddingNetwork(keras.Model):
     LAYERS: tuple[str, ...]  # from input to output
     crops: tuple[float, ...]  # parts of an aligned image that it is used on, shares of the side
     input_size: int
+    any_size = False  # it cuts what it sees from images of any size; else they come as the run's networks take them
 
     def __init__(self, embedding: str, dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)

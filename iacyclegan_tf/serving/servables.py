@@ -79,7 +79,8 @@ class Embedder(tf.Module):
         }
 
     def _embed(self, images):
-        return self.recognizer(self.fit.apply_graph(tf.clip_by_value(images, 0.0, 255.0)) / 127.5 - 1.0)
+        images = tf.clip_by_value(images, 0.0, 255.0)
+        return self.recognizer((images if self.recognizer.any_size else self.fit.apply_graph(images)) / 127.5 - 1.0)
 
     def _embed_encoded(self, image_bytes):
         length = self.recognizer.embedding_length

@@ -48,7 +48,7 @@ def pretrain_on_pairs(context: RunContext, recognizer: Recognizer) -> None:
 def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
     """Pre-trains Φ0 to name the fitting people from either modality, so that both share one embedding."""
     settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
-    images, labels = joined([fitting.photos, fitting.sketches]), np.tile(fitting.labels, 2)
+    images, labels = joined(fitting.shown), np.tile(fitting.labels, 2)
     batch = min(settings.batch, len(images))
     epoch_steps = max(1, len(images) // batch)
     steps = settings.epochs * epoch_steps
@@ -106,7 +106,7 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
             "recognizer_0/matching",
             model,
             tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-            [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
+            [(images, fitting.labels) for images in fitting.shown],
             people,
             2,
             seed,

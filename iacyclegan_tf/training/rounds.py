@@ -86,15 +86,15 @@ class Rounds:
         if learns_from_pairs(self.config):
             pretrain_on_pairs(self.context, self.initial)
         elif self.config.rounds.schedule == "generator_first":
-            adapt_embedding(self.context, self.initial, [fitting.photos, fitting.sketches])
+            adapt_embedding(self.context, self.initial, list(fitting.shown))
             return made_from
         return made_from | train_if_better(
             TripletTraining(self.context, self.initial),
             "recognizer_0/triplets",
-            [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)],
+            [(images, fitting.labels) for images in fitting.shown],
             settings.pretrain.triplet_steps,
             self.context.phase_seed(202),
-            Held(held.sketches, held.photos, held.identities),
+            Held(*held.shown[::-1], held.identities),
         )
 
     def synthesize(self, number: int) -> None:
@@ -151,14 +151,14 @@ class Rounds:
         generator = (
             self.synthesis.networks.sketch_to_photo if side == "photo" else self.synthesis.networks.photo_to_sketch
         )
-        real, source = _sides(fitting, side)
-        held_real, held_source = _sides(held, side)
-        held_fake = synthesized(generator, held_source)
+        real, source, chips = _sides(fitting, side)
+        held_real, held_source, held_chips = _sides(held, side)
+        held_fake = synthesized(generator, held_source, held_chips)
         # the probe is what stands in for the sketch: its synthesized photo, or the sketch itself
         probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
         settings, labels = self.config.recognizer.finetune, fitting.labels
         with synthesized_partners(
-            generator, source, labels, settings, seed, self.folder.checkpoints(name) / "synthesized"
+            generator, source, chips, labels, settings, seed, self.folder.checkpoints(name) / "synthesized"
         ) as fake:
             return train_if_better(
                 self.tuning[side],
@@ -232,5 +232,8 @@ class Rounds:
 
 
 def _sides(pairs, side: str):
-    """The real images of a side, and those of the other side, from which they are synthesized."""
-    return (pairs.photos, pairs.sketches) if side == "photo" else (pairs.sketches, pairs.photos)
+    """The real images of a side as its recognizer is shown them, those of the other side from which they are
+    synthesized, and the other side's chips."""
+    if side == "photo":
+        return pairs.shown[0], pairs.sketches, pairs.sketch_chips
+    return pairs.shown[1], pairs.photos, pairs.photo_chips

@@ -40,11 +40,13 @@ def start(config: Config, console, workers=None) -> None:
 
 def prepare(config: Config, folder: RunFolder, console, workers):
     """Data and memory check: the ``RunContext`` of everything that training needs, checked before it starts."""
+    from iacyclegan_tf.data.alignment.chips import landmarks_for
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.training.context import RunContext
     from iacyclegan_tf.training.memory import check_memory
 
-    faces = load_faces(config.data, config.seed, progress_bar(console))
+    landmarks = landmarks_for(config.recognizer, folder.path)
+    faces = load_faces(config.data, config.seed, progress_bar(console), landmarks)
     for line in [*faces.notes, *faces.counts()]:
         say(console, line)
     workers.refuse_other(faces.split_hash, f"data under data.root (split {faces.split_hash[:12]})")

@@ -13,6 +13,7 @@ import tensorflow as tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import FinetuneConfig
+from iacyclegan_tf.data.alignment.chips import Chips
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.data.streams.batches import IdentityChoice
 from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, plain
@@ -20,15 +21,17 @@ from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, pl
 _BATCH = 8
 
 
-def synthesized(generator: keras.Model, images: np.ndarray) -> np.ndarray:
-    """uint8 ``[N, H, W, 3]`` -> what the generator makes of them, the same shape and type."""
-    return np.concatenate([_translated(generator, images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
+def synthesized(generator: keras.Model, images: np.ndarray, chips: Chips | None = None) -> np.ndarray:
+    """uint8 ``[N, H, W, 3]`` -> what the generator makes of them, of the same shape, or cut out as ``chips`` are."""
+    made = np.concatenate([_translated(generator, images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
+    return made if chips is None else chips.cut(made)
 
 
 @contextmanager
 def synthesized_partners(
     generator: keras.Model,
     images: np.ndarray | ImageSource,
+    chips: Chips | None,
     labels: np.ndarray,
     settings: FinetuneConfig,
     seed: int,
@@ -36,11 +39,12 @@ def synthesized_partners(
 ) -> Iterator[np.ndarray | ImageSource]:
     """``images`` through the generator, as the second of two sources of ``identity_stream`` with this seed.
 
-    An array gives an array. Of image files only those are translated that the stream will ask for, into PNG
-    files in ``folder``; what an earlier call left whole there is used again.
+    An array gives an array. Of image files only those are translated that the stream will ask for, into PNG files in
+    ``folder``; what an earlier call left whole there is used again. With ``chips``, those of ``images``, what is
+    synthesized is cut out as they are.
     """
     if isinstance(images, np.ndarray):
-        yield synthesized(generator, images)
+        yield synthesized(generator, images, chips)
         return
     numbers = IdentityChoice([labels, labels], people=settings.people, images=settings.images, seed=seed).used(
         settings.steps
@@ -51,7 +55,7 @@ def synthesized_partners(
     with images.reading():
         for number, image in zip(missing, _one_by_one(generator, images, missing)):
             write_png(paths[number], image)
-    stored = ImageFiles(paths, images.shape[1:3], None, numbers)
+    stored = ImageFiles(paths, images.shape[1:3], None, numbers, chips)
     with stored.reading():
         yield stored
 

@@ -27,7 +27,7 @@ def embed(noise: float, seed: int):
 def held(people: int, pairs: int = 2) -> FacePairs:
     identities = [person for person in range(people) for _ in range(pairs)]
     images = np.stack([np.full((4, 4, 3), person, np.uint8) for person in identities])
-    return FacePairs(images, images, tuple(f"p{person}" for person in identities))
+    return FacePairs(images, images, tuple(f"p{person}" for person in identities), tuple(images), tuple(images))
 
 
 @pytest.fixture(scope="module")

@@ -316,11 +316,21 @@ def test_an_export_outside_python_answers_as_the_live_network(tmp_path):
     phi.build()
     phi.adapter.kernel.assign_add(tf.random.stateless_normal([64, 64], [1, 2], stddev=0.05))
     phi.centres.assign(phi.vectors(noise(2), "level3"))
-    fit = Fit("squeeze", 64, 48)
-    save(Embedder(phi, fit), tmp_path / "1")
-    pixels = np.random.default_rng(3).integers(0, 256, (2, 90, 70, 3)).astype(np.float32)
-    found = outside_python.ask(tmp_path / "1", {"tensor": {"images": pixels}})["tensor"]["embedding"]
-    expected = phi(np.stack([fit.apply(image) for image in pixels]).astype(np.float32) / 127.5 - 1.0)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    save(Embedder(phi, Fit("squeeze", 64, 48)), tmp_path / "1")  # this network cuts the face from the image as it is
+    for size in ((90, 70), (150, 150)):
+        pixels = np.random.default_rng(3).integers(0, 256, (2, *size, 3)).astype(np.float32)
+        found = outside_python.ask(tmp_path / "1", {"tensor": {"images": pixels}})["tensor"]["embedding"]
+        np.testing.assert_allclose(found, phi(pixels / 127.5 - 1.0), atol=1e-4)
     saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "1/variables/variables")) if "VALUE" in name]
     assert len(saved) == 2 * (1 + 6 + 8) + 3, "conv1, level4, level3; mean, centres, adapter"
+
+
+def test_perception_sees_the_whole_crop_at_the_scale_of_its_chips():
+    """Also what lies outside the chip; and inside, away from its edges, features are those of the chip."""
+    phi = DlibRecognizer("level3", seed=1)
+    crop = noise(1, 250, 200)
+    (whole,), (chip,) = phi.perceived(crop, ("level4",)), phi.features(crop, ("level4",))
+    assert whole.shape[1:3] == (62, 49) and chip.shape[1:3] == (35, 35)
+    changed = tf.concat([crop[:, :30] * 0.0, crop[:, 30:]], 1)  # hair alone
+    assert np.abs(phi.perceived(changed, ("level4",))[0] - whole).max() > 0.01
+    np.testing.assert_allclose(phi.features(changed, ("level4",))[0], chip, atol=1e-5)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.chips import Chips, cut
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image
 
@@ -59,15 +60,21 @@ class ImageFiles:
 
     Args:
         paths: of the N files. size: (height, width) for the network. fit: brings them to it; None where all have it.
-        numbers: those that are there; None: all.
+        numbers: those that are there; None: all. chips: of the same faces, as which they are cut out.
     """
 
     parallel = FROM_DISK
 
     def __init__(
-        self, paths: Sequence[Path], size: tuple[int, int], fit: Fit | None, numbers: np.ndarray | None = None
+        self,
+        paths: Sequence[Path],
+        size: tuple[int, int],
+        fit: Fit | None,
+        numbers: np.ndarray | None = None,
+        chips: Chips | None = None,
     ):
-        self.paths, self.shape, self._fit = tuple(paths), (len(paths), *size, 3), fit
+        shape = (*size, 3) if chips is None else chips.images.shape[1:]
+        self.paths, self.shape, self._fit, self._chips = tuple(paths), (len(paths), *shape), fit, chips
         self.numbers = np.arange(len(paths)) if numbers is None else numbers
         self._fault: UserError | None = None
 
@@ -83,7 +90,8 @@ class ImageFiles:
 
     def _read(self, number: int) -> np.ndarray:
         try:
-            return read_image(self.paths[number])
+            image = read_image(self.paths[number])
+            return image if self._chips is None else cut(image, self._chips.points[number])
         except UserError as error:
             self._fault = error
             raise
