@@ -182,7 +182,8 @@ def _gather(
 def _chips(some: Sequence[_Read]) -> Chips | None:
     if not some or some[0].chip is None:
         return None
-    return Chips(np.array([one.chip for one in some]), tuple(one.points for one in some))
+    points, sizes = tuple(one.points for one in some), tuple(one.size for one in some)
+    return Chips(np.array([one.chip for one in some]), points, sizes)
 
 
 def _network_fit(settings: DataConfig, pairs: Sequence[Pair], seen: dict[Path, _Read]) -> Fit:

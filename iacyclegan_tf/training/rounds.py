@@ -153,12 +153,19 @@ class Rounds:
         )
         real, source, chips = _sides(fitting, side)
         held_real, held_source, held_chips = _sides(held, side)
-        held_fake = synthesized(generator, held_source, held_chips)
+        held_fake = synthesized(generator, held_source, held_chips, self.faces.fit)
         # the probe is what stands in for the sketch: its synthesized photo, or the sketch itself
         probes, gallery = (held_fake, held_real) if side == "photo" else (held_real, held_fake)
         settings, labels = self.config.recognizer.finetune, fitting.labels
         with synthesized_partners(
-            generator, source, chips, labels, settings, seed, self.folder.checkpoints(name) / "synthesized"
+            generator,
+            source,
+            chips,
+            self.faces.fit,
+            labels,
+            settings,
+            seed,
+            self.folder.checkpoints(name) / "synthesized",
         ) as fake:
             return train_if_better(
                 self.tuning[side],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import FinetuneConfig
 from iacyclegan_tf.data.alignment.chips import Chips
+from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.data.streams.batches import IdentityChoice
 from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, plain
@@ -21,10 +23,12 @@ from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, pl
 _BATCH = 8
 
 
-def synthesized(generator: keras.Model, images: np.ndarray, chips: Chips | None = None) -> np.ndarray:
+def synthesized(
+    generator: keras.Model, images: np.ndarray, chips: Chips | None = None, fit: Fit | None = None
+) -> np.ndarray:
     """uint8 ``[N, H, W, 3]`` -> what the generator makes of them, of the same shape, or cut out as ``chips`` are."""
     made = np.concatenate([_translated(generator, images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
-    return made if chips is None else chips.cut(made)
+    return made if chips is None else chips.cut(made, fit)
 
 
 @contextmanager
@@ -32,6 +36,7 @@ def synthesized_partners(
     generator: keras.Model,
     images: np.ndarray | ImageSource,
     chips: Chips | None,
+    fit: Fit,
     labels: np.ndarray,
     settings: FinetuneConfig,
     seed: int,
@@ -44,7 +49,7 @@ def synthesized_partners(
     synthesized is cut out as they are.
     """
     if isinstance(images, np.ndarray):
-        yield synthesized(generator, images, chips)
+        yield synthesized(generator, images, chips, fit)
         return
     numbers = IdentityChoice([labels, labels], people=settings.people, images=settings.images, seed=seed).used(
         settings.steps
@@ -55,7 +60,10 @@ def synthesized_partners(
     with images.reading():
         for number, image in zip(missing, _one_by_one(generator, images, missing)):
             write_png(paths[number], image)
-    stored = ImageFiles(paths, images.shape[1:3], None, numbers, chips)
+    if chips is None:
+        stored = ImageFiles(paths, images.shape[1:3], None, numbers)
+    else:
+        stored = ImageFiles(paths, chips.images.shape[1:3], None, numbers, partial(chips.cut_one, fit=fit))
     with stored.reading():
         yield stored
 

@@ -72,7 +72,7 @@ def test_landmarks_are_found_once_and_kept_with_the_run(pair, tmp_path, monkeypa
 @pytest.mark.parametrize("values", [[[1, 2]], "words", [[None, 1]] * 5, 7])
 def test_a_damaged_file_is_named(tmp_path, values):
     (tmp_path / "landmarks.json").write_text(json.dumps({"a": values}))
-    with pytest.raises(UserError, match="landmarks.json holds something else"):
+    with pytest.raises(UserError, match=r"landmarks\.json holds something else"):
         Landmarks(tmp_path / "landmarks.json")
 
 
@@ -102,4 +102,4 @@ def test_pairs_come_with_their_chips(tmp_path, in_memory):
 
 def test_chips_of_other_images_must_be_as_many():
     with pytest.raises(ValueError):
-        Chips(np.zeros((1, CHIP, CHIP, 3), np.uint8), (None,)).cut([])
+        Chips(np.zeros((1, CHIP, CHIP, 3), np.uint8), (None,), ((9, 9),)).cut([])

@@ -159,7 +159,7 @@ def test_only_the_partners_that_fine_tuning_asks_for_are_made_and_kept(made, tmp
 
     def batches(pairs):
         calls.clear()
-        with synthesized_partners(generator, pairs.sketches, None, pairs.labels, settings, 5, folder) as fakes:
+        with synthesized_partners(generator, pairs.sketches, None, None, pairs.labels, settings, 5, folder) as fakes:
             sources = [(pairs.photos, pairs.labels), (fakes, pairs.labels)]
             return take(identity_stream(sources, people=2, images=2, seed=5, augmentation=RICH), settings.steps)
 
@@ -179,7 +179,7 @@ def test_only_the_partners_that_fine_tuning_asks_for_are_made_and_kept(made, tmp
 def test_a_partner_that_is_lost_while_it_is_needed_is_named(made, tmp_path):
     pairs, settings = faces_of(made, False).fitting, FinetuneConfig(steps=2, people=2, images=2)
     partners = synthesized_partners(
-        tf.convert_to_tensor, pairs.photos, None, pairs.labels, settings, 5, tmp_path / "fakes"
+        tf.convert_to_tensor, pairs.photos, None, None, pairs.labels, settings, 5, tmp_path / "fakes"
     )
     with pytest.raises(UserError, match=r"fakes/\d+.png' cannot be read"), partners as fakes:
         fakes.paths[fakes.numbers[0]].unlink()

@@ -19,6 +19,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import RecognizerConfig
 from iacyclegan_tf.data.alignment.landmarks import CHIP, face_chip, find_faces
+from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.same_pictures import pixels_sha256
 
 # Where the chip lies in an aligned crop (200×250, eyes at (75, 125) and (125, 125)): top, left, bottom, right.
@@ -28,14 +29,24 @@ BOX = (82 / 250, 28 / 200, 226 / 250, 172 / 200)
 @dataclass(frozen=True)
 class Chips:
     """uint8 ``[N, 150, 150, 3]``, and where they were cut: points ``[5 or 2, 2]`` (x, y) in shares of the sides, or
-    ``None`` where no face was found, whose chip is the fixed ``BOX``."""
+    ``None`` where no face was found, whose chip is the fixed ``BOX``; ``sizes``: (height, width) of the images."""
 
     images: np.ndarray
     points: tuple[np.ndarray | None, ...]
+    sizes: tuple[tuple[int, int], ...]
 
-    def cut(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """The chips of other images of the same faces in the same places, by index: uint8 ``[N, 150, 150, 3]``."""
-        return np.array([cut(image, points) for image, points in zip(images, self.points, strict=True)], np.uint8)
+    def cut(self, images: Sequence[np.ndarray], fit: Fit | None = None) -> np.ndarray:
+        """The chips of other images of the same faces in the same places, by index: uint8 ``[N, 150, 150, 3]``.
+
+        ``fit``: the images have the network's size, and are brought back by it first. A chip of a squeezed image is
+        more blurred than one of the image that is served, which moved all embeddings by more than a round teaches.
+        """
+        if len(images) != len(self.points):
+            raise ValueError(f"{len(images)} images of {len(self.points)} faces")
+        return np.array([self.cut_one(image, number, fit) for number, image in enumerate(images)], np.uint8)
+
+    def cut_one(self, image: np.ndarray, number: int, fit: Fit | None = None) -> np.ndarray:
+        return cut(fit.undo(image, self.sizes[number]) if fit else image, self.points[number])
 
     @property
     def missed(self) -> int:
@@ -63,7 +74,8 @@ class Landmarks:
         """Of images as they are, each in its own size."""
         points = tuple(self.points(image) for image in images)
         cuts = [cut(image, one) for image, one in zip(images, points)]
-        return Chips(np.array(cuts, np.uint8).reshape(-1, CHIP, CHIP, 3), points)
+        sizes = tuple(image.shape[:2] for image in images)
+        return Chips(np.array(cuts, np.uint8).reshape(-1, CHIP, CHIP, 3), points, sizes)
 
     def save(self) -> None:
         """Writes what was found, if there is a file for it and it is new."""

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.alignment.chips import Chips, cut
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image
 
@@ -60,7 +59,8 @@ class ImageFiles:
 
     Args:
         paths: of the N files. size: (height, width) for the network. fit: brings them to it; None where all have it.
-        numbers: those that are there; None: all. chips: of the same faces, as which they are cut out.
+        numbers: those that are there; None: all. then: what becomes of an image that was read, given its
+            number; it has the network's size after that.
     """
 
     parallel = FROM_DISK
@@ -71,10 +71,9 @@ class ImageFiles:
         size: tuple[int, int],
         fit: Fit | None,
         numbers: np.ndarray | None = None,
-        chips: Chips | None = None,
+        then: Callable[[np.ndarray, int], np.ndarray] | None = None,
     ):
-        shape = (*size, 3) if chips is None else chips.images.shape[1:]
-        self.paths, self.shape, self._fit, self._chips = tuple(paths), (len(paths), *shape), fit, chips
+        self.paths, self.shape, self._fit, self._then = tuple(paths), (len(paths), *size, 3), fit, then
         self.numbers = np.arange(len(paths)) if numbers is None else numbers
         self._fault: UserError | None = None
 
@@ -91,7 +90,7 @@ class ImageFiles:
     def _read(self, number: int) -> np.ndarray:
         try:
             image = read_image(self.paths[number])
-            return image if self._chips is None else cut(image, self._chips.points[number])
+            return image if self._then is None else self._then(image, int(number))
         except UserError as error:
             self._fault = error
             raise
