@@ -87,11 +87,6 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
         "train.epochs and train.decay_epochs are both 0; a round needs at least one epoch.",
     )
     yield (
-        recognizer.nuisance > 0 and not recognizer.centred,
-        f"recognizer.nuisance is {recognizer.nuisance} with recognizer.centred=false; what two images of a person "
-        "differ in is only found after what all differ in. Use recognizer.centred=true, or 0.",
-    )
-    yield (
         recognizer.pretrain.task == "matching" and (batch < 4 or batch % 2 == 1),
         f"recognizer.pretrain.batch is {batch}; for matching it must be even and at least 4: as many photos as "
         "sketches, of two people or more.",

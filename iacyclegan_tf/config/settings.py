@@ -25,13 +25,12 @@ from iacyclegan_tf.config.ranges import (
 )
 
 STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image must divide by it
-MOST_NUISANCE = 1000  # directions; of so many differences they are found
 Side = Annotated[int, multiple_of(STRIDE, "the generator halves it twice")]
 Square = Annotated[int, multiple_of(32, "VGG-16 halves it five times")]
 AutoWeight = Annotated[float | Literal["auto"], Allowed("auto, or 0 or more", lambda v: v == "auto" or v >= 0)]
 RECOGNIZER_LAYERS = {
     "vggface": ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7"),
-    "dlib": ("level4", "level3", "level2", "level1", "level0", "descriptor"),
+    "dlib": ("level4", "level3", "level2", "levels", "level1", "level0", "descriptor"),
 }
 
 
@@ -142,12 +141,10 @@ class RecognizerConfig:
     # the layer that is L2-normalized and compared: pool2 .. fc7 of vggface, level4 .. descriptor of dlib
     embedding: Literal[
         "pool2", "pool3", "pool4", "pool5", "fc6", "fc7",
-        "level4", "level3", "level2", "level1", "level0", "descriptor",
+        "level4", "level3", "level2", "levels", "level1", "level0", "descriptor",
     ] = "pool4"  # fmt: skip
     adapter: bool = False  # frozen trunk; a 1×1 convolution on that layer, the identity at first, is trained [O]
     centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
-    # so many directions in which a person's two images differ are not compared; needs centred [O]
-    nuisance: Annotated[int, between(0, MOST_NUISANCE)] = 0
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     # VGG-Face's (docs/weights.md), dlib's or one's own (docs/recognizers.md); empty: dlib's installed ones, else
     # pre-train
@@ -296,8 +293,9 @@ def flat(values: dict, prefix: str = "") -> dict:
 
 # Settings of earlier versions: the value that changes nothing, and what a user does instead of any other.
 RETIRED = {
+    "recognizer.nuisance": (0, "recognizer.network=dlib with recognizer.adapter=true learns what it took away"),
     "data.format": (
         "images",
         "sets too large for memory are read from their image files with data.source=pairs data.in_memory=false",
-    )
+    ),
 }

@@ -72,7 +72,7 @@ def build_synthesis(
 def build_recognizer(config: Config, name: str, dtype: str = "float32") -> EmbeddingNetwork:
     """Φ with its variables made, as ``recognizer.network`` says; its first weights follow from the run's seed."""
     r = config.recognizer
-    shared = {"nuisance": r.nuisance, "adapter": r.adapter, "seed": _seed(config.seed, 5), "dtype": dtype, "name": name}
+    shared = {"adapter": r.adapter, "seed": _seed(config.seed, 5), "dtype": dtype, "name": name}
     kind = NETWORKS[r.network]
     centres = KINDS * len(kind.crops) if r.centred else 0
     own = (r.width, r.input_size, r.embedding, r.normalization) if kind is Recognizer else (r.embedding,)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS
 from iacyclegan_tf.data.alignment.chips import BOX
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, DESCRIPTOR, FILE, LEVELS, read_dlib
@@ -15,6 +16,7 @@ SIDE = 150  # of the chip that the network was trained on
 MEAN_RGB = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized takes them off, then divides by 256
 WHOLE = tuple(round(SIDE / (BOX[i + 2] - BOX[i])) for i in (0, 1))  # height, width of a crop whose box has SIDE
 _ALL = (0.0, 0.0, 1.0, 1.0)
+_TOGETHER = {"level4": 4, "level3": 2, "level2": 1}  # in "levels", and over how many places to a side each is averaged
 _SIDES = {"level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
 
 
@@ -28,14 +30,15 @@ class DlibRecognizer(EmbeddingNetwork):
 
     Args:
         embedding: the layer that is compared: ``level4`` (35×35×32), ``level3`` (17×17×64), ``level2`` (8×8×128),
-            ``level1`` (4×4×256), ``level0`` (2×2×256) or ``descriptor`` (128), which is what dlib compares.
+            ``level1`` (4×4×256), ``level0`` (2×2×256), ``descriptor`` (128), which is what dlib compares, or ``levels``
+            (8×8×224): level4, level3 and level2 averaged to the same 8×8 places, each of length 1.
 
     >>> phi = DlibRecognizer("level2", seed=0)
     >>> phi(tf.zeros([1, 250, 200, 3])).shape
     TensorShape([1, 8192])
     """
 
-    NETWORK, LAYERS = "dlib", (*_SIDES, "descriptor")
+    NETWORK, LAYERS = "dlib", RECOGNIZER_LAYERS["dlib"]
     crops = (1.0,)  # the chip is the face alone already
     any_size = True
     input_size = SIDE
@@ -44,7 +47,6 @@ class DlibRecognizer(EmbeddingNetwork):
         self,
         embedding: str = "level2",
         centres: int = 0,
-        nuisance: int = 0,
         adapter: bool = False,
         seed: int | None = None,
         dtype=None,
@@ -67,7 +69,7 @@ class DlibRecognizer(EmbeddingNetwork):
         self.descriptor = keras.layers.Dense(
             DESCRIPTOR, use_bias=False, kernel_initializer=_he(seed, 99), dtype=self.dtype_policy, name="descriptor"
         )
-        self.add_embedding(centres, nuisance, adapter)
+        self.add_embedding(centres, adapter)
 
     def pixels(self, images):
         """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1 expects: ``[N, 150, 150, 3]``, (0..255 minus the mean) / 256."""
@@ -93,14 +95,17 @@ class DlibRecognizer(EmbeddingNetwork):
         found: dict[str, tf.Tensor] = {}
         hidden = tf.cast(pixels, self.compute_dtype)
         hidden = tf.nn.max_pool2d(tf.nn.relu(self.convolutions["conv1"](hidden)), 3, 2, "VALID")
+        wanted = {*layers, *(_TOGETHER if "levels" in layers else ())} - {"levels"}
         for level, _, blocks in LEVELS:
             for block in range(1, blocks + 1):
                 hidden = self._residual(hidden, f"{level}_{block}", halves=block == 1 and level != "level4")
             found[level] = hidden
-            if all(layer in found for layer in layers):
+            if wanted <= found.keys():
                 break
         if "descriptor" in layers:
             found["descriptor"] = self.descriptor(tf.reduce_mean(hidden, [1, 2]))
+        if "levels" in layers:
+            found["levels"] = together(found)
         return [tf.cast(found[layer], tf.float32) for layer in layers]
 
     def _residual(self, hidden: tf.Tensor, name: str, halves: bool) -> tf.Tensor:
@@ -113,11 +118,13 @@ class DlibRecognizer(EmbeddingNetwork):
     def layers_up_to(self, name: str) -> list[keras.layers.Layer]:
         if name == "descriptor":
             return [*self.convolutions.values(), self.descriptor]
-        levels = self.LAYERS[: self.LAYERS.index(name) + 1]
+        levels = self.LAYERS[: self.LAYERS.index("level2" if name == "levels" else name) + 1]
         return [layer for key, layer in self.convolutions.items() if key == "conv1" or key.startswith(levels)]
 
     def feature_shape(self, layer: str) -> tuple[int, ...]:
         channels = {level: count for level, count, _ in LEVELS}
+        if layer == "levels":
+            return (_SIDES["level2"], _SIDES["level2"], sum(channels[level] for level in _TOGETHER))
         return (DESCRIPTOR,) if layer == "descriptor" else (_SIDES[layer], _SIDES[layer], channels[layer])
 
     def load_file(self, path: str) -> None:
@@ -135,6 +142,16 @@ class DlibRecognizer(EmbeddingNetwork):
             layer.kernel.assign(kernel * gamma)
             layer.bias.assign(bias * gamma + beta)
         self.descriptor.kernel.assign(arrays["descriptor/kernel"])
+
+
+def together(found: dict[str, tf.Tensor]) -> tf.Tensor:
+    """The levels of ``_TOGETHER`` at the places of the coarsest, each of length 1 over an image: ``[N, 8, 8, 224]``."""
+    maps = []
+    for level, places in _TOGETHER.items():
+        pooled = tf.nn.avg_pool2d(tf.cast(found[level], tf.float32), places, places, "VALID")
+        maps.append(tf.math.l2_normalize(pooled, axis=[1, 2, 3]))
+    size = [min(side) for side in zip(*(one.shape[1:3] for one in maps))]  # whole crops leave an odd line over
+    return tf.concat([one[:, : size[0], : size[1]] for one in maps], -1)
 
 
 def trunk_shapes() -> tuple[list[tuple[int, int]], int]:

@@ -23,7 +23,6 @@ class EmbeddingNetwork(keras.Model):
         embedding: the layer, one of ``LAYERS``, that ``call`` returns flat and L2-normalized.
         centres: how many mean embeddings it holds (``method/centring.py`` gives them). Each embedding is taken from the
             nearest of them, so that what all faces have in common does not count. 0: embeddings as they are.
-        nuisance: how many directions it holds (``method/centring.py``) along which embeddings are not compared.
         adapter: the trunk is frozen, and a 1×1 convolution without bias, the identity at first, stands on the embedding
             layer; it alone is trained. Being linear, it acts on centred embeddings as it does on those before.
     """
@@ -38,13 +37,10 @@ class EmbeddingNetwork(keras.Model):
         super().__init__(dtype=dtype, **kwargs)
         self.embedding = embedding
 
-    def add_embedding(self, centres: int, nuisance: int, adapter: bool) -> None:
+    def add_embedding(self, centres: int, adapter: bool) -> None:
         """The state on top of the trunk. ``None`` where it is off: checkpoints and files then hold no such variable."""
         length = self.embedding_length
         self.centres = tf.Variable(tf.zeros([centres, length]), trainable=False, name="centres") if centres else None
-        self.nuisance = (
-            tf.Variable(tf.zeros([nuisance, length]), trainable=False, name="nuisance") if nuisance else None
-        )
         self.adapter = None
         if adapter:
             for layer in self.layers_up_to(self.LAYERS[-1]):
@@ -100,21 +96,13 @@ class EmbeddingNetwork(keras.Model):
         (feature,) = self.features(images, (layer,), training)
         return tf.math.l2_normalize(tf.reshape(feature, [-1, np.prod(feature.shape[1:])]), axis=1)
 
-    def centred(self, images, training=False) -> tf.Tensor:
-        """As ``call``, with all directions."""
+    def call(self, images, training=False):
+        """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
         vectors = self.vectors(images, self.embedding, bool(training))
         if self.centres is None:
             return vectors
         nearest = tf.argmax(tf.matmul(vectors, tf.math.l2_normalize(self.centres, axis=1), transpose_b=True), 1)
         return tf.math.l2_normalize(vectors - tf.gather(self.centres, nearest), axis=1)
-
-    def call(self, images, training=False):
-        """Images float ``[N, H, W, 3]`` in [−1, 1] -> embeddings float32 ``[N, D]`` of length 1."""
-        vectors = self.centred(images, training)
-        if self.nuisance is None:
-            return vectors
-        along = tf.matmul(vectors, self.nuisance, transpose_b=True)
-        return tf.math.l2_normalize(vectors - tf.matmul(along, self.nuisance), axis=1)
 
     def trained_layers(self, name: str) -> list[keras.layers.Layer]:
         """As ``layers_up_to``, and the adapter where it stands on that layer."""
@@ -142,10 +130,6 @@ class EmbeddingNetwork(keras.Model):
         return 0 if self.centres is None else self.centres.shape[0]
 
     @property
-    def nuisance_count(self) -> int:
-        return 0 if self.nuisance is None else self.nuisance.shape[0]
-
-    @property
     def embedding_length(self) -> int:
         """D of the embeddings ``[N, D]``."""
         return int(np.prod(self.feature_shape(self.embedding)))
@@ -153,14 +137,13 @@ class EmbeddingNetwork(keras.Model):
     @property
     def settings(self) -> dict:
         """Which network it is, as a weights file of it says; centres and directions are found anew in each run."""
-        state = ("centres", "nuisance", "name")
+        state = ("centres", "name")
         return {"network": self.NETWORK} | {k: v for k, v in self.get_config().items() if k not in state}
 
     def get_config(self):
         return {
             "embedding": self.embedding,
             "centres": self.centre_count,
-            "nuisance": self.nuisance_count,
             "adapter": self.adapter is not None,
             "name": self.name,
         }

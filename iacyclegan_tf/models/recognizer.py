@@ -32,7 +32,7 @@ class Recognizer(EmbeddingNetwork):
             paper's VGG-Face ends in fc7; lower layers keep more of where things are, which small networks need.
         normalization: ``none`` (VGG-Face) or ``batch`` (Ioffe & Szegedy 2015, after each convolution, for
             networks trained from nothing; inside the perception loss its learned statistics are used).
-        centres, nuisance, adapter: as ``EmbeddingNetwork`` says.
+        centres, adapter: as ``EmbeddingNetwork`` says.
 
     >>> phi = Recognizer(width=0.0625, input_size=32)
     >>> phi(tf.zeros([2, 40, 32, 3])).shape
@@ -49,7 +49,6 @@ class Recognizer(EmbeddingNetwork):
         embedding: str = "fc7",
         normalization: str = "none",
         centres: int = 0,
-        nuisance: int = 0,
         adapter: bool = False,
         seed: int | None = None,
         dtype=None,
@@ -92,7 +91,7 @@ class Recognizer(EmbeddingNetwork):
             keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy, kernel_initializer=_he(seed, number + i))
             for i, name in enumerate(("fc6", "fc7"))
         )
-        self.add_embedding(centres, nuisance, adapter)
+        self.add_embedding(centres, adapter)
 
     def pixels(self, images):
         """[−1, 1] RGB ``[N, H, W, 3]`` -> what conv1_1 expects: 0..255 minus the mean, ``input_size`` square."""

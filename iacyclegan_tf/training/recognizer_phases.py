@@ -12,7 +12,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labeled_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
-from iacyclegan_tf.method.centring import set_centres, set_nuisance
+from iacyclegan_tf.method.centring import set_centres
 from iacyclegan_tf.method.contrast import PairMatching
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
 from iacyclegan_tf.metrics.image_pairs import face_part
@@ -73,11 +73,9 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
 
 
 def adapt_embedding(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray | ImageSource]) -> None:
-    """``set_centres``, then ``set_nuisance``, with images of the training set, or made from them; two sources,
-    paired by index."""
+    """``set_centres`` with images of the training set, or made from them."""
     with context.faces.fitting.reading():
         set_centres(recognizer, sources)
-        set_nuisance(recognizer, sources)
 
 
 def match_pairs(context: RunContext, recognizer: Recognizer) -> None:

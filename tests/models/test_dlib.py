@@ -155,7 +155,7 @@ DLIB = ["recognizer.network=dlib", "recognizer.embedding=level2", "loss.percepti
 
 def test_every_level_has_its_shape_and_can_be_the_embedding(network):
     found = network.features(noise(2), network.LAYERS)
-    shapes = [(35, 35, 32), (17, 17, 64), (8, 8, 128), (4, 4, 256), (2, 2, 256), (128,)]
+    shapes = [(35, 35, 32), (17, 17, 64), (8, 8, 128), (8, 8, 224), (4, 4, 256), (2, 2, 256), (128,)]
     assert [tuple(f.shape[1:]) for f in found] == shapes == [network.feature_shape(name) for name in network.LAYERS]
     for name, feature in zip(network.LAYERS, found):
         flat = np.reshape(feature, [2, -1])
@@ -334,3 +334,20 @@ def test_perception_sees_the_whole_crop_at_the_scale_of_its_chips():
     changed = tf.concat([crop[:, :30] * 0.0, crop[:, 30:]], 1)  # hair alone
     assert np.abs(phi.perceived(changed, ("level4",))[0] - whole).max() > 0.01
     np.testing.assert_allclose(phi.features(changed, ("level4",))[0], chip, atol=1e-5)
+
+
+def test_levels_are_three_levels_at_the_same_places_each_of_length_1(network):
+    chips = noise(2, 5)
+    level4, level3, level2, levels = (
+        found.numpy() for found in network.features(chips, ("level4", "level3", "level2", "levels"))
+    )
+
+    def pooled(maps: np.ndarray, places: int) -> np.ndarray:
+        means = maps[:, : 8 * places, : 8 * places].reshape(2, 8, places, 8, places, -1).mean((2, 4))
+        return means / np.linalg.norm(means.reshape(2, -1), axis=1)[:, None, None, None]
+
+    expected = np.concatenate([pooled(level4, 4), pooled(level3, 2), pooled(level2, 1)], -1)
+    np.testing.assert_allclose(levels, expected, atol=1e-5)
+    assert levels.shape[1:] == network.feature_shape("levels") == (8, 8, 224)
+    assert network.layers_up_to("levels") == network.layers_up_to("level2")
+    assert DlibRecognizer("levels").embedding_length == 14_336

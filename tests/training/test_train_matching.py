@@ -16,7 +16,6 @@ SETTINGS = [
     "recognizer.pretrain.task=matching",
     "recognizer.embedding=pool2",
     "recognizer.centred=true",
-    "recognizer.nuisance=4",
     "loss.perception_layer=[pool2]",
     "recognizer.views.crop=0.6",
     "recognizer.views.shift=0.03",
