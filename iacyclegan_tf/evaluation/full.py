@@ -15,6 +15,7 @@ from iacyclegan_tf.data.alignment.chips import Landmarks
 from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.evaluation import distractors, images, recognition
 from iacyclegan_tf.evaluation.files import RoundResult
+from iacyclegan_tf.evaluation.identity_judge import DLIB, dlib_judgment, judge_of
 from iacyclegan_tf.evaluation.matching import Matcher, shown
 from iacyclegan_tf.evaluation.round_metrics import protocol
 from iacyclegan_tf.metrics import rank_of_match
@@ -56,12 +57,17 @@ def evaluate_fully(
     chips = None if landmarks is None else seen
     scores, left_out = recognition.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches, chips)
 
+    judged = {}
+    if judge_of(config.recognizer) == DLIB:
+        judged = dlib_judgment(test, fake_photos, fake_sketches)
+
     def measured(rows: np.ndarray) -> dict:
-        some = {name: matrix[rows] for name, matrix in scores.items()}
         real, fake = ([side[row] for row in rows] for side in (sketches, fake_sketches))
         return {
             **images.means(columns, rows),
-            **recognition.recognition_tables(some, left_out, identities[rows], identities),
+            **recognition.recognition_tables(
+                part(scores, rows), left_out, identities[rows], identities, part(judged, rows)
+            ),
             "nlda": images.nlda_of_sketches(real, fake, identities[rows], nlda_protocol),
             "trivial_baselines": images.means(trivial, rows),
         }
@@ -76,6 +82,11 @@ def evaluate_fully(
     per_pair = {f"{direction}.{name}": values for direction, some in columns.items() for name, values in some.items()}
     per_pair |= {f"rank.{name}": rank_of_match(matrix, identities, identities) + 1 for name, matrix in scores.items()}
     return RoundResult(metrics, test.identities, per_pair, scores), fake_sketches, fake_photos
+
+
+def part(scores: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Those of the probes in ``rows``."""
+    return {name: matrix[rows] for name, matrix in scores.items()}
 
 
 def rows_by_subset(test: FacePairs) -> dict[str, np.ndarray]:

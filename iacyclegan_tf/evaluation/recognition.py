@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.evaluation.identity_judge import DLIB, HOG
 from iacyclegan_tf.evaluation.matching import Matcher, match
 from iacyclegan_tf.metrics import (
     d_prime,
@@ -25,7 +26,6 @@ from iacyclegan_tf.serving.calling import Images
 
 FARS = {"vr_far_1": 0.01, "vr_far_0.1": 0.001}  # the names say per cent
 TABLES = {"learned.whole": "retrieval", "learned.face": "retrieval_face", "hog.whole": "hog", "hog.face": "hog_face"}
-JUDGE = "HOG on the whole crop (a description of edges, without any training)"
 PROTOCOL = {
     "retrieval": "probes are sketches, the gallery is all test photos; ties count against the system; rank-k, CMC, "
     "mean reciprocal rank; margin: mean of genuine score - best impostor score, in the scores' unit",
@@ -38,8 +38,8 @@ PROTOCOL = {
     "by those of the image it was made from); the fixed place in an aligned crop where no face was found",
     "hog": "9 orientations, 10x10 cells at 200x250 (in proportion to the width elsewhere), 2x2 blocks, mean-centered, "
     "cosine",
-    "identity_kept": f"synthesized images against the real ones of all test people, judged by {JUDGE}, since no "
-    "network is at hand that took no part in training",
+    "identity_kept": "synthesized images against the real ones of all test people, judged by what took no part in "
+    "training (identity_judge.py)",
     "by_subset": "probes and pairs of one subset; searched in the gallery of all test photos, with the fusion's scale "
     "of all",
 }
@@ -118,18 +118,26 @@ def recognition(scores: np.ndarray, probes: Sequence[str], gallery: Sequence[str
 
 
 def recognition_tables(
-    scores: dict[str, np.ndarray], left_out: dict[str, str], probes: Sequence[str], gallery: Sequence[str]
+    scores: dict[str, np.ndarray],
+    left_out: dict[str, str],
+    probes: Sequence[str],
+    gallery: Sequence[str],
+    judged: dict[str, np.ndarray] | None = None,
 ) -> dict:
     """``{"retrieval": {way: …}, "retrieval_face": …, "hog": …, "hog_face": …, "identity_kept": …}``.
 
     What ``left_out`` names is ``{"not_measured": why}``. ``identity_kept`` is how well synthesized images are told to
-    show their person by a judge that no training knew.
+    show their person by a judge that no training knew: ``judged`` are dlib's scores, ``photos`` and ``sketches``;
+    without them HOG judges.
     """
     tables: dict = {key: {} for key in TABLES.values()}
     for name, matrix in scores.items():
         kind, way = name.rsplit(".", 1)
         tables[TABLES[kind]][way] = recognition(matrix, probes, gallery)
     tables |= {TABLES[kind]: {"not_measured": why} for kind, why in left_out.items()}
+    if judged:
+        kept = {side: recognition(matrix, probes, gallery) for side, matrix in judged.items()}
+        return tables | {"identity_kept": {"judge": DLIB, **kept}}
     hog = tables["hog"]
     kept = {"photos": hog["photo"], "sketches": hog["sketch"]} if "not_measured" not in hog else hog
-    return tables | {"identity_kept": {"judge": JUDGE, **kept}}
+    return tables | {"identity_kept": {"judge": HOG, **kept}}

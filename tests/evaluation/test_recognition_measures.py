@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.feature import hog
 
+from iacyclegan_tf.evaluation.identity_judge import DLIB
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
 from iacyclegan_tf.evaluation.recognition import hog_cell, recognition, recognition_tables, score_matrices
 
@@ -111,6 +112,13 @@ def test_identity_kept_is_judged_by_hog_and_says_so():
     assert "HOG" in kept["judge"] and "without any training" in kept["judge"]
     assert kept["photos"] == recognition(scores["hog.whole.photo"], list("abcdef"), list("abcdef"))
     assert kept["sketches"] == tables["hog"]["sketch"]
+
+
+def test_where_a_network_judges_it_is_named():
+    scores, left_out = score_matrices(MATCHER, SKETCHES, PHOTOS, FAKE_PHOTOS, FAKE_SKETCHES)
+    judged = {side: np.random.default_rng(1).normal(size=(6, 6)) for side in ("photos", "sketches")}
+    kept = recognition_tables(scores, left_out, list("abcdef"), list("abcdef"), judged)["identity_kept"]
+    assert kept == {"judge": DLIB} | {side: recognition(judged[side], *["abcdef"] * 2) for side in judged}
 
 
 def test_a_rate_that_rests_on_too_few_impostors_is_refused_with_the_sentence():
