@@ -94,9 +94,11 @@ class IACycleGAN(keras.Model):
     def train_step(self, data):
         self.traces += 1
         photos, sketches = data
-        real_features = self._real_features(photos, sketches)
+        # where Φ's grid lies in this step, equal for real and generated images
+        shift = tf.random.stateless_uniform([2], tf.stack([0, tf.cast(self.step, tf.int32)]))
+        real_features = self._real_features(photos, sketches, shift)
         with tf.GradientTape() as tape:
-            terms, fakes = self.generator_terms(photos, sketches, real_features)
+            terms, fakes = self.generator_terms(photos, sketches, real_features, shift)
             weights = self._weights(terms)
             total = tf.add_n([weights[name] * term for name, term in terms.items()])
         generators = descent(tape, total, self.generator_variables, self.generator_optimizer)
@@ -108,7 +110,7 @@ class IACycleGAN(keras.Model):
         logs |= {"gradient/generators": generators.norm, "gradient/discriminators": discriminators.norm}
         return replica_share(logs | judged)
 
-    def generator_terms(self, photos, sketches, real_features):
+    def generator_terms(self, photos, sketches, real_features, shift):
         """The raw losses, and the generated (sketches, photos)."""
         s = self.settings
         batch = photos.shape[0]
@@ -135,7 +137,7 @@ class IACycleGAN(keras.Model):
             + losses.identity_mapping(mapped_sketches, sketches)
             if s.identity_mapping_weight > 0
             else zero,
-            "identity_perception": self._perception(fake_photos, fake_sketches, real_features),
+            "identity_perception": self._perception(fake_photos, fake_sketches, real_features, shift),
         }
         if s.paired_weight > 0:
             terms["paired"] = losses.paired(fake_photos, photos, s.paired_form) + losses.paired(
@@ -143,21 +145,23 @@ class IACycleGAN(keras.Model):
             )
         return terms, (fake_sketches, fake_photos)
 
-    def _real_features(self, photos, sketches):
+    def _real_features(self, photos, sketches, shift):
         """Φp(x) and Φs(y), outside the tape: they are targets."""
         if self.photo_recognizer is None:
             return None
         layers = tuple(self.settings.perception_layer)
-        zeros = [tf.zeros_like(f) for f in self.photo_recognizer.perceived(tf.zeros_like(photos), layers)] * 2
+        zeros = [tf.zeros_like(f) for f in self.photo_recognizer.perceived(tf.zeros_like(photos), layers, shift)] * 2
         return tf.cond(
             self.perceiving,
-            lambda: (
-                self.photo_recognizer.perceived(photos, layers) + self.sketch_recognizer.perceived(sketches, layers)
-            ),
+            lambda: [
+                feature
+                for recognizer, images in ((self.photo_recognizer, photos), (self.sketch_recognizer, sketches))
+                for feature in recognizer.perceived(images, layers, shift)
+            ],
             lambda: zeros,
         )
 
-    def _perception(self, fake_photos, fake_sketches, real_features):
+    def _perception(self, fake_photos, fake_sketches, real_features, shift):
         """Always inside one modality: synthesized photo against real photo under Φp, sketch against sketch under Φs."""
         if self.photo_recognizer is None:
             return tf.constant(0.0)
@@ -166,12 +170,12 @@ class IACycleGAN(keras.Model):
 
         def measured():
             return losses.identity_perception(
-                self.photo_recognizer.perceived(fake_photos, layers),
+                self.photo_recognizer.perceived(fake_photos, layers, shift),
                 real_features[: len(layers)],
                 s.perception_normalization,
                 s.perception_reduction,
             ) + losses.identity_perception(
-                self.sketch_recognizer.perceived(fake_sketches, layers),
+                self.sketch_recognizer.perceived(fake_sketches, layers, shift),
                 real_features[len(layers) :],
                 s.perception_normalization,
                 s.perception_reduction,

@@ -16,6 +16,7 @@ SIDE = 150  # of the chip that the network was trained on
 MEAN_RGB = (122.782, 117.001, 104.298)  # dlib's input_rgb_image_sized takes them off, then divides by 256
 WHOLE = tuple(round(SIDE / (BOX[i + 2] - BOX[i])) for i in (0, 1))  # height, width of a crop whose box has SIDE
 _ALL = (0.0, 0.0, 1.0, 1.0)
+_STRIDE = 4  # of level4
 _TOGETHER = {"level4": 4, "level3": 2, "level2": 1}  # in "levels", and over how many places to a side each is averaged
 _SIDES = {"level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
 
@@ -85,10 +86,17 @@ class DlibRecognizer(EmbeddingNetwork):
     def trunk(self, images, layers: tuple[str, ...], training: bool = False) -> list[tf.Tensor]:
         return self._levels(self.pixels(images), layers)
 
-    def perceived(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
+    def perceived(self, images, layers: tuple[str, ...], shift: tf.Tensor) -> list[tf.Tensor]:
         """Features of the whole aligned crop, as large in pixels as its face is in a chip: hair, neck and ground, which
-        are not in the chip, have no other partner in the loss."""
-        pixels = self._normalized(resampled(tf.cast(images, tf.float32), _ALL, WHOLE))
+        are not in the chip, have no other partner in the loss.
+
+        What is seen is ``_STRIDE`` pixels smaller than the crop and moves in it with ``shift``: level4 looks at every
+        fourth pixel, and a grid that always lies in the same place is drawn into the images.
+        """
+        size = [side - _STRIDE for side in WHOLE]
+        corner = [shift[i] * _STRIDE / WHOLE[i] for i in (0, 1)]
+        box = tf.stack([*corner, *(corner[i] + size[i] / WHOLE[i] for i in (0, 1))])
+        pixels = self._normalized(resampled(tf.cast(images, tf.float32), box, size))
         return self._adapted(self._levels(pixels, layers), layers)
 
     def _levels(self, pixels, layers: tuple[str, ...]) -> list[tf.Tensor]:

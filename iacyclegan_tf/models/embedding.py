@@ -86,9 +86,9 @@ class EmbeddingNetwork(keras.Model):
             return found
         return [self.adapter(f) if layer == self.embedding else f for layer, f in zip(layers, found)]
 
-    def perceived(self, images, layers: tuple[str, ...]) -> list[tf.Tensor]:
+    def perceived(self, images, layers: tuple[str, ...], shift: tf.Tensor) -> list[tf.Tensor]:
         """What the identity perception loss compares: ``features`` of the whole image, also of networks whose embedding
-        is of the face alone."""
+        is of the face alone. ``shift``: ``[2]`` in 0..1, by which networks of coarse grids move these on the image."""
         return self.features(images, layers)
 
     def vectors(self, images, layer: str, training: bool = False) -> tf.Tensor:

@@ -326,14 +326,16 @@ def test_an_export_outside_python_answers_as_the_live_network(tmp_path):
 
 
 def test_perception_sees_the_whole_crop_at_the_scale_of_its_chips():
-    """Also what lies outside the chip; and inside, away from its edges, features are those of the chip."""
+    """Also what lies outside the chip; its grid moves on the image, by up to what level4 halves twice."""
     phi = DlibRecognizer("level3", seed=1)
-    crop = noise(1, 250, 200)
-    (whole,), (chip,) = phi.perceived(crop, ("level4",)), phi.features(crop, ("level4",))
-    assert whole.shape[1:3] == (63, 50) and chip.shape[1:3] == (35, 35)
+    crop, nowhere = noise(1, 250, 200), tf.zeros([2])
+    (whole,), (chip,) = phi.perceived(crop, ("level4",), nowhere), phi.features(crop, ("level4",))
+    assert whole.shape[1:3] == (62, 49) and chip.shape[1:3] == (35, 35)
     changed = tf.concat([crop[:, :30] * 0.0, crop[:, 30:]], 1)  # hair alone
-    assert np.abs(phi.perceived(changed, ("level4",))[0] - whole).max() > 0.01
+    assert np.abs(phi.perceived(changed, ("level4",), nowhere)[0] - whole).max() > 0.01
     np.testing.assert_allclose(phi.features(changed, ("level4",))[0], chip, atol=1e-5)
+    (moved,) = phi.perceived(crop, ("level4",), tf.ones([2]))  # by one place of level4
+    np.testing.assert_allclose(moved[:, 3:-4, 3:-4], whole[:, 4:-3, 4:-3], atol=1e-3)
 
 
 def test_levels_are_three_levels_at_the_same_places_each_of_length_1(network):
