@@ -97,7 +97,7 @@ def test_pixels_that_look_like_a_comment_or_white_space_are_pixels():
 def test_numbers_that_are_too_few_or_none_are_refused_without_tensorflow_io(body, monkeypatch):
     """A NumPy that is told how many it shall read fills up what is missing with what lies in memory."""
     monkeypatch.setattr(pixels, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="truncated|negative|above its own maximum"):
+    with pytest.raises(UserError, match=r"truncated|negative|above its own maximum"):
         decode_image(b"P2\n3 2\n255\n" + body, "x")
 
 
