@@ -133,6 +133,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("begun_here", [True, False])
 def test_a_run_begun_on_one_goes_on_on_the_other(other, tiny_run, tmp_path, begun_here):
     """Stopped in the middle of a phase, so that networks, averages, optimizers and image pools cross over."""

@@ -128,7 +128,7 @@ def test_keras_is_reached_through_its_door_alone():
     """Where ``keras`` is Keras 3, ``tf.train.Checkpoint`` saves our layers without their weights, and says nothing."""
     elsewhere = re.compile(
         r"\btf\.(keras|layers|initializers|losses|metrics|optimizers)\b|\b(tensorflow|tf)\.python\.keras\b"
-        r"|^\s*(import (tf_)?keras\b|from (tf_|tensorflow\.)?keras\b|from tensorflow import .*\bkeras\b)",
+        r"|^\s*(import (.*, *)?(tf_)?keras\b|from (tf_|tensorflow\.)?keras\b|from tensorflow import .*\bkeras\b)",
         re.MULTILINE,
     )
     door = PACKAGE / "common" / "keras_door.py"
