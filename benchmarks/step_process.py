@@ -29,7 +29,11 @@ def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
 
     gan, step = build(replace(setting, recognizer=None) if contender.framework == "cyclegan" else setting, contender)
     if contender.framework in ("ours", "cyclegan"):
-        return step, {"parameters": sum(int(v.shape.num_elements()) for v in gan.trainable_variables)}
+        import tensorflow as tf
+
+        count = sum(int(v.shape.num_elements()) for v in gan.trainable_variables)
+        losses = {name: float(value) for name, value in step().items()}  # of the first step, from equal weights
+        return step, {"parameters": count, "tensorflow": tf.__version__, "losses": losses}
     graph = traced(step)
     counted = products(graph)
     del gan, step

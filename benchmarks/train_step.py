@@ -4,7 +4,8 @@ Run from the repository root: python -m benchmarks.train_step [--settings full,p
 Each contender is a process of its own, all alive at once and stepping in turn, since shared machines change from minute
 to minute. The floor is the step's own convolutions (forward and both backward products at their own shapes and matrix
 products) with nothing between them. ``cyclegan`` is ours without recognizers, where a setting has them. PyTorch takes
-part where it can be imported, or with --torch PYTHON, an interpreter that has it.
+part where it can be imported, or with --torch PYTHON, an interpreter that has it. --beside PYTHON: ours on another set
+of packages too, with the largest difference of the losses of the first step from equal weights (docs/stacks.md).
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def faster_layout(python: str, setting: Setting, precision: str) -> Contender:
     return min(times, key=times.get)
 
 
-def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
+def started(setting: Setting, options: argparse.Namespace, torch: str | None) -> list[Process]:
+    """Every contender that is wanted, warm."""
     wanted = [
         (framework, precision)
         for precision in options.precisions
@@ -94,6 +96,13 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
             if framework == "torch" and precision != "float16"
         ]
     processes = [Process(torch if c.framework == "torch" else sys.executable, setting, c) for c in contenders]
+    if options.beside:
+        processes += [Process(options.beside, setting, c) for c in contenders if c.framework == "ours"]
+    return processes
+
+
+def compare(setting: Setting, options: argparse.Namespace, torch: str | None) -> None:
+    processes = started(setting, options, torch)
     for _ in range(options.rounds):
         for process in processes:
             process.run(options.steps)
@@ -107,16 +116,25 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
             if ground:
                 rate = f"{1000 * ground.known['gigaflop'] / time:.0f}"
                 share = "" if process is ground else f"{statistics.median(ground.times) / time:.0%}"
+            who = process.contender.label() + f" ({process.known.get('tensorflow')})" * bool(options.beside)
             print(
-                f"| {process.contender.label()} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
+                f"| {who} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
                 f"{rate} | {share} | {process.peak:.2f} |"
             )
+        if options.beside:
+            _print_losses([process.known["losses"] for process in mine if process.contender.framework == "ours"])
         if ground:
             known = ground.known
             print(f"\n{known['gigaflop']:.1f} GFLOP a step by TensorFlow's count, {known['products']} products\n")
     for process in processes:
         process.end()
     sys.stdout.flush()
+
+
+def _print_losses(found: list[dict[str, float]]) -> None:
+    apart = {name: max(one[name] for one in found) - min(one[name] for one in found) for name in found[0]}
+    name = max(apart, key=lambda name: apart[name] / max(1.0, abs(found[0][name])))
+    print(f"\nlosses of the first step: at most {apart[name]:.1e} apart ({name}, {found[0][name]:.4f})\n")
 
 
 def main() -> None:
@@ -131,6 +149,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="turns of each contender")
     parser.add_argument("--recompute", action="store_true", help="also with train.recompute")
     parser.add_argument("--torch", help="an interpreter that can import torch; default: this one, where it can")
+    parser.add_argument("--beside", metavar="PYTHON", help="an interpreter with another set of packages")
     options = parser.parse_args()
     known = {f"{framework}:{precision}" for precision in options.precisions for framework in FRAMEWORKS}
     unknown = sorted((set(options.settings) - set(SETTINGS)) | (set(options.only) - known))

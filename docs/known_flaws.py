@@ -28,7 +28,7 @@ KNOWN = {
     ),
     "tensorflow-addons": (
         "at its end since May 2024, no further releases",
-        "one loss of it is used, in one file (`method/recognition.py`)",
+        "one loss of it is used, in one file (`method/triplet_loss.py`)",
     ),
     "tensorflow-io": (
         "at its end; a PNM reader in C++",

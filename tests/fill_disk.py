@@ -28,7 +28,7 @@ def main(folder: Path, unbroken: Path, percents: list[int]) -> None:
     for percent in percents:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={whole * percent // 100}", "none", folder], check=True)
         full = tiny.train(folder, timeout=3600)
-        said = [line for line in full.stderr.splitlines() if not line.startswith("WARNING:tensorflow")]
+        said = tiny.without_tensorflows(full.stderr)
         assert full.returncode == 2 and "Traceback" not in full.stderr, f"{percent} %: {full.returncode} {full.stderr}"
         assert said[-1].startswith("error: ") and "No space left on device" in said[-1], said
         sentences.append(f"{percent} %: {said[-1]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,11 @@ def command(folder: Path, *more: str) -> list[str]:
 
 def train(folder: Path, *more: str, timeout: float = 400) -> subprocess.CompletedProcess:
     return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=timeout)
+
+
+def without_tensorflows(errors: str) -> list[str]:
+    """The lines on standard error without TensorFlow's own, which since 2.16 no variable silences."""
+    return [line for line in errors.splitlines() if not re.match(r"WARNING:(tensorflow| All log)|[IW]\d{4} ", line)]
 
 
 def gan(

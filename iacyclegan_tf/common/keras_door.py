@@ -8,9 +8,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 if tuple(map(int, tf.__version__.split(".")[:2])) < (2, 16):
-    keras = tf.keras
+    keras, PACKAGE = tf.keras, "keras"
 else:
     import tf_keras as keras
+
+    PACKAGE = "tf_keras"
 
 if hasattr(keras, "ops"):
     raise ImportError(
@@ -18,4 +20,4 @@ if hasattr(keras, "ops"):
         "requirements.txt or requirements-current.txt."
     )
 
-__all__ = ["keras"]
+__all__ = ["PACKAGE", "keras"]

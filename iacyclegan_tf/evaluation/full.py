@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf import __version__
+from iacyclegan_tf.common import keras_door
 from iacyclegan_tf.config.settings import Config, as_dict
 from iacyclegan_tf.data.alignment.chips import Landmarks
 from iacyclegan_tf.data.faces import FacePairs, Faces
@@ -21,7 +22,7 @@ from iacyclegan_tf.evaluation.round_metrics import protocol
 from iacyclegan_tf.metrics import rank_of_match
 from iacyclegan_tf.serving.calling import BATCH, Images
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-image")
+PACKAGES = {name: name for name in ("tensorflow", "numpy", "scipy", "scikit-image")} | {"keras": keras_door.PACKAGE}
 
 
 def evaluate_fully(
@@ -113,5 +114,5 @@ def full_protocol(config: Config, faces: Faces) -> dict:
         "distractors": distractors.PROTOCOL,
         "settings": as_dict(config),
         "versions": {"iacyclegan_tf": __version__, "python": platform.python_version()}
-        | {package: version(package) for package in PACKAGES},
+        | {name: version(package) for name, package in PACKAGES.items()},
     }

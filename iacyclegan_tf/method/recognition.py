@@ -1,22 +1,13 @@
-"""Training of the recognizers: identity classification, then triplets (Fang et al. 2020, Section 3.4).
-
-The only file that imports tensorflow-addons, which is at its end: a later move touches nothing else.
-"""
+"""Training of the recognizers: identity classification, then triplets (Fang et al. 2020, Section 3.4)."""
 
 from __future__ import annotations
-
-import warnings
 
 import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.gradient_step import descent, gathered, replica_share, take
+from iacyclegan_tf.method.triplet_loss import semihard_triplet_loss
 from iacyclegan_tf.models.recognizer import Recognizer
-
-with warnings.catch_warnings():
-    # The announcement of its end is printed at every import; requirements.txt pins the set that works together.
-    warnings.simplefilter("ignore", UserWarning)
-    from tensorflow_addons.losses import TripletSemiHardLoss
 
 
 class IdentityClassifier(keras.Model):
@@ -67,12 +58,10 @@ class IdentityClassifier(keras.Model):
 
 
 class TripletTrainer(keras.Model):
-    """Fine-tunes one recognizer with ``tfa.losses.TripletSemiHardLoss`` on unit embeddings (FaceNet, Schroff et al.
-    2015).
+    """Fine-tunes one recognizer with ``semihard_triplet_loss`` on unit embeddings.
 
-    Loss of an anchor-positive pair: max(0, d(a, p) − d(a, n) + margin), d the squared distance and n the nearest
-    negative that is farther than the positive, else the farthest. Anchor and positive are real and synthesized
-    images of one person. Embeddings of all replicas are gathered, so that mining sees the global batch.
+    Anchor and positive are real and synthesized images of one person. Embeddings of all replicas are gathered, so that
+    mining sees the global batch.
 
     Batch normalization keeps its learned statistics, as it does where embeddings are compared and in the perception
     loss: with statistics of the batch the step would train another function than the one that is then used, and their
@@ -89,7 +78,7 @@ class TripletTrainer(keras.Model):
         super().__init__(**kwargs)
         self.recognizer, self.margin = recognizer, margin
         recognizer.build()
-        self.triplet_loss = TripletSemiHardLoss(margin, "squared-L2")
+        self.triplet_loss = semihard_triplet_loss(margin)
 
     @property
     def trained_variables(self) -> list[tf.Variable]:

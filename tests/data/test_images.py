@@ -70,7 +70,10 @@ def test_16_bits_of_a_color_tiff_are_within_one_level():
 
 @pytest.mark.parametrize("largest", [1, 100, 255, 1000, 65535])
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
-def test_pnm_of_any_maximum_is_scaled_to_8_bits(largest, shape):
+@pytest.mark.parametrize("reader", ["the one installed", "NumPy"])
+def test_pnm_of_any_maximum_is_scaled_to_8_bits(largest, shape, reader, monkeypatch):
+    if reader == "NumPy":
+        monkeypatch.setattr(pixels, "find_spec", lambda name: None)
     samples = np.random.default_rng(1).integers(0, largest + 1, shape)
     raw = samples.astype(">u2" if largest > 255 else np.uint8).tobytes()
     magic = b"6" if len(shape) == 3 else b"5"
@@ -86,6 +89,16 @@ def test_pixels_that_look_like_a_comment_or_white_space_are_pixels():
     for first in (b"#\n", b" #", b"\n#", b"##"):
         data = first + b"ab\ncd"[:4]
         np.testing.assert_array_equal(decode_image(b"P5\n3 2\n255\n" + data, "x")[..., 0].tobytes(), data)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"1 2 3 4 5", b"1 2 3 4 5 -6", b"1 2 3 4 5 x", b"1 2 3 4 5.5 6", b"1 2 3 4 5 99999999999999999999"]
+)
+def test_numbers_that_are_too_few_or_none_are_refused_without_tensorflow_io(body, monkeypatch):
+    """A NumPy that is told how many it shall read fills up what is missing with what lies in memory."""
+    monkeypatch.setattr(pixels, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"truncated|negative|above its own maximum"):
+        decode_image(b"P2\n3 2\n255\n" + body, "x")
 
 
 def test_pnm_value_above_its_maximum_is_refused():

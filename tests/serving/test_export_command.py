@@ -211,8 +211,7 @@ def test_an_export_that_no_server_could_run_is_kept_and_not_pushed(work, tmp_pat
 
 def test_operations_outside_stock_tensorflow_are_refused_at_save_time(work, tmp_path):
     """``tf.saved_model.save`` itself refuses, before anything lies in the run's folder."""
-    import tensorflow_addons as tfa
-
+    tfa = pytest.importorskip("tensorflow_addons", reason="no other package here has operations of its own to refuse")
     module = Translator(lambda x: tfa.image.adjust_hsv_in_yiq(x, 0.1), Fit("squeeze", 16, 16))
     with pytest.raises(ValueError, match="Addons"):
         publish_module.export(module, "photo_to_sketch", Version(tmp_path / "savedmodels", 9), source(work))

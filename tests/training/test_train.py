@@ -82,7 +82,7 @@ def stopped(folder: Path, number: int) -> tuple[subprocess.Popen, int]:
         time.sleep(0.005)
     process.send_signal(number)
     _, errors = process.communicate(timeout=240)
-    said = [line for line in errors.splitlines() if "WARNING:tensorflow" not in line]
+    said = tiny.without_tensorflows(errors)
     assert "Traceback" not in errors and len(said) == 1, errors
     saved = json.loads(next((folder / "runs/tiny/checkpoints/round_1/synthesis").glob("*/extra.json")).read_text())
     assert saved["step"] >= 3

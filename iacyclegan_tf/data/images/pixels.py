@@ -1,12 +1,13 @@
 """From the bytes of an image to its pixels, once its header is known and accepted.
 
-JPEG and PNG are decoded by TensorFlow, as in the graphs that are exported, PGM and PPM by tensorflow-io, the rest by
-Pillow.
+JPEG and PNG are decoded by TensorFlow, as in the graphs that are exported, PGM and PPM by tensorflow-io where it is
+installed (docs/stacks.md), else by NumPy, the rest by Pillow.
 """
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -73,24 +74,40 @@ def _on_white(rgba: np.ndarray) -> np.ndarray:
 
 
 def _pnm(data: bytes, header: Header) -> np.ndarray:
-    import tensorflow as tf
-    import tensorflow_io as tfio
-
     if data[:2] in (b"P1", b"P4"):
         return _by_pillow(data, header)
-    # Pillow scales number by number in Python. tensorflow-io reads neither comments nor other maxima than 255 and
-    # 65535, so that it is handed a plain header.
-    start, deep = header.opened.tile[0].offset, header.largest > 255
-    bands = 3 if data[1:2] in b"36" else 1
-    if data[1:2] in b"56" and len(data) - start < header.width * header.height * bands * (2 if deep else 1):
+    # Not by Pillow, which scales number by number in Python.
+    start, dtype = header.opened.tile[0].offset, np.dtype(">u2" if header.largest > 255 else "u1")
+    shape = header.height, header.width, 3 if data[1:2] in b"36" else 1
+    if data[1:2] in b"56" and len(data) - start < np.prod(shape) * dtype.itemsize:
         raise HeaderError("it is truncated")  # tensorflow-io fills the last samples of 16 bits up
     if data[1:2] in b"23":
         start = re.compile(rb"(?:\s*#[^\n]*\n)*").match(data, start).end()
-    plain = b"%s\n%d %d\n%d\n" % (data[:2], header.width, header.height, 65535 if deep else 255)
-    pixels = tfio.experimental.image.decode_pnm(plain + data[start:], dtype=tf.uint16 if deep else tf.uint8).numpy()
+    read = _samples_by_tensorflow_io if find_spec("tensorflow_io") else _samples
+    pixels = read(data[:2], data[start:], shape, dtype)
     if pixels.max() > header.largest:
         raise HeaderError(f"it holds the value {pixels.max()} above its own maximum {header.largest}")
     return np.broadcast_to(to_uint8(pixels, header.largest), (*pixels.shape[:2], 3))
+
+
+def _samples_by_tensorflow_io(kind: bytes, body: bytes, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
+    import tensorflow as tf
+    import tensorflow_io as tfio
+
+    # It reads neither comments nor other maxima than 255 and 65535, so that it is handed a plain header.
+    head = b"%s\n%d %d\n%d\n" % (kind, shape[1], shape[0], 256**dtype.itemsize - 1)
+    return tfio.experimental.image.decode_pnm(head + body, dtype=tf.as_dtype(dtype.newbyteorder("="))).numpy()
+
+
+def _samples(kind: bytes, body: bytes, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
+    count = int(np.prod(shape))
+    if kind in (b"P5", b"P6"):
+        return np.frombuffer(body, dtype, count).reshape(shape)
+    # All of them: told how many, NumPy fills up what is missing with what lies in memory.
+    samples = np.fromstring(body, np.int64, sep=" ")[:count]
+    if samples.size < count or samples.min() < 0:
+        raise HeaderError("it is truncated" if samples.size < count else "it holds a negative value")
+    return samples.reshape(shape)
 
 
 def _by_pillow(data: bytes, header: Header) -> np.ndarray:
