@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
@@ -17,7 +17,7 @@ _SHOWN = 20  # failures that are printed
 
 def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.beam",
+        prog=program("beam"),
         allow_abbrev=False,
         description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this "
         "machine or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. "

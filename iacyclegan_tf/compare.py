@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import user_path
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.compare",
+        prog=program("compare"),
         description="Compares evaluated runs (python -m iacyclegan_tf.evaluate) on the same test people: means, and "
         "differences from the first run with intervals of a paired bootstrap over people.",
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", help="a run's name or folder: its last round; RUN:N for round N"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write comparison.json, .csv and .md there")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="also write comparison.json, .csv and .md there")
     parser.add_argument("--evaluation", metavar="NAME", help="compare what evaluate --data has left under this name")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default 0)")

@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.export",
+        prog=program("export"),
         description="Exports a round of a trained run again, as a new version of its four SavedModels: evaluated, "
         "validated, and pushed where blessed. With --push nothing is exported: the round's blessed version is pushed.",
     )

@@ -6,12 +6,12 @@ import argparse
 import sys
 
 from iacyclegan_tf import __version__
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.train",
+        prog=program("train"),
         description="Trains photo-sketch synthesis and recognition in rounds of mutual optimization. Without --config "
         "it trains the quickstart on drawn faces. The same command goes on where it stopped.",
     )

@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import user_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,14 +144,12 @@ def _shape(array: np.ndarray) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.weights",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=program("weights"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="weights file; its content tells the format")
+    parser.add_argument("file", type=user_path, metavar="FILE", help="weights file; its content tells the format")
     parser.add_argument(
         "--write",
-        type=Path,
+        type=user_path,
         metavar="OUT",
         help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel",
     )

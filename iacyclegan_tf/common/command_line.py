@@ -47,6 +47,12 @@ class Terminated(BaseException):
     """SIGTERM asked the program to stop; finished work has been saved. Like ``KeyboardInterrupt`` no ``Exception``."""
 
 
+def program(command: str) -> str:
+    """How it was called, for ``usage:``: ``iacyclegan-train`` where that was run, else with ``python``."""
+    name = os.path.basename(sys.argv[0])
+    return name if name == f"iacyclegan-{command}" else f"python -m iacyclegan_tf.{command}"
+
+
 def run_command(main: Callable[[], None]) -> int:
     """Runs ``main`` and returns the exit code for ``sys.exit``.
 
