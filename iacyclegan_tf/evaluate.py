@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from iacyclegan_tf.common.command_line import program, run_command
-from iacyclegan_tf.common.user_paths import user_path
+from iacyclegan_tf.common.user_paths import there, user_path
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -45,10 +45,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.common.terminal import open_console
+    from iacyclegan_tf.config.checks import check_inputs
     from iacyclegan_tf.inference.runs import open_run
 
     run = open_run(arguments.run, arguments.savedmodels)
     numbers = run.rounds(arguments.round)  # mistakes are told before TensorFlow is loaded
+    for path, what in (
+        (arguments.data, "The folder of pairs"),
+        (arguments.split_file, "The file of names"),
+        (arguments.distractors, "The folder of distractors"),
+    ):
+        if path:
+            there(path, what)
+    if arguments.data is None:
+        check_inputs(run.config)
     from iacyclegan_tf.evaluation.run import evaluate_run
 
     evaluate_run(run, numbers, arguments, open_console())

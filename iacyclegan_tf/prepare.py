@@ -1,6 +1,4 @@
-"""Command: bring a photo-sketch set as distributed into the form that training reads.
-
-    python -m iacyclegan_tf.prepare cufs-student downloads/cuhk prepared/cuhk
+"""``python -m iacyclegan_tf.prepare LAYOUT SOURCE OUT``: a photo-sketch set as distributed, made ready for training.
 
 See ``docs/data.md`` for the sets, one command each, and the traps.
 """

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.outputs import add_overwrite
 from iacyclegan_tf.common.user_paths import user_path
 
 
@@ -28,11 +29,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--test", metavar="PEOPLE", default="", help="the people to measure on; default: none, only train"
     )
     parser.add_argument("--out", metavar="FILE.npz", type=user_path, required=True, help="the recognizer's weights")
+    add_overwrite(parser)
     parser.add_argument("--skip-bad", action="store_true", help="go on without the photos that cannot be read")
     parser.add_argument(
         "--config",
-        metavar="FILE",
-        help="a YAML file; its data.height, data.width, data.fit, recognizer and train settings count",
+        metavar="NAME|FILE",
+        help="a packaged config or a file; its data.height, data.width, data.fit, recognizer and train settings count",
     )
     parser.add_argument(
         "overrides", nargs="*", metavar="setting=value", help="e.g. seed=1 recognizer.people.steps=3000"

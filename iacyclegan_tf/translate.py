@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from iacyclegan_tf.common.command_line import program, run_command
-from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import add_overwrite, check_output_folder
 
@@ -124,10 +124,8 @@ def _tell(outcomes: list, complaints: list[str], output: Path, console) -> None:
     )
     failed = [one.why[0] for one in by_state["failed"]] + complaints
     if failed:
-        raise UserError(
-            f"{len(failed)} of {len(outcomes) + len(complaints)} images could not be translated; the others are done:\n"
-            + "\n".join(f"  {line}" for line in failed)
-        )
+        words = not_all(len(failed), len(outcomes) + len(complaints), "could not be translated")
+        raise UserError("\n".join([words, *(f"  {line}" for line in failed)]))
 
 
 def main() -> None:

@@ -10,16 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.common.foreign_text import printable_lines
 
 EXIT_USER_ERROR = 2
 EXIT_WORKER_LOST = 75  # the shell's EX_TEMPFAIL: the same command may be tried again
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shell's convention
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
-# TensorFlow 2.15 greets each start with three lines at error level (double registration of CUDA factories)
-# that mean nothing on any machine; they would bury our own messages. Set the variable yourself to see them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras keeps a settings file in the home folder; without one it makes a folder named ~ where the program runs. Here no
 # such file is read or written: its settings would change what is computed.
 os.environ.setdefault("KERAS_HOME", os.devnull)
@@ -88,7 +84,9 @@ def run_command(main: Callable[[], None]) -> int:
 
 def _tell(sentence: str) -> None:
     """On standard error; names of files and answers of servers that it quotes cannot steer the terminal."""
-    print(printable_lines(sentence), file=sys.stderr)
+    from iacyclegan_tf.common.terminal import open_console, say
+
+    say(open_console(errors=True), sentence)
 
 
 def _raise_on_sigterm() -> None:

@@ -18,7 +18,7 @@ def table(result: SearchResult) -> Table:
     from rich.markup import escape
 
     known = result.calibration.known(result.by) if result.calibration else {}
-    header = ("", "photo", *WAYS, *(("above the threshold at",) if known else ()))
+    header = ("", "name", *WAYS, *(("above the threshold at",) if known else ()))
     rows = tuple(
         (
             str(one.rank),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
-from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import check_output, made_by
 from iacyclegan_tf.common.tables import no_formula
@@ -185,10 +185,8 @@ def _upright(path: Path, data: bytes) -> Image:
 
 def _name(failed: list[tuple[Path, str]], total: int) -> None:
     if failed:
-        raise UserError(
-            f"{len(failed)} of {total} images could not be used by the server; the others are done:\n"
-            + "\n".join(f"  {_shown(path)}: {reason}" for path, reason in failed)
-        )
+        words = not_all(len(failed), total, "could not be used by the server")
+        raise UserError("\n".join([words, *(f"  {_shown(path)}: {reason}" for path, reason in failed)]))
 
 
 def _shown(path: Path) -> str:
