@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.foreign_text import printable_lines
+from iacyclegan_tf.common.terminal import wrapped
 
 EXIT_USER_ERROR = 2
 EXIT_WORKER_LOST = 75  # the shell's EX_TEMPFAIL: the same command may be tried again
@@ -84,9 +87,10 @@ def run_command(main: Callable[[], None]) -> int:
 
 def _tell(sentence: str) -> None:
     """On standard error; names of files and answers of servers that it quotes cannot steer the terminal."""
-    from iacyclegan_tf.common.terminal import open_console, say
-
-    say(open_console(errors=True), sentence)
+    text = printable_lines(sentence)
+    if sys.stderr.isatty():
+        text = wrapped(text, shutil.get_terminal_size().columns)
+    print(text, file=sys.stderr)
 
 
 def _raise_on_sigterm() -> None:

@@ -30,12 +30,13 @@ def print_table(table: Table, console) -> None:
 
 @dataclass(frozen=True)
 class Table:
-    """``notes`` are sentences that stand below."""
+    """``notes`` are sentences that stand below; ``folded``: a page shows it when it is asked to."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    folded: bool = False
 
     def markdown(self) -> str:
         lines = [self.header, ["---", *["---:"] * (len(self.header) - 1)], *self.rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,8 +23,18 @@ def open_console(errors: bool = False):
 def say(console, text: str) -> None:
     """Prints sentences: on a terminal broken between words, so that paths stay whole, elsewhere as they are; what they
     quote cannot steer the terminal."""
-    as_it_is = {"soft_wrap": True} if not console.is_terminal else {"overflow": "ignore", "crop": False}
-    console.print(printable_lines(text), highlight=False, markup=False, **as_it_is)
+    shown = printable_lines(text)
+    shown = wrapped(shown, console.width) if console.is_terminal else shown
+    console.print(shown, highlight=False, markup=False, soft_wrap=True)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Each line broken between words and indented as it began; a longer word, such as a path, stays whole."""
+    style = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=line[: len(line) - len(line.lstrip())], **style)
+        for line in text.split("\n")
+    )
 
 
 def bar(console, **options):
