@@ -84,14 +84,13 @@ def det_figure(rounds: list[RoundResult]):
             ends = 0.5 / np.array([(len(people) - 1) * len(people), len(people)])  # half a pair: 0 is infinitely far
             shown = [norm.ppf(np.clip(rate, end, 1 - end)) for rate, end in zip((accepted, rejected), ends)]
             eer = equal_error_rate(accepted, rejected)
-            axes.plot(*shown, label=label, **style)
+            axes.plot(*shown, label=f"{label}, EER {100 * eer:.1f} %", **style)
             axes.plot(*[norm.ppf(max(eer, ends[0]))] * 2, marker="o", color=style["color"], markersize=4)
-            axes.plot([], [], " ", label=f"   EER {100 * eer:.1f} %")
         places = norm.ppf(ticks / 100)
         axes.set(xticks=places, xticklabels=[f"{tick:g}" for tick in ticks], xlim=(places[0], places[-1]))
         axes.set(yticks=places, yticklabels=[f"{tick:g}" for tick in ticks], ylim=(places[0], places[-1]))
         axes.set(xlabel="false accept rate, %", ylabel="false reject rate, %")
-        axes.legend(ncols=2)
+        axes.legend(loc="upper right")
     return figure
 
 
@@ -124,7 +123,7 @@ def distribution_figure(rounds: list[RoundResult]):
             else:
                 trivial = rounds[-1].metrics["trivial_baselines"][direction][measure]
                 for style, (name, value) in zip(("--", ":"), trivial.items()):
-                    label = f"{name.replace('_', ' ')} {value:.3f}"
+                    label = f"{'input' if name == 'input' else 'mean image'} {value:.3f}"
                     axes.axvline(value, color=INK, linestyle=style, linewidth=1.2, label=label)
             axes.set(title=image_words(direction, measure), ylabel="test pairs")
             axes.yaxis.get_major_locator().set_params(integer=True)

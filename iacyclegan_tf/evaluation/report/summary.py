@@ -55,7 +55,7 @@ def summary(rounds: list[RoundResult], trivial: Mapping) -> list[Answer]:
 
     return [
         *_against_trivial(last, trivial, difference),
-        *(_against_first(rounds[0], last, difference) if len(rounds) > 1 else ()),
+        *([_against_first(rounds[0], last, difference)] if len(rounds) > 1 else []),
         _against_hog(last, difference),
     ]
 
