@@ -96,10 +96,7 @@ def clone(tiny_run, tmp_path_factory):
     for person in range(PAIRS):
         photo, sketch = draw_pair(person, 0, seed=12, height=50, width=40)
         split = "train" if person < PAIRS - 2 else "test"
-        for place, image in (
-            (f"source/{split}/photos", photo),
-            (f"source/{split}/sketches", sketch),
-        ):
+        for place, image in ((f"source/{split}/photos", photo), (f"source/{split}/sketches", sketch)):
             (here / place).mkdir(parents=True, exist_ok=True)
             write_png(here / place / f"{person}.png", image)
     twin = RestTwin(load({name: tiny_run / f"savedmodels/tiny/{name}/2" for name in SERVABLES}, version=2))
