@@ -6,15 +6,15 @@ import argparse
 import os
 import signal
 import sys
-from pathlib import Path
 
-from iacyclegan_tf.common.command_line import Terminated, run_command
+from iacyclegan_tf.common.command_line import Terminated, program, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import user_path
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.app",
+        prog=program("app"),
         description="Serves a page to translate face photos and sketches and to search a gallery with a sketch. It "
         "needs the extra app (Gradio) and no internet, and by default answers this machine alone. Ctrl-C ends it and "
         "deletes what was uploaded. SavedModels are programs: use only those that you or people you trust wrote.",
@@ -34,7 +34,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--gallery",
-        type=Path,
+        type=user_path,
         metavar="INDEX_OR_DIR",
         help="what the tab Search looks in: an index of "
         "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end",

@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
-from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 _SHOWN = 20  # failures that are printed
@@ -17,7 +17,7 @@ _SHOWN = 20  # failures that are printed
 
 def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.beam",
+        prog=program("beam"),
         allow_abbrev=False,
         description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this "
         "machine or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. "
@@ -41,9 +41,14 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
             "--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own"
         )
         source = command.add_mutually_exclusive_group(required=True)
-        source.add_argument("--images", metavar="DIR", help="a folder of images, with all folders below it")
         source.add_argument(
-            "--records", metavar="PATTERN", help="TFRecord files of tf.train.Example, e.g. 'shards/*.tfrecord'"
+            "--images", type=os.path.expanduser, metavar="DIR", help="a folder of images, with all folders below it"
+        )
+        source.add_argument(
+            "--records",
+            type=os.path.expanduser,
+            metavar="PATTERN",
+            help="TFRecord files of tf.train.Example, e.g. 'shards/*.tfrecord'",
         )
         command.add_argument(
             "--image-feature", default="image", metavar="NAME", help="of the records: the encoded image"
@@ -51,7 +56,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
         command.add_argument(
             "--name-feature", default="name", metavar="NAME", help="of the records: what the image is called"
         )
-        command.add_argument("--out", required=True, metavar="DIR")
+        command.add_argument("--out", required=True, type=os.path.expanduser, metavar="DIR")
         command.add_argument(
             "--batch", type=int, default=8, metavar="N", help="images in one call of the model (default 8)"
         )
@@ -115,8 +120,8 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
     if counters["failed"]:
         named = failures(job)
         raise UserError(
-            f"{len(named)} images could not be used; the others are done, and {job.out}/failures.jsonl names them "
-            "all:\n"
+            f"{not_all(len(named), len(named) + counters['written'] + counters['there'], 'could not be used')[:-1]}; "
+            f"{job.out}/failures.jsonl names all that could not:\n"
             + "\n".join(f"  {one['name']}: {one['reason']}" for one in named[:_SHOWN])
             + (f"\n  ... and {len(named) - _SHOWN} more" if len(named) > _SHOWN else "")
         )

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder, made_by
+from iacyclegan_tf.common.user_paths import user_path
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.compare",
+        prog=program("compare"),
         description="Compares evaluated runs (python -m iacyclegan_tf.evaluate) on the same test people: means, and "
         "differences from the first run with intervals of a paired bootstrap over people.",
     )
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", help="a run's name or folder: its last round; RUN:N for round N"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write comparison.json, .csv and .md there")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="also write comparison.json, .csv and .md there")
+    add_overwrite(parser)
     parser.add_argument("--evaluation", metavar="NAME", help="compare what evaluate --data has left under this name")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default 0)")
@@ -30,7 +32,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def compare(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.common.atomic_files import write_text
     from iacyclegan_tf.common.tables import print_table
-    from iacyclegan_tf.common.terminal import open_console, progress_bar
+    from iacyclegan_tf.common.terminal import open_console, progress_bar, say
     from iacyclegan_tf.evaluation import comparison
     from iacyclegan_tf.evaluation.report import comparison as report
 
@@ -40,21 +42,29 @@ def compare(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}."
         )
+    names = ("comparison.json", "comparison.csv", "comparison.md")
+    if arguments.out and check_output_folder(arguments.out).is_dir():
+        for name in names:
+            check_output(arguments.out / name, "compare", arguments.overwrite, arguments.out / names[0])
     console, errors = open_console(), open_console(errors=True)
     contenders = [comparison.read_contender(run, arguments.evaluation) for run in arguments.runs]
     rows = comparison.compare(
         contenders, arguments.resamples, arguments.seed, *([progress_bar(errors)] if errors.is_terminal else [])
     )
-    made_by = arguments.resamples, arguments.seed
-    tables = report.comparison_tables(contenders, rows, *made_by)
+    settings = arguments.resamples, arguments.seed
+    tables = report.comparison_tables(contenders, rows, *settings)
     for table in tables:
         print_table(table, console)
     if arguments.out:
-        about = report.comparison_json(contenders, rows, *made_by)
-        write_text(arguments.out / "comparison.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-        write_text(arguments.out / "comparison.csv", report.comparison_csv(contenders, rows))
-        write_text(arguments.out / "comparison.md", "\n".join(table.markdown() for table in tables))
-        console.print(f"Written to {arguments.out}: comparison.json, comparison.csv, comparison.md", soft_wrap=True)
+        about = {"made_by": made_by("compare")} | report.comparison_json(contenders, rows, *settings)
+        texts = (
+            json.dumps(about, indent=2, ensure_ascii=False) + "\n",
+            report.comparison_csv(contenders, rows),
+            "\n".join(table.markdown() for table in tables),
+        )
+        for name, text in zip(names, texts):
+            write_text(arguments.out / name, text)
+        say(console, f"Written to {arguments.out}: {', '.join(names)}")
 
 
 def main() -> None:

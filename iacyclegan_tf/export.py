@@ -6,20 +6,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
+from iacyclegan_tf.common.outputs import check_output_folder
+from iacyclegan_tf.common.user_paths import user_path
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.export",
+        prog=program("export"),
         description="Exports a round of a trained run again, as a new version of its four SavedModels: evaluated, "
         "validated, and pushed where blessed. With --push nothing is exported: the round's blessed version is pushed.",
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its name under runs/")
     parser.add_argument("--round", type=int, metavar="N", help="by default the last")
-    parser.add_argument("--push", metavar="BASE", help="the folder that a server polls")
+    parser.add_argument("--push", type=user_path, metavar="BASE", help="the folder that a server polls")
+    parser.add_argument("--overwrite", action="store_true", help="with --push: also over another run's versions")
     parser.add_argument("--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own")
     parser.add_argument("overrides", nargs="*", metavar="export.setting=value", help="e.g. export.version=time")
     return parser.parse_intermixed_args(arguments)
@@ -38,7 +41,7 @@ def export(options: argparse.Namespace) -> None:
     if options.push is None:
         _export_again(run, config, metrics)
     else:
-        _push(run, config, metrics, Path(options.push))
+        _push(run, config, metrics, check_output_folder(options.push), options.overwrite)
 
 
 def _metrics(run: Path, wanted: int | None) -> dict:
@@ -77,7 +80,7 @@ def _export_again(run, config, metrics: dict) -> None:
     print(f"exported round {metrics['round']} of {run.path} as version {number} in {run.savedmodels}")
 
 
-def _push(run, config, metrics: dict, base: Path) -> None:
+def _push(run, config, metrics: dict, base: Path, overwrite: bool) -> None:
     from iacyclegan_tf.serving.publishing.publish import Version, versions_of_round
     from iacyclegan_tf.serving.publishing.pusher import push
 
@@ -94,6 +97,7 @@ def _push(run, config, metrics: dict, base: Path) -> None:
         base,
         config.export,
         f"{run.name} round {metrics['round']}",
+        overwrite,
     )
     print(f"{', '.join(newest.blessed())}: version {newest.number} of {run.savedmodels} is version {number} of {base}")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder, made_by
+from iacyclegan_tf.common.user_paths import user_path
 
 _WAYS = ("fusion", "photo", "sketch")
 _LONGEST_NAME = 4096  # characters: as long as paths are
@@ -16,38 +17,39 @@ _LONGEST_NAME = 4096  # characters: as long as paths are
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.gallery",
+        prog=program("gallery"),
         description="Face photos that are searched with a sketch (docs/gallery.md). Killed at any moment, the same "
         "command goes on.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     build = commands.add_parser("build", help="embed all photos below a folder, or those that are new or changed")
-    build.add_argument("photos", type=Path, metavar="DIR")
-    build.add_argument("index", type=Path, metavar="INDEX", help="the gallery's folder")
+    build.add_argument("photos", type=user_path, metavar="DIR")
+    build.add_argument("index", type=user_path, metavar="INDEX", help="the gallery's folder")
 
     add = commands.add_parser("add", help="embed more photos")
-    add.add_argument("index", type=Path, metavar="INDEX")
-    add.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files or folders")
+    add.add_argument("index", type=user_path, metavar="INDEX")
+    add.add_argument("photos", nargs="+", type=user_path, metavar="PHOTO", help="files or folders")
 
     remove = commands.add_parser("remove", help="forget photos and their embeddings")
-    remove.add_argument("index", type=Path, metavar="INDEX")
+    remove.add_argument("index", type=user_path, metavar="INDEX")
     remove.add_argument("names", nargs="+", metavar="NAME", help="as check --list prints them")
 
     search = commands.add_parser("search", help="rank the photos by likeness to a sketch")
-    search.add_argument("sketch", type=Path, metavar="SKETCH")
-    search.add_argument("index", type=Path, metavar="INDEX")
+    search.add_argument("sketch", type=user_path, metavar="SKETCH")
+    search.add_argument("index", type=user_path, metavar="INDEX")
     search.add_argument("--top", type=int, default=20, metavar="N", help="candidates (default 20)")
     search.add_argument("--by", choices=_WAYS, default="fusion", help="what ranks (default fusion)")
-    search.add_argument("--csv", type=Path, metavar="FILE")
-    search.add_argument("--json", type=Path, metavar="FILE")
+    search.add_argument("--csv", type=user_path, metavar="FILE")
+    search.add_argument("--json", type=user_path, metavar="FILE")
     search.add_argument(
-        "--strip", type=Path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
+        "--strip", type=user_path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
     )
-    search.add_argument("--photos", type=Path, metavar="DIR", help="where the photos lie now, for --strip")
+    add_overwrite(search)
+    search.add_argument("--photos", type=user_path, metavar="DIR", help="where the photos lie now, for --strip")
 
     check = commands.add_parser("check", help="compare the embeddings with their checksums")
-    check.add_argument("index", type=Path, metavar="INDEX")
+    check.add_argument("index", type=user_path, metavar="INDEX")
     check.add_argument("--list", action="store_true", help="print the names of the photos")
 
     for command in (build, add, search):
@@ -74,6 +76,7 @@ def _build(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.inference.trained import load
     from iacyclegan_tf.search.gallery import Gallery
 
+    check_output_folder(options.index)
     model = load(options.model, options.round)
     with counting_bar(console, "embedding photos") as progress:
         gallery, added = Gallery.build(options.photos, options.index, model, progress)
@@ -120,6 +123,8 @@ def _search(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.tables import print_table
     from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
 
+    for path in filter(None, (options.csv, options.json, options.strip)):
+        check_output(path, "gallery", options.overwrite)
     gallery = _open(options)
     result = gallery.search(str(options.sketch), options.top, options.by)
     console.print(
@@ -134,11 +139,13 @@ def _search(options: argparse.Namespace, console) -> None:
         if options.json:
             write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
         if options.strip:
-            from iacyclegan_tf.data.images.files import write_png
+            from iacyclegan_tf.common.atomic_files import write_bytes
+            from iacyclegan_tf.data.images.files import encode_png
+            from iacyclegan_tf.data.images.png_record import with_record
             from iacyclegan_tf.search.contact_strip import contact_strip
 
             picture, missing = contact_strip(result, options.photos)
-            write_png(options.strip, picture)
+            write_bytes(options.strip, with_record(encode_png(picture), {"made_by": made_by("gallery")}))
             for why in missing:
                 console.print(f"not shown: {why}", soft_wrap=True, markup=False)
     except OSError as error:

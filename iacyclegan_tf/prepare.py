@@ -1,15 +1,13 @@
-"""Command: bring a photo-sketch set as distributed into the form that training reads.
-
-    python -m iacyclegan_tf.prepare cufs-student downloads/cuhk prepared/cuhk
+"""``python -m iacyclegan_tf.prepare LAYOUT SOURCE OUT``: a photo-sketch set as distributed, made ready for training.
 
 See ``docs/data.md`` for the sets, one command each, and the traps.
 """
 
 import argparse
 import sys
-from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.pairs.naming import SPLITS
 from iacyclegan_tf.data.preparing.layouts import LAYOUTS
 
@@ -17,24 +15,24 @@ from iacyclegan_tf.data.preparing.layouts import LAYOUTS
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     layouts = "\n".join(f"  {name:13} {layout.summary}" for name, layout in LAYOUTS.items())
     commands = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.prepare",
+        prog=program("prepare"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Pair, align to 200x250 and check the photos and sketches of a set as distributed.",
         epilog=f"layouts:\n{layouts}\n\nOUT receives photos/, sketches/, manifest.csv, prepare.json, "
         "report.txt and contact_sheet.png (look at it).",
     )
     commands.add_argument("layout", metavar="LAYOUT", choices=LAYOUTS, help="one of the layouts below")
-    commands.add_argument("source", metavar="SOURCE", type=Path, help="folder, zip file, or folder of zip files")
-    commands.add_argument("out", metavar="OUT", type=Path, help="folder to make")
+    commands.add_argument("source", metavar="SOURCE", type=user_path, help="folder, zip file, or folder of zip files")
+    commands.add_argument("out", metavar="OUT", type=user_path, help="folder to make")
     commands.add_argument(
         "--eyes",
-        type=Path,
+        type=user_path,
         metavar="FILE",
         help="CSV: file,left_x,left_y,right_x,right_y (left and right in the image)",
     )
     commands.add_argument(
         "--split-file",
-        type=Path,
+        type=user_path,
         metavar="FILE",
         help="YAML file of names, split by split, for sets without an official split",
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.outputs import add_overwrite
+from iacyclegan_tf.common.user_paths import user_path
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.pretrain",
+        prog=program("pretrain"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Trains a face recognizer from nothing on a folder with one sub-folder of photos per person, and\n"
         "measures it on other people of that folder: one photo each as gallery, all others as probes, averaged over\n"
@@ -20,19 +21,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "lines.\n\nWritten: FILE.npz, for recognizer.weights=FILE.npz of iacyclegan_tf.train; FILE.json, the "
         "measures;\nthe folder FILE.pretrain with settings, history and TensorBoard events.",
     )
-    parser.add_argument("root", metavar="ROOT", type=Path, help="folder with one sub-folder per person")
+    parser.add_argument("root", metavar="ROOT", type=user_path, help="folder with one sub-folder per person")
     parser.add_argument(
         "--train", metavar="PEOPLE", default="", help="the people to train on; default: all who are not tested on"
     )
     parser.add_argument(
         "--test", metavar="PEOPLE", default="", help="the people to measure on; default: none, only train"
     )
-    parser.add_argument("--out", metavar="FILE.npz", type=Path, required=True, help="the recognizer's weights")
+    parser.add_argument("--out", metavar="FILE.npz", type=user_path, required=True, help="the recognizer's weights")
+    add_overwrite(parser)
     parser.add_argument("--skip-bad", action="store_true", help="go on without the photos that cannot be read")
     parser.add_argument(
         "--config",
-        metavar="FILE",
-        help="a YAML file; its data.height, data.width, data.fit, recognizer and train settings count",
+        metavar="NAME|FILE",
+        help="a packaged config or a file; its data.height, data.width, data.fit, recognizer and train settings count",
     )
     parser.add_argument(
         "overrides", nargs="*", metavar="setting=value", help="e.g. seed=1 recognizer.people.steps=3000"

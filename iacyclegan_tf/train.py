@@ -6,16 +6,18 @@ import argparse
 import sys
 
 from iacyclegan_tf import __version__
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.train",
+        prog=program("train"),
         description="Trains photo-sketch synthesis and recognition in rounds of mutual optimization. Without --config "
         "it trains the quickstart on drawn faces. The same command goes on where it stopped.",
     )
-    parser.add_argument("--config", metavar="FILE", help="a YAML file, e.g. configs/cufs.yaml")
+    parser.add_argument(
+        "--config", metavar="NAME|FILE", default="quickstart", help="a packaged config, e.g. cufs, or a YAML file"
+    )
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -30,12 +32,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    from iacyclegan_tf.common.terminal import open_console
+    from iacyclegan_tf.common.terminal import open_console, say
+    from iacyclegan_tf.config.checks import check_inputs
+    from iacyclegan_tf.config.effects import without_effect
     from iacyclegan_tf.config.reading import load_config
     from iacyclegan_tf.training.distributed.cluster import read_cluster
 
     config = load_config(arguments.config, arguments.overrides)
+    check_inputs(config)
     console = open_console()
+    if in_vain := without_effect(config):
+        say(console, f"Without effect beside the other settings: {'; '.join(in_vain)}.")
     if arguments.dry_run:
         from iacyclegan_tf.training.cost.dry_run import dry_run
 

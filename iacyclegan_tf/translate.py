@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import run_command
-from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.outputs import add_overwrite, check_output_folder
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.translate",
+        prog=program("translate"),
         description="Translates face photos to sketches, or sketches to photos, with a trained model; outputs are PNG "
         "files of their input's size. What is done already is not done again, so the same command goes on after a "
         "stop. A file that cannot be used is named at the end, and the exit code is 2. docs/use.md tells more.",
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="IN", help="an image, a folder, or a glob in quotes ('a/**/*.jpg')"
+        "inputs",
+        nargs="+",
+        type=os.path.expanduser,
+        metavar="IN",
+        help="an image, a folder, or a glob in quotes ('a/**/*.jpg')",
     )
-    parser.add_argument("output", metavar="OUT", help="a .png file for one image, else a folder")
+    parser.add_argument(
+        "output", type=os.path.expanduser, metavar="OUT", help="a .png file for one image, else a folder"
+    )
     parser.add_argument("--to", choices=("sketch", "photo"), default="sketch", help="what to make (default sketch)")
     parser.add_argument(
         "--model",
@@ -47,7 +55,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--side-by-side", action="store_true", help="also NAME.side_by_side.png: input left, output right"
     )
-    parser.add_argument("--overwrite", action="store_true", help="also files that this command did not make")
+    add_overwrite(parser)
     return parser.parse_args(arguments)
 
 
@@ -59,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
 
     if (options.eyes or options.crop) and not options.align:
         raise UserError(f"{'--eyes' if options.eyes else '--crop'} needs --align.")
+    check_output_folder(Path(options.output))
     planned = plan(options.inputs, options.output, options.side_by_side)
     jobs = planned.jobs
     eyes = _eyes(options.eyes, jobs) if options.eyes else {}
@@ -115,10 +124,8 @@ def _tell(outcomes: list, complaints: list[str], output: Path, console) -> None:
     )
     failed = [one.why[0] for one in by_state["failed"]] + complaints
     if failed:
-        raise UserError(
-            f"{len(failed)} of {len(outcomes) + len(complaints)} images could not be translated; the others are done:\n"
-            + "\n".join(f"  {line}" for line in failed)
-        )
+        words = not_all(len(failed), len(outcomes) + len(complaints), "could not be translated")
+        raise UserError("\n".join([words, *(f"  {line}" for line in failed)]))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Shows what a weights file holds, and writes it in this program's own format or as a SavedModel.
+"""``python -m iacyclegan_tf.weights FILE``: what a weights file holds, and it written anew as .npz or SavedModel.
 
     python -m iacyclegan_tf.weights VGG_FACE.caffemodel
     python -m iacyclegan_tf.weights vgg_face.mat --write vggface.npz
@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder
+from iacyclegan_tf.common.user_paths import user_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,22 +31,23 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line and runs the command; returns the exit code (2 for a user's mistake)."""
     options = _parser().parse_args(arguments)
-    return run_command(lambda: show(options.file, options.write))
+    return run_command(lambda: show(options.file, options.write, options.overwrite))
 
 
-def show(file: Path, write: Path | None = None) -> None:
+def show(file: Path, write: Path | None = None, overwrite: bool = False) -> None:
     """Prints what ``file`` holds and, when ``write`` is given, writes the canonical .npz or a SavedModel.
 
     Raises:
-        UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written.
+        UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written,
+            or is there already and not ``overwrite``.
     """
     from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.models.dlib_weights import is_dlib_file, read_dlib
     from iacyclegan_tf.models.recognizer_file import is_recognizer_file, read_recognizer
-    from iacyclegan_tf.models.vggface_weights import check_target, read_vggface_weights, write_vggface_npz
+    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, write_vggface_npz
 
     if write is not None:
-        check_target(write) if write.suffix else _check_folder(write)
+        _check_output(write, overwrite)
     table = None
     if is_recognizer_file(file):
         found = read_recognizer(file)
@@ -72,10 +75,15 @@ def show(file: Path, write: Path | None = None) -> None:
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
 
 
-def _check_folder(folder: Path) -> None:
-    if folder.exists():
+def _check_output(write: Path, overwrite: bool) -> None:
+    from iacyclegan_tf.models.vggface_weights import check_target
+
+    if write.suffix:
+        check_target(write)
+        check_output(write, "weights", overwrite)
+    elif check_output_folder(write.parent) and write.exists():
         raise UserError(
-            f"The weights cannot go to {folder}, which exists: name a file that ends in .npz, or a new folder for a "
+            f"The weights cannot go to {write}, which exists: name a file that ends in .npz, or a new folder for a "
             "SavedModel."
         )
 
@@ -143,17 +151,18 @@ def _shape(array: np.ndarray) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m iacyclegan_tf.weights",
-        description=__doc__,
+        prog=program("weights"),
+        description=__doc__.partition(": ")[2],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="weights file; its content tells the format")
+    parser.add_argument("file", type=user_path, metavar="FILE", help="weights file; its content tells the format")
     parser.add_argument(
         "--write",
-        type=Path,
+        type=user_path,
         metavar="OUT",
         help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel",
     )
+    add_overwrite(parser)
     return parser
 
 

@@ -37,6 +37,7 @@ COMMANDS = (
     "gallery",
     "prepare",
     "pretrain",
+    "samples",
     "train",
     "translate",
     "weights",
@@ -79,7 +80,11 @@ def room(name: str) -> str:
 
 
 def test_only_commands_and_rooms_lie_at_the_top():
-    assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py", *(f"{name}.py" for name in COMMANDS)}
+    assert {path.name for path in PACKAGE.glob("*.py")} == {
+        "__init__.py",
+        "__main__.py",
+        *(f"{name}.py" for name in COMMANDS),
+    }
     assert {room(name) for name in MODULES} == set(FLOOR)
 
 
@@ -180,7 +185,29 @@ def help_of(name: str, *options: str) -> tuple[subprocess.CompletedProcess, floa
 
 def test_commands_are_found():
     runs_alone = {"serving.publishing.stock_runtime"}  # started by its path, in a process without this package
-    assert {name for name, tree in TREES.items() if has_main(tree)} == {*COMMANDS, *runs_alone}
+    assert {name for name, tree in TREES.items() if has_main(tree)} == {*COMMANDS, "__main__", *runs_alone}
+
+
+def test_all_commands_are_listed_and_installed(capsys, monkeypatch):
+    from iacyclegan_tf import __main__ as listing
+
+    assert sorted(listing.COMMANDS) == sorted(COMMANDS)
+    monkeypatch.setattr(sys, "argv", ["iacyclegan"])
+    listing.main()
+    lines = capsys.readouterr().out.splitlines()
+    for name in COMMANDS:
+        (line,) = [line for line in lines if line.startswith(f"  python -m {NAME}.{name} ")]
+        assert len(line) > 50
+        assert f"iacyclegan-{name} = {NAME}.{name}:main" in (ROOT / "setup.cfg").read_text()
+
+
+def test_usage_names_the_program_that_was_called(monkeypatch):
+    from iacyclegan_tf.common.command_line import program
+
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/iacyclegan-translate"])
+    assert program("translate") == "iacyclegan-translate"
+    monkeypatch.setattr(sys, "argv", ["/x/iacyclegan_tf/translate.py"])
+    assert program("translate") == "python -m iacyclegan_tf.translate"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

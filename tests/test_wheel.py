@@ -43,5 +43,6 @@ def test_the_wheel_works_from_an_empty_folder(tmp_path):
         check=True,
     )
     assert where.stdout.startswith(str(site))
-    assert (site / "iacyclegan_tf/web/page.css").is_file()
+    assert (site / "iacyclegan_tf/web/page.css").is_file() and (site / "bin/iacyclegan-translate").is_file()
+    assert (site / "iacyclegan_tf/configs/cufs.yaml").is_file()
     assert list(empty.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -11,15 +12,13 @@ from contextlib import suppress
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable_lines
+from iacyclegan_tf.common.terminal import wrapped
 
 EXIT_USER_ERROR = 2
 EXIT_WORKER_LOST = 75  # the shell's EX_TEMPFAIL: the same command may be tried again
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, the shell's convention
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
-# TensorFlow 2.15 greets each start with three lines at error level (double registration of CUDA factories)
-# that mean nothing on any machine; they would bury our own messages. Set the variable yourself to see them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras keeps a settings file in the home folder; without one it makes a folder named ~ where the program runs. Here no
 # such file is read or written: its settings would change what is computed.
 os.environ.setdefault("KERAS_HOME", os.devnull)
@@ -45,6 +44,12 @@ class WorkerLost(Exception):
 
 class Terminated(BaseException):
     """SIGTERM asked the program to stop; finished work has been saved. Like ``KeyboardInterrupt`` no ``Exception``."""
+
+
+def program(command: str) -> str:
+    """How it was called, for ``usage:``: ``iacyclegan-train`` where that was run, else with ``python``."""
+    name = os.path.basename(sys.argv[0])
+    return name if name == f"iacyclegan-{command}" else f"python -m iacyclegan_tf.{command}"
 
 
 def run_command(main: Callable[[], None]) -> int:
@@ -82,7 +87,10 @@ def run_command(main: Callable[[], None]) -> int:
 
 def _tell(sentence: str) -> None:
     """On standard error; names of files and answers of servers that it quotes cannot steer the terminal."""
-    print(printable_lines(sentence), file=sys.stderr)
+    text = printable_lines(sentence)
+    if sys.stderr.isatty():
+        text = wrapped(text, shutil.get_terminal_size().columns)
+    print(text, file=sys.stderr)
 
 
 def _raise_on_sigterm() -> None:

@@ -16,3 +16,20 @@ def shortened(text: str, longest: int = 2000) -> str:
     'abcdefghab [...] ghabcdefgh'
     """
     return text if len(text) <= longest else f"{text[: longest // 2]} [...] {text[-longest // 2 :]}"
+
+
+def not_all(failed: int, total: int, what: str) -> str:
+    """How a list of failures begins; ``what`` ends the sentence: ``could not be translated``.
+
+    >>> not_all(1, 1, "could not be read")
+    'The image could not be read:'
+    >>> not_all(2, 2, "could not be read")
+    'None of the 2 images could be read:'
+    >>> not_all(1, 3, "could not be read")
+    '1 of 3 images could not be read; the others are done:'
+    """
+    if total == 1:
+        return f"The image {what}:"
+    if failed == total:
+        return f"None of the {total} images {what.replace('could not', 'could')}:"
+    return f"{failed} of {total} images {what}; the others are done:"

@@ -10,11 +10,13 @@ from iacyclegan_tf.common.terminal import say
 
 def print_table(table: Table, console) -> None:
     """``console`` is a ``rich.console.Console``; a table without rows prints its title and notes only."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
     from rich.text import Text
 
     if table.rows:
-        rich = RichTable(title=Text(printable(table.title)), title_justify="left")
+        title = Text(printable(table.title)) if table.title else None
+        rich = RichTable(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for index, column in enumerate(table.header):
             rich.add_column(Text(column), justify="right" if index else "left")
         for row in table.rows:
@@ -28,12 +30,13 @@ def print_table(table: Table, console) -> None:
 
 @dataclass(frozen=True)
 class Table:
-    """``notes`` are sentences that stand below."""
+    """``notes`` are sentences that stand below; ``folded``: a page shows it when it is asked to."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    folded: bool = False
 
     def markdown(self) -> str:
         lines = [self.header, ["---", *["---:"] * (len(self.header) - 1)], *self.rows]

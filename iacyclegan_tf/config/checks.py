@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import there
 from iacyclegan_tf.config.ranges import TEXT
 from iacyclegan_tf.config.rules import parse_rule
 from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config
 
+_INPUTS = ("data.root", "data.split_file", "recognizer.weights", "recognizer.pretrain_root")
 _SSIM_WINDOW = 11  # pixels; Wang et al. 2004
 
 
@@ -34,6 +37,13 @@ def check(config: Config) -> None:
     for servable, rules in vars(config.export.thresholds).items():
         for rule in rules:
             parse_rule(rule, f"export.thresholds.{servable}")
+
+
+def check_inputs(config: Config) -> None:
+    """``UserError`` names the setting of a file or folder to read that is not there; before anything is loaded."""
+    for name in _INPUTS:
+        if setting(config, name):
+            there(Path(setting(config, name)), f"{name} is given, but")
 
 
 def _check_ranges(group, prefix: str = "") -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+import os
 import types
 import typing
 from contextlib import suppress
@@ -13,29 +15,61 @@ import yaml
 
 from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.config.checks import check
-from iacyclegan_tf.config.settings import RETIRED, Config, as_dict, flat
+from iacyclegan_tf.config.settings import PATHS, RETIRED, Config, DataConfig, as_dict, flat
 from iacyclegan_tf.config.strict_yaml import parse_yaml
 
 MAX_BYTES = 1_000_000
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def load_config(path: str | Path | None = None, overrides: typing.Sequence[str] = ()) -> Config:
-    """Reads ``path`` (none: the defaults), applies ``overrides`` such as ``train.epochs=4``, checks the whole.
+    """Reads ``path`` (a file, or the name of one in ``CONFIGS``; none: the defaults), applies ``overrides`` such as
+    ``train.epochs=4``, checks the whole. Paths have ``~`` expanded, and a ``data.root`` makes ``data.source`` pairs.
 
     Raises ``UserError`` for a missing file, broken YAML, an unknown key (the nearest is named), a wrong type or a value
     that no run could use; however long or odd the key or value is that the sentence quotes, it stays readable.
     """
     config = Config()
     try:
-        if path is not None:
-            _fill(config, _read(Path(path)), "", str(path))
-        for override in overrides:
-            _fill(config, _override(override), "", "the command line")
+        file = {} if path is None else _read(_config_file(path))
+        given = [_override(override) for override in overrides]
+        for values, where in [(file, str(path)), *((one, "the command line") for one in given)]:
+            _fill(config, values, "", where)
+        _expand_paths(config)
+        _settle_source(config.data, file, given)
         check(config)
     except UserError as error:
         raise UserError(printable(shortened(str(error)), 3000)) from None
     return config
+
+
+def _config_file(path: str | Path) -> Path:
+    """The file ``path``, or the packaged config of that name."""
+    file, packaged = user_path(path), CONFIGS / f"{path}.yaml"
+    if not file.is_file() and Path(path).name == str(path) and packaged.is_file():
+        return packaged
+    if not file.is_file():
+        names = ", ".join(sorted(one.stem for one in CONFIGS.glob("*.yaml")))
+        raise UserError(f"The config file {path} does not exist, and no config has that name; there are: {names}.")
+    return file
+
+
+def _expand_paths(config: Config) -> None:
+    for name in PATHS:
+        *groups, key = name.split(".")
+        group = functools.reduce(getattr, groups, config)
+        setattr(group, key, os.path.expanduser(getattr(group, key)))
+
+
+def _settle_source(data: DataConfig, file: dict, given: list[dict]) -> None:
+    """A root means pairs; ``UserError`` where drawn faces were asked for beside it, or after it."""
+    if data.root and data.source == "drawn":
+        names = {name for values in given for name in flat(values)}
+        if "data.source" in names or ("data.root" not in names and "source" in file["data"]):
+            raise UserError(f"data.source is drawn, which has no use for data.root={data.root}; leave out one of them.")
+        data.source = "pairs"
 
 
 def _override(override: str) -> dict:
@@ -56,8 +90,6 @@ def dump_config(config: Config) -> str:
 
 
 def _read(path: Path) -> dict:
-    if not path.is_file():
-        raise UserError(f"The config file {path} does not exist.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"The config file {path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read.")
     try:

@@ -1,7 +1,9 @@
-"""Every setting of a run, typed, with its range, its default and its reason. The defaults are the quickstart.
+"""Every setting of a run, typed, with its range, its default and its reason. The defaults are the quickstart,
+which alone pushes to a serving base.
 
-``configs/*.yaml`` override these; ``reading.py`` reads them, ``ranges.py`` explains ranges. Marks: [P] printed in the
-paper (arXiv 2103.16019), [I] inferred from the public CycleGAN that the paper builds on, [O] our own choice.
+``configs/*.yaml`` override these, found by name; ``reading.py`` reads them, ``ranges.py`` explains ranges. Marks: [P]
+printed in the paper (arXiv 2103.16019), [I] inferred from the public CycleGAN that the paper builds on, [O] our own
+choice.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class DrawnConfig:
 @dataclass
 class DataConfig:
     source: Literal["drawn", "pairs"] = "drawn"
-    root: str = ""  # folder of real pairs (docs/data.md); used when source is "pairs"
+    root: str = ""  # folder of real pairs (docs/data.md); given, source is "pairs"
     in_memory: bool = True  # false: the training images are read when their turn comes, with constant memory
     split_file: str = ""  # a file of names, where the split is in neither manifest, folders nor prefixes
     train_split: str = "train"
@@ -246,7 +248,7 @@ class ExportConfig:
 
     thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
     infra_validation: bool = True  # loads and calls each export outside Python; off: none is pushed
-    push: bool = True  # pushes what is blessed twice
+    push: bool = False  # pushes what is blessed twice; the quickstart does
     destination: str = ""  # the serving base; empty: <savedmodels_dir>/serving
     version: Literal["next", "time"] = "next"  # one above the highest there, or the seconds since 1970
     # pushed versions of each servable that stay; a server serves the one before until it has loaded the new one
@@ -281,6 +283,13 @@ def as_dict(config) -> dict:
 
 # Settings that may change between a run and its resumption, since no result depends on them before a fault.
 FREE = ("runs_dir", "savedmodels_dir", "export.", "train.non_finite")
+
+
+# Settings that are paths, in which ``~`` is expanded.
+PATHS = (
+    "runs_dir", "savedmodels_dir", "data.root", "data.split_file", "recognizer.weights", "recognizer.pretrain_root",
+    "recognizer.pretrain_people", "export.destination",
+)  # fmt: skip
 
 
 def flat(values: dict, prefix: str = "") -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +23,17 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.pairs.pairing import find_pairs
 from iacyclegan_tf.evaluation.distractors import find_distractors
-from iacyclegan_tf.evaluation.files import write_round
+from iacyclegan_tf.evaluation.files import METRICS, PEOPLE, SCORES, write_round
 from iacyclegan_tf.evaluation.full import evaluate_fully
 from iacyclegan_tf.evaluation.images import trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
 from iacyclegan_tf.evaluation.report.faces import strips
 from iacyclegan_tf.evaluation.report.figures import all_figures
 from iacyclegan_tf.evaluation.report.html_file import page
+from iacyclegan_tf.evaluation.report.summary import summary
 from iacyclegan_tf.evaluation.report.tables import terminal_tables
 from iacyclegan_tf.evaluation.report.tensorboard import write_tensorboard
+from iacyclegan_tf.evaluation.report.training_curves import read_history
 from iacyclegan_tf.inference.runs import TrainedRun
 from iacyclegan_tf.models.build import build_recognizer
 from iacyclegan_tf.models.saved_state import read_folder
@@ -60,13 +63,27 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
         pictures.append(strips(result, *fakes, faces.test))
     for table in terminal_tables([result.metrics for result in results]):
         print_table(table, console)
-    figures = all_figures(results)
-    report = (folder / f"round_{arguments.round}" if arguments.round else folder) / "report.html"
-    title = run.name if folder == run.path else f"{run.name} on {folder.name}"
-    write_text(report, page(title, results, pictures, figures))
+    figures = all_figures(results, read_history(run.path / "history.jsonl"))
+    place = folder / f"round_{arguments.round}" if arguments.round else folder
+    report, title = place / "report.html", run.name if folder == run.path else f"{run.name} on {folder.name}"
+    files = _files(run, folder, place, numbers)
+    write_text(report, page(title, results, pictures, figures, summary(results, trivial), files))
     write_tensorboard(folder / "tensorboard" / "evaluation", results, figures)
     for words in (f"Report: {report}", f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}"):
         console.print(printable(words, most=4096), soft_wrap=True, markup=False)
+
+
+def _files(run: TrainedRun, folder: Path, place: Path, numbers: list[int]) -> dict[str, str]:
+    """What the report in ``place`` links to, by its path from there: only what is there."""
+    found = {run.path / "config.yaml": "all settings of the run"}
+    for number in numbers:
+        found |= {
+            folder / f"round_{number}" / PEOPLE: f"round {number}: every measure of every test pair",
+            folder / f"round_{number}" / SCORES: f"round {number}: all score matrices",
+            folder / f"round_{number}" / METRICS: f"round {number}: all numbers of this page",
+            run.path / f"round_{number}" / "grid.png": f"round {number}: the training's own pictures",
+        }
+    return {Path(os.path.relpath(path, place)).as_posix(): words for path, words in found.items() if path.is_file()}
 
 
 def other_data(run: TrainedRun, arguments: Namespace) -> DataConfig:

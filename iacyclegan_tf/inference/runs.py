@@ -8,6 +8,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
+from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.serving.contract import SERVABLES
@@ -68,7 +69,7 @@ def open_run(name: str | Path, savedmodels: str | Path | None = None) -> Trained
     Args:
         savedmodels: the folder that holds a folder of exports for each run; by default the one of the run's settings.
     """
-    places = [Path(name), Path("runs") / name]
+    places = [user_path(name), Path("runs") / name]
     path = next((place for place in places if (place / "config.yaml").is_file()), None)
     if path is None:
         known = ", ".join(sorted(file.parent.name for file in Path("runs").glob("*/config.yaml"))) or "none"
@@ -77,7 +78,18 @@ def open_run(name: str | Path, savedmodels: str | Path | None = None) -> Trained
             f"Runs in runs/: {known}."
         )
     config = load_config(path / "config.yaml")
-    return TrainedRun(path.resolve(), Path(savedmodels or config.savedmodels_dir) / config.name, config)
+    return TrainedRun(path.resolve(), _exports_above(path.resolve(), config, savedmodels) / config.name, config)
+
+
+def _exports_above(path: Path, config: Config, named: str | Path | None) -> Path:
+    """The folder above the exports. A relative one of the settings begins where the run was trained, hence from the
+    run's own folder, whatever the current one is; in a run that was moved, where it stands now or in the current one.
+    """
+    if named:
+        return user_path(named)
+    above = path.joinpath("..", *[".." for _ in Path(config.runs_dir).parts]).resolve()
+    places = [above / config.savedmodels_dir, Path(config.savedmodels_dir)]
+    return next((place for place in places if (place / config.name).is_dir()), places[1])
 
 
 def newest_run(savedmodels: str | Path | None = None) -> TrainedRun:

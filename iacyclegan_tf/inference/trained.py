@@ -16,6 +16,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
+from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.images.files import decode_image, read_image
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
 from iacyclegan_tf.serving.calling import Served, bounded, call
@@ -141,9 +142,10 @@ def load(model: str | Path | None = None, round: int | None = None, savedmodels:
     """
     if model is None:
         return _of_run(newest_run(savedmodels), round)
-    if any((place / "config.yaml").is_file() for place in (Path(model), Path("runs") / model)):
+    model = user_path(model)
+    if any((place / "config.yaml").is_file() for place in (model, Path("runs") / model)):
         return _of_run(open_run(model, savedmodels), round)
-    for place in (Path(model), Path(savedmodels or "savedmodels") / model):
+    for place in (model, user_path(savedmodels or "savedmodels") / model):
         if any((place / servable).is_dir() for servable in SERVABLES):
             return _of_exports(place, round)
     raise UserError(
@@ -157,7 +159,7 @@ def as_pixels(image: Image) -> np.ndarray:
     if isinstance(image, bytes):
         pixels, name = decode_image(image, "the image"), "The image"
     elif isinstance(image, (str, os.PathLike)):
-        pixels, name = read_image(image), f"'{os.fspath(image)}'"
+        pixels, name = read_image(user_path(image)), f"'{os.fspath(image)}'"
     else:
         pixels, name = _checked(image), "The image"
     return bounded(pixels, name)

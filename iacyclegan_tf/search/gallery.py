@@ -16,6 +16,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.images.files import read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.trained import Image, Trained, as_pixels, bounded, load
@@ -126,7 +127,7 @@ class Gallery:
         """
         found = find_photos([photos])
         model = model if isinstance(model, Trained) else load(model)
-        if not (Path(index) / FILE).exists():
+        if not (user_path(index) / FILE).exists():
             blank = np.full((64, 64, 3), 128, np.uint8)
             lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
             GalleryStore(index, lengths, _about(model)).close()

@@ -15,6 +15,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.data.images.folder import walk_images
 from iacyclegan_tf.search.store import one_form
@@ -40,7 +41,7 @@ def find_photos(places: Iterable[str | Path]) -> Found:
     Raises ``UserError`` for what does not exist, a folder without an image, and two files of one name.
     """
     found, photos = Found(), {}
-    for place in map(Path, places):
+    for place in map(user_path, places):
         if place.is_dir():
             folder = walk_images(place)
             found.complaints += folder.complaints()

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 
+from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.common.tables import Table, no_formula
 from iacyclegan_tf.search.gallery import WAYS, Candidate, SearchResult
 
-_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS))
+_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), "made_by")
 
 
 def table(result: SearchResult) -> Table:
@@ -17,7 +18,7 @@ def table(result: SearchResult) -> Table:
     from rich.markup import escape
 
     known = result.calibration.known(result.by) if result.calibration else {}
-    header = ("", "photo", *WAYS, *(("above the threshold at",) if known else ()))
+    header = ("", "name", *WAYS, *(("above the threshold at",) if known else ()))
     rows = tuple(
         (
             str(one.rank),
@@ -44,13 +45,16 @@ def as_csv(result: SearchResult) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows(_values(one) | {"name": no_formula(one.name)} for one in result.candidates)
+    writer.writerows(
+        _values(one) | {"name": no_formula(one.name), "made_by": made_by("gallery")} for one in result.candidates
+    )
     return text.getvalue()
 
 
 def as_json(result: SearchResult, probe: str, gallery: str, models: dict) -> str:
     """Everything, with the models, the thresholds and the sentences."""
     values = {
+        "made_by": made_by("gallery"),
         "probe": probe,
         "gallery": gallery,
         "models": models,

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import user_path
 
 FILE = "gallery.sqlite"
 FORMAT = 2
@@ -77,7 +78,7 @@ class GalleryStore:
     """
 
     def __init__(self, folder: str | Path, lengths: Mapping[str, int] | None = None, models: dict | None = None):
-        self.folder, self._lock = Path(folder), threading.RLock()
+        self.folder, self._lock = user_path(folder), threading.RLock()
         self._cached: tuple[tuple, Snapshot] | None = None
         file = self.folder / FILE
         if lengths is None and not file.is_file():

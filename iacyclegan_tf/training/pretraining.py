@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.outputs import check_output, made_by
 from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.checks import check
 from iacyclegan_tf.config.reading import load_config
@@ -30,6 +31,9 @@ class Request:
 def request(arguments: Namespace) -> Request:
     """``UserError`` for wrong settings, a wrong target, unknown people, and people who are trained and tested on."""
     check_target(arguments.out)
+    measures = arguments.out.with_suffix(".json")
+    begun = arguments.out.with_suffix(".pretrain").is_dir()  # the folder of the run that goes on
+    check_output(measures, "pretrain", arguments.overwrite or begun)
     config = load_config(arguments.config, arguments.overrides)
     names = list(person_folders(arguments.root))
     test = select_people(names, arguments.test, arguments.root) if arguments.test else []
@@ -74,7 +78,7 @@ def run(wanted: Request, console) -> None:
     if wanted.test:
         result |= _measured(recognizer, found["test"], fit)
         _show(result, console)
-    folder.write_json(wanted.out.with_suffix(".json"), result)
+    folder.write_json(wanted.out.with_suffix(".json"), {"made_by": made_by("pretrain")} | result)
     say(
         console,
         f"Weights: {wanted.out}\nMeasures: {wanted.out.with_suffix('.json')}\n"
@@ -133,7 +137,7 @@ def _show(result: dict, console) -> None:
         table.add_column(column, justify="right" if column else "left")
     for name, values in result["rank1"].items():
         row = (
-            [f"{values[key]:.1%}" for key in ("mean", "least", "most")]
+            [f"{100 * values[key]:.1f} %" for key in ("mean", "least", "most")]
             if "mean" in values
             else ["not measured", "", ""]
         )

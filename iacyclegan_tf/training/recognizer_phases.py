@@ -236,8 +236,8 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
     verdict = "the new recognizer is kept" if kept else "the old recognizer stays, the new one is not clearly better"
     training.context.say(
         f"{name}: on {len(set(held.people))} validation people, after {taken} steps: "
-        f"separation {_pair(before.separation, '.2f')} -> {_pair(after.separation, '.2f')}, better in {share:.0%} of "
-        f"resamples, rank-1 {_pair(before.rank1, '.0%')} -> {_pair(after.rank1, '.0%')}: {verdict}"
+        f"separation {_pair(before.separation, '.2f')} -> {_pair(after.separation, '.2f')}, better in "
+        f"{100 * share:.0f} % of resamples, rank-1 {_shares(before.rank1)} -> {_shares(after.rank1)}: {verdict}"
     )
     measured = {"before": before.as_dict(), "after": after.as_dict()}
     return measured | {"steps": taken, "supported": share, "kept": kept}
@@ -258,6 +258,10 @@ def _judged(training: TripletTraining, held: Held) -> Judgment:
 def _face_alone(images: np.ndarray) -> np.ndarray:
     """The face-only crop (``metrics.face_crop``) of ``[N, H, W, 3]``, also of images squeezed to other proportions."""
     return images[(slice(None), *face_part(*images.shape[1:3]))]
+
+
+def _shares(values: tuple[float, ...]) -> str:
+    return f"{_pair(tuple(100 * value for value in values), '.0f')} %"
 
 
 def _pair(values: tuple[float, ...], form: str) -> str:

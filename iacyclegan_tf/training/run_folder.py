@@ -41,6 +41,8 @@ class RunFolder:
         self.savedmodels = Path(config.savedmodels_dir) / config.name
         saved = self.path / "config.yaml"
         try:
+            if self.path.is_dir() and not saved.exists() and any(path.name[0] != "." for path in self.path.iterdir()):
+                raise UserError(f"{self.path} holds other files and no run; give this run another name with name=...")
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.path / ".lock", self.path)
             self.resumed = saved.exists()

@@ -6,6 +6,7 @@ import os
 
 from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.settings import Config
+from iacyclegan_tf.training.closing import say_next, show
 from iacyclegan_tf.training.run_folder import RunFolder
 
 
@@ -27,15 +28,15 @@ def start(config: Config, console, workers=None) -> None:
             console, f"The run {folder.path} is finished; its {len(done)} rounds are below and in {folder.savedmodels}."
         )
         show(done, console)
+        say_next(config, folder.path, console)
         return
     of = f", {len(done)} of {config.rounds.count} rounds done" if done else ""
     say(console, f"{'Going on with' if folder.resumed else 'Starting'} the run {folder.path}{of}")
     from iacyclegan_tf.training.rounds import Rounds
 
     show(Rounds(prepare(config, folder, console, workers or alone(config))).run(), console)
-    say(
-        console, f"Watch it with: tensorboard --logdir {folder.path / 'tensorboard'}\nSavedModels: {folder.savedmodels}"
-    )
+    say(console, f"SavedModels: {folder.savedmodels}; curves: tensorboard --logdir {folder.path / 'tensorboard'}")
+    say_next(config, folder.path, console)
 
 
 def prepare(config: Config, folder: RunFolder, console, workers):
@@ -98,28 +99,3 @@ def set_threads(intra: int) -> None:
     if intra > 0:
         tf.config.threading.set_intra_op_parallelism_threads(intra)
         tf.config.threading.set_inter_op_parallelism_threads(max(1, (os.cpu_count() or 1) // intra))
-
-
-def show(metrics: list[dict], console) -> None:
-    """The final table: a row a round, and the trivial baselines that any model must beat."""
-    from rich.table import Table
-
-    protocol = metrics[0]["protocol"]
-    table = Table(title=f"{protocol['test_people']} test people, split {protocol['split_sha256'][:12]}")
-    for column in ("", "SSIM sketch", "SSIM photo", "rank-1 none", "photo", "sketch", "fusion", "rank-5 fusion"):
-        table.add_column(column, justify="left" if not column else "right")
-    for kind, words in (("input", "input as output"), ("mean_training_image", "mean training image")):
-        base = metrics[0]["trivial_baselines"]
-        table.add_row(
-            words, *(f"{base[side]['ssim'][kind]:.4f}" for side in ("photo_to_sketch", "sketch_to_photo")), *[""] * 5
-        )
-    for one in metrics:
-        retrieval = one["retrieval"]
-        table.add_row(
-            f"round {one['round']}",
-            f"{one['photo_to_sketch']['ssim']:.4f}",
-            f"{one['sketch_to_photo']['ssim']:.4f}",
-            *(f"{retrieval[way]['rank1']:.1%}" for way in ("none", "photo", "sketch", "fusion")),
-            f"{retrieval['fusion']['rank5']:.1%}",
-        )
-    console.print(table)

@@ -421,4 +421,7 @@ def test_the_best_preset_is_the_student_one_but_for_what_it_says():
 def test_quickstart_equals_the_defaults():
     path = ROOT / "configs" / "quickstart.yaml"
     assert path.is_file(), "configs/quickstart.yaml ships with the program"
-    assert load_config(path) == Config()
+    config = load_config(path)
+    assert config.export.push, "the quickstart alone pushes unasked"
+    config.export.push = False
+    assert config == Config()

@@ -77,7 +77,7 @@ def test_80_columns_hold_the_terminal_tables_and_no_two_columns_share_a_name(rou
         lines = said.splitlines()[: len(table.rows) + 8]
         assert "…" not in said and len(set(table.header)) == len(table.header)
         for row in table.rows:
-            assert any(all(f" {cell} " in line for cell in row) for line in lines), (row, said)
+            assert any(all(f" {cell} " in f" {line} " for cell in row) for line in lines), (row, said)
     change = metrics[1]["photo_to_sketch"]["ssim"] - metrics[0]["photo_to_sketch"]["ssim"]
     assert tables[0].rows[0][-1] == f"{change:+.4f}" and tables[0].header[-1] == "since round 1"
     d_prime = [one["retrieval"]["fusion"]["d_prime"] for one in metrics]
@@ -89,5 +89,7 @@ def test_the_page_has_all_rounds_subsets_and_the_judge(rounds):
     text = page("made up", rounds, [[], []], {})
     for words in ("By subset", "ar (3 pairs): Recognition, whole crop", "judge: HOG", "d′", "fusion, round 1"):
         assert words in text, words
+    assert "<summary>HOG in all four ways, whole crop</summary>" in text
+    assert "too few pairs: a verification rate (VR) at a false accept rate (FAR) of 1 % needs 1,000 pairs" in text
     for table in all_tables([result.metrics for result in rounds]):
         assert len(set(table.header)) == len(table.header) and all(len(row) == len(table.header) for row in table.rows)

@@ -77,7 +77,12 @@ def test_the_whole_way(work, tiny_run):
     assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
     assert read_image(work / "found.png").shape[1] > 6 * 160
 
-    with pytest.raises(UserError, match=r"candidates cannot be written: .*found.csv"):
+    written = ["--csv", work / "found.csv", "--json", work / "found.json", "--strip", work / "found.png"]
+    gallery("search", work / "sketches/3.png", index, "--model", exports, *written)  # over its own
+    (work / "README.md").write_text("mine")
+    with pytest.raises(UserError, match=r"README\.md is there already and was not made by this command"):
+        gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "README.md")
+    with pytest.raises(UserError, match=r"the folder .*found.csv is not there"):
         gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "found.csv/x.csv")
     with pytest.raises(UserError, match="names are taken by other photos"):
         gallery("add", index, work / "sketches/2.png", "--model", exports)

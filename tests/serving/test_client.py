@@ -15,7 +15,9 @@ from model_server import TWINS, Failure, Models, load
 
 from iacyclegan_tf.client import parse, run
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.data.images.files import read_image
+from iacyclegan_tf.data.images.png_record import with_record
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
@@ -53,6 +55,11 @@ def faces(tmp_path_factory) -> list[Path]:
     return paths
 
 
+def recorded(png: bytes) -> bytes:
+    """As the client writes an answer."""
+    return with_record(png, {"made_by": made_by("client")})
+
+
 def answer_of(server, name: str, signature: str, **inputs) -> np.ndarray:
     """What the export answers without any client."""
     values = {key: np.array([path.read_bytes() for path in paths], object) for key, paths in inputs.items()}
@@ -68,7 +75,7 @@ def test_translate(server, faces, tmp_path, to, model):
     wanted = answer_of(server, model, "serving_default", image_bytes=faces)
     for face, png in zip(faces, wanted):
         written = tmp_path / f"{face.stem}.{to}.png"
-        assert written.read_bytes() == png and read_image(written).shape == read_image(face).shape
+        assert written.read_bytes() == recorded(png) and read_image(written).shape == read_image(face).shape
 
 
 def test_embed(server, faces, tmp_path):
@@ -128,7 +135,7 @@ def test_versions_and_labels(server, faces, tmp_path):
     for number, which in enumerate((["--version", 2], ["--label", "stable"], [])):
         server.ask("translate", faces[0], "--to", "sketch", "--out", tmp_path / str(number), *which)
     by_version, by_label, newest = [(tmp_path / f"{n}/anna.sketch.png").read_bytes() for n in range(3)]
-    assert by_version == by_label != newest == faces[0].read_bytes()
+    assert by_version == by_label != newest == recorded(faces[0].read_bytes())
 
 
 def echo(inputs: dict) -> dict:
@@ -145,7 +152,7 @@ def test_over_4_megabytes_both_ways(server, faces, tmp_path):
     assert read_image(tmp_path / "large.sketch.png").shape == noise.shape
     server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
     server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path)
-    assert (tmp_path / "large.sketch.png").stat().st_size == size
+    assert (tmp_path / "large.sketch.png").stat().st_size == len(recorded((tmp_path / "large.png").read_bytes()))
     with pytest.raises(UserError, match=r"large.png has 4.\d MB.*--max-message-mb"):
         server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path, "--max-message-mb", 4)
 
@@ -328,3 +335,17 @@ def test_the_command_ends_with_a_sentence(free_port):
     done = command("client", "status", "--server", f"localhost:{free_port}", "--retries", 0)
     refused(done, "No TensorFlow Serving answers")
     assert not done.stdout
+
+
+def test_what_the_client_did_not_make_is_kept(server, faces, tmp_path):
+    ways = [
+        ("anna.sketch.png", ["translate", faces[0], "--to", "sketch", "--out", tmp_path]),
+        ("e.npz", ["embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz"]),
+    ]
+    for name, words in ways:
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(UserError, match="was not made by this command"):
+            server.ask(*words)
+        assert (tmp_path / name).read_text() == "mine"
+        server.ask(*words, "--overwrite")
+        server.ask(*words)  # its own

@@ -68,6 +68,23 @@ def test_a_push_copies_everything_under_one_new_number(tmp_path):
         assert record == {"from": "run round 1", "sha256": fingerprint(folder)}
 
 
+def test_another_runs_versions_keep_their_label_unless_told(tmp_path):
+    base = tmp_path / "serving"
+    push(exports(tmp_path, "first"), base, ExportConfig(), "one round 1")
+    other = exports(tmp_path, "second")
+    with pytest.raises(UserError, match="serves one round 1, and other round 1 does not take its place unasked"):
+        push(other, base, ExportConfig(), "other round 1")
+    assert versions(base) == {servable: ["1"] for servable in SERVABLES}
+    assert push(other, base, ExportConfig(), "other round 1", overwrite=True) == 2
+
+
+def test_a_folder_of_other_files_does_not_become_a_base(tmp_path):
+    first = exports(tmp_path, "first")  # in tmp_path
+    with pytest.raises(UserError, match="holds other files and no serving base"):
+        push(first, tmp_path, ExportConfig(), "one round 1")
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
 def test_servables_of_one_push_share_a_number_that_is_new_for_all(tmp_path):
     base = tmp_path / "serving"
     push(exports(tmp_path, "first", SERVABLES[:1]), base, ExportConfig(), "")

@@ -119,6 +119,15 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path, name, place):
         RunFolder(load_config(None, [f"name={name}", f"runs_dir={tmp_path / place}"]))
 
 
+def test_a_folder_of_other_files_is_not_taken_for_a_run(config, tmp_path):
+    place = tmp_path / "runs/first"
+    place.mkdir(parents=True)
+    (place / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="first holds other files and no run"):
+        RunFolder(config)
+    assert [path.name for path in place.iterdir()] == ["notes.txt"]
+
+
 def test_places(config, tmp_path):
     folder = RunFolder(config)
     assert folder.history == folder.path / "history.jsonl"

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import there
 from iacyclegan_tf.data.images.files import image_stem
 from iacyclegan_tf.data.images.folder import ImageFolder, is_left_out, walk_images
 from iacyclegan_tf.data.pairs.manifest import read_manifest
@@ -112,6 +113,7 @@ def find_pairs(root: str | Path, *, split: str = "auto", split_file: str | Path 
 
 
 def _gather(root: Path) -> Pairing:
+    there(root, "The folder of pairs")
     if (root / "manifest.csv").is_file():
         return read_manifest(root / "manifest.csv")
     flat = _holds_pairs(root)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.user_paths import there
 from iacyclegan_tf.data.images.files import image_stem, read_bytes, write_png
 from iacyclegan_tf.data.pairs.manifest import SPLIT_SHA256, manifest_text
 from iacyclegan_tf.data.pairs.naming import file_name, normal_name
@@ -57,6 +58,7 @@ def prepare(request: Request, progress: Progress = lambda pairs, words, total: p
     """
     out = Path(os.path.abspath(request.out))
     _check_target(request, out)
+    there(request.source, "The source")
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
         open_source(request.source, out.parent) as tree,

@@ -48,7 +48,7 @@ def _notes(contenders: Sequence[Contender], resamples: int, seed: int) -> tuple[
     result = contenders[0].result
     protocol = result.metrics["protocol"]
     return (
-        f"In brackets: {LEVEL:.0%} percentile intervals of a paired bootstrap over {protocol['test_people']} "
+        f"In brackets: {100 * LEVEL:.0f} % percentile intervals of a paired bootstrap over {protocol['test_people']} "
         f"people, {resamples} resamples, seed {seed}; * where a difference's interval leaves out 0 (one in twenty "
         "does by chance). They hold the luck of the people, not that of the training's seed.",
         f"! {SHARPNESS_NOTE}",

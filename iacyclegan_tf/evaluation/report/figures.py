@@ -11,6 +11,7 @@ from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.report.tables import image_words
+from iacyclegan_tf.evaluation.report.training_curves import training_figure
 from iacyclegan_tf.metrics import cmc, rank_of_match, roc
 
 INK = "#828a96"  # reads on white and on near-black
@@ -20,35 +21,38 @@ _RANKS = 20
 _CROPS = {"whole": "whole crop", "face": "face only"}
 _STYLE = {
     "axes.facecolor": "none", "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK,
-    "axes.labelsize": 9.5, "axes.titlesize": 9.5, "axes.grid": True, "axes.spines.top": False,
+    "axes.labelsize": 11, "axes.titlesize": 11.5, "axes.grid": True, "axes.spines.top": False,
     "axes.spines.right": False, "grid.color": INK, "grid.alpha": 0.25, "grid.linewidth": 0.6, "xtick.color": INK,
-    "ytick.color": INK, "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.frameon": False,
-    "legend.labelcolor": INK, "legend.fontsize": 8,
+    "ytick.color": INK, "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.frameon": False,
+    "legend.labelcolor": INK, "legend.fontsize": 10,
 }  # fmt: skip
 
 
-def all_figures(rounds: list[RoundResult]) -> dict[str, bytes]:
-    """PNG pictures by caption."""
+def all_figures(rounds: list[RoundResult], history: dict | None = None) -> dict[str, bytes]:
+    """PNG pictures by caption; ``history`` from ``training_curves.read_history``."""
     import matplotlib
 
     drawn = {
         "Cumulative match characteristic": (cmc_figure, rounds),
         "Receiver operating characteristic": (roc_figure, rounds),
+        "Detection error tradeoff; the dot is the equal error rate (EER)": (det_figure, rounds),
         "SSIM, FSIM and sharpness of all test pairs": (distribution_figure, rounds),
     }
     with_sizes = [one for one in rounds if "gallery_size" in one.metrics]
     if with_sizes:
         drawn["Rank-k against the gallery's size"] = (gallery_figure, with_sizes)
+    if history:
+        drawn["Training, round by round"] = (lambda losses: training_figure(losses, ROUND_COLORS, _figure), history)
     with matplotlib.rc_context(_STYLE):
         return {caption: _png(draw(some)) for caption, (draw, some) in drawn.items()}
 
 
 def cmc_figure(rounds: list[RoundResult]):
     figure, panels = _panels(rounds)
-    for axes, one, lines in panels:
-        ranks = min(_RANKS, len(one.identities))
-        for label, style, scores in lines:
-            shares = cmc(rank_of_match(scores, one.identities, one.identities), ranks)
+    ranks = min(_RANKS, len(rounds[-1].identities))
+    for axes, lines in panels:
+        for label, style, scores, people in lines:
+            shares = cmc(rank_of_match(scores, people, people), ranks)
             axes.plot(np.arange(1, ranks + 1), 100 * shares, label=label, **style)
         axes.set(xlabel="rank", ylabel="found, %", ylim=(-2, 102))
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -57,14 +61,50 @@ def cmc_figure(rounds: list[RoundResult]):
 
 def roc_figure(rounds: list[RoundResult]):
     figure, panels = _panels(rounds)
-    for axes, one, lines in panels:
-        for label, style, scores in lines:
-            curve = roc(scores, one.identities, one.identities)
+    people = len(rounds[-1].identities)
+    for axes, lines in panels:
+        for label, style, scores, names in lines:
+            curve = roc(scores, names, names)
             axes.step(100 * curve.false_accept_rate, 100 * curve.true_accept_rate, where="post", label=label, **style)
-        people = len(one.identities)
         axes.set(xscale="log", xlim=(100 / (people * max(people - 1, 1)), 100), ylim=(-2, 102))
         axes.set(xlabel="false accept rate, %", ylabel="verification rate, %")
     return figure
+
+
+def det_figure(rounds: list[RoundResult]):
+    """False rejects against false accepts on normal deviate axes (Martin et al. 1997), with each line's EER."""
+    from scipy.stats import norm
+
+    figure, panels = _panels(rounds)
+    ticks = np.array([0.1, 1, 5, 20, 50, 80])
+    for axes, lines in panels:
+        for label, style, scores, people in lines:
+            curve = roc(scores, people, people)
+            accepted, rejected = curve.false_accept_rate, 1 - curve.true_accept_rate
+            ends = 0.5 / np.array([(len(people) - 1) * len(people), len(people)])  # half a pair: 0 is infinitely far
+            shown = [norm.ppf(np.clip(rate, end, 1 - end)) for rate, end in zip((accepted, rejected), ends)]
+            eer = equal_error_rate(accepted, rejected)
+            axes.plot(*shown, label=f"{label}, EER {100 * eer:.1f} %", **style)
+            axes.plot(*[norm.ppf(max(eer, ends[0]))] * 2, marker="o", color=style["color"], markersize=4)
+        places = norm.ppf(ticks / 100)
+        axes.set(xticks=places, xticklabels=[f"{tick:g}" for tick in ticks], xlim=(places[0], places[-1]))
+        axes.set(yticks=places, yticklabels=[f"{tick:g}" for tick in ticks], ylim=(places[0], places[-1]))
+        axes.set(xlabel="false accept rate, %", ylabel="false reject rate, %")
+        axes.legend(loc="upper right")
+    return figure
+
+
+def equal_error_rate(accepted: np.ndarray, rejected: np.ndarray) -> float:
+    """Where both rates of the thresholds are equal, in 0..1; between two thresholds on the line that joins them.
+
+    ``accepted`` rises from 0 to 1 and ``rejected`` falls, as thresholds fall.
+    """
+    gap = accepted - rejected
+    after = int(np.argmax(gap >= 0))
+    if after == 0:
+        return float(accepted[0])
+    share = -gap[after - 1] / (gap[after] - gap[after - 1])
+    return float(accepted[after - 1] + share * (accepted[after] - accepted[after - 1]))
 
 
 def distribution_figure(rounds: list[RoundResult]):
@@ -83,7 +123,7 @@ def distribution_figure(rounds: list[RoundResult]):
             else:
                 trivial = rounds[-1].metrics["trivial_baselines"][direction][measure]
                 for style, (name, value) in zip(("--", ":"), trivial.items()):
-                    label = f"{name.replace('_', ' ')} {value:.3f}"
+                    label = f"{'input' if name == 'input' else 'mean image'} {value:.3f}"
                     axes.axvline(value, color=INK, linestyle=style, linewidth=1.2, label=label)
             axes.set(title=image_words(direction, measure), ylabel="test pairs")
             axes.yaxis.get_major_locator().set_params(integer=True)
@@ -108,27 +148,31 @@ def gallery_figure(rounds: list[RoundResult]):
 
 
 def _panels(rounds: list[RoundResult]) -> tuple[object, Iterator]:
-    """One row a crop, one column a round (of one round the crops are side by side); axes, round and lines of each."""
-    crops = [crop for crop in _CROPS if any(name.startswith(f"learned.{crop}.") for name in rounds[0].scores)]
-    rows, columns = (1, len(crops)) if len(rounds) == 1 else (len(crops), len(rounds))
-    figure = _figure(4.2 * columns + 1, 3.3 * rows + 0.4)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    """One panel a crop, so large that curves can be read: axes, and of each line label, style, scores and people."""
+    crops = [crop for crop in _CROPS if any(name.startswith(f"learned.{crop}.") for name in rounds[-1].scores)]
+    figure = _figure(12 if len(crops) > 1 else 8, 5.2)
+    grid = figure.subplots(1, len(crops), squeeze=False, sharey=True)
 
     def panels():
-        for axes, (crop, one) in zip(grid.flat, ((crop, one) for crop in crops for one in rounds)):
-            axes.set_title(f"round {one.number}, {_CROPS[crop]}")
-            yield axes, one, list(_lines(one, crop))
+        for axes, crop in zip(grid.flat, crops):
+            axes.set_title(f"round {rounds[-1].number}, {_CROPS[crop]}")
+            yield axes, list(_lines(rounds, crop))
 
     return figure, panels()
 
 
-def _lines(one: RoundResult, crop: str) -> Iterator[tuple[str, dict, np.ndarray]]:
+def _lines(rounds: list[RoundResult], crop: str) -> Iterator[tuple[str, dict, np.ndarray, tuple[str, ...]]]:
+    """All ways of the last round, of the first the fusion, and HOG."""
+    last, first = rounds[-1], rounds[0]
     for way in WAYS:
-        yield way, {"color": COLORS[way], "linewidth": 1.8}, one.scores[f"learned.{crop}.{way}"]
+        yield way, {"color": COLORS[way], "linewidth": 2}, last.scores[f"learned.{crop}.{way}"], last.identities
+    if first is not last:
+        style = {"color": COLORS["fusion"], "linewidth": 1.4, "linestyle": "--"}
+        yield f"fusion, round {first.number}", style, first.scores[f"learned.{crop}.fusion"], first.identities
     for way, dashes in (("none", "--"), ("fusion", ":")):
-        if f"hog.{crop}.{way}" in one.scores:
-            style = {"color": COLORS["hog"], "linestyle": dashes, "linewidth": 1.4}
-            yield f"HOG, {way}", style, one.scores[f"hog.{crop}.{way}"]
+        if f"hog.{crop}.{way}" in last.scores:
+            style = {"color": COLORS["hog"], "linestyle": dashes, "linewidth": 1.6}
+            yield f"HOG, {way}", style, last.scores[f"hog.{crop}.{way}"], last.identities
 
 
 def _figure(width: float, height: float):

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
+from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import Table
+from iacyclegan_tf.config.settings import Config, as_dict, flat
 from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.report.faces import Strip
+from iacyclegan_tf.evaluation.report.summary import NOTE, Answer
 from iacyclegan_tf.evaluation.report.tables import all_tables, subset_tables
 
+_VERDICTS = {"yes": "Yes.", "no": "No.", "unclear": "Not clearly."}
 _STYLE = """
 :root { color-scheme: light dark; --ground: #ffffff; --card: #f6f7f9; --ink: #1d2127; --soft: #667080; --line: #d9dde3;
-  --good: #2f9e5f; }
+  --good: #2f9e5f; --bad: #c23b3b; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171b; --card: #1c2026; --ink: #e4e7eb; --soft: #97a1ae;
-  --line: #323842; --good: #4cc17f; } }
+  --line: #323842; --good: #4cc17f; --bad: #ec7a7a; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
@@ -42,14 +48,31 @@ figure { margin: 0; } .chart { background: var(--card); border-radius: 10px; pad
 .tile figcaption { font-size: .75rem; color: var(--soft); text-align: center; }
 .tile.true figcaption { color: var(--good);
   font-weight: 600; }
-details { margin-top: 1rem; } summary { cursor: pointer; }
+details { margin-top: 1rem; } summary { cursor: pointer; color: var(--soft); font-weight: 600; }
+a { color: inherit; } .answers dt { font-weight: 600; margin-top: .7rem; }
+.answers dd { margin: .1rem 0 0; max-width: 90ch; }
+.answers b { color: var(--soft); } .answers .yes { color: var(--good); } .answers .no { color: var(--bad); }
 pre { background: var(--card); border-radius: 10px; padding: 1rem;
   overflow-x: auto; font-size: .8rem; }
 """
 
 
-def page(name: str, rounds: list[RoundResult], faces: list[list[Strip]], figures: dict[str, bytes]) -> str:
-    """The file of the ``rounds`` that were evaluated; ``faces``: pictures of each, ``figures``: PNG by caption."""
+def page(
+    name: str,
+    rounds: list[RoundResult],
+    faces: list[list[Strip]],
+    figures: dict[str, bytes],
+    answers: Sequence[Answer] = (),
+    files: Mapping[str, str] | None = None,
+) -> str:
+    """The file of the ``rounds`` that were evaluated.
+
+    Args:
+        faces: pictures of each round.
+        figures: PNG by caption.
+        answers: from ``summary``, which stand first.
+        files: what lies beside the report, by its relative path, and what it is.
+    """
     metrics = [one.metrics for one in rounds]
     protocol = metrics[-1]["protocol"]
     title = f"Evaluation of {name}"
@@ -61,6 +84,7 @@ def page(name: str, rounds: list[RoundResult], faces: list[list[Strip]], figures
     body = [
         f"<h1>{escape(title)}</h1><p class=facts>{escape(facts)}<br>"
         f"Split SHA-256 <code>{escape(protocol['split_sha256'])}</code></p>",
+        *_summary(answers),
         "<h2>Numbers</h2>",
         *map(_table, all_tables(metrics)),
         "<h2>Curves</h2>",
@@ -68,16 +92,46 @@ def page(name: str, rounds: list[RoundResult], faces: list[list[Strip]], figures
     ]
     if by_subset := subset_tables(metrics):
         body += ["<h2>By subset</h2>", *map(_table, by_subset)]
-    for one, strips in zip(rounds, faces):
-        body += [f"<h2>Faces of round {one.number}</h2>", *_sections(strips)]
-    body.append(
-        f"<h2>Protocol</h2><details><summary>How everything was measured, all settings, versions</summary>"
-        f"<pre>{escape(json.dumps(protocol, indent=2, ensure_ascii=False))}</pre></details>"
-    )
+    for one, strips in list(zip(rounds, faces))[::-1]:
+        sections, words = "".join(_sections(strips)), f"Faces of round {one.number}"
+        body.append(f"<h2>{words}</h2>{sections}" if one is rounds[-1] else _folded(words, sections))
+    body += [*_files(files or {}), *_settings(protocol)]
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )
+
+
+def _summary(answers: Sequence[Answer]) -> Iterator[str]:
+    if answers:
+        yield "<h2>In short</h2><dl class=answers>"
+        for one in answers:
+            yield f"<dt>{escape(one.question)}</dt><dd><b class={one.verdict}>{_VERDICTS[one.verdict]}</b> "
+            yield f"{escape(one.sentence)}</dd>"
+        yield f"</dl><p class=note>{escape(NOTE)}</p>"
+
+
+def _files(files: Mapping[str, str]) -> Iterator[str]:
+    if files:
+        yield "<h2>Files</h2><ul>"
+        for path, words in files.items():
+            yield f"<li><a href='{escape(quote(path), quote=True)}'>{escape(printable(path))}</a>: {escape(words)}</li>"
+        yield "</ul>"
+
+
+def _settings(protocol: dict) -> Iterator[str]:
+    """Those that are not the defaults, and folded all else that the numbers depend on."""
+    defaults = flat(as_dict(Config()))
+    changed = {name: value for name, value in flat(protocol["settings"]).items() if value != defaults.get(name)}
+    rows = tuple((name, printable(value), printable(defaults.get(name, ""))) for name, value in changed.items())
+    yield "<h2>Settings</h2>"
+    yield _table(Table("Settings that are not the defaults", ("", "here", "default"), rows))
+    everything = json.dumps(protocol, indent=2, ensure_ascii=False)
+    yield _folded("How everything was measured, all settings, versions", f"<pre>{escape(everything)}</pre>")
+
+
+def _folded(words: str, content: str) -> str:
+    return f"<details><summary>{escape(words)}</summary>{content}</details>"
 
 
 def _table(table: Table) -> str:
@@ -86,8 +140,9 @@ def _table(table: Table) -> str:
     notes = "".join(f"<p class=note>{escape(note)}</p>" for note in table.notes)
     if not table.rows:
         return f"<h3>{escape(table.title)}</h3>{notes}"
-    caption = f"<caption>{escape(table.title)}</caption>"
-    return f"<div class=scroll><table>{caption}<tr>{header}</tr>{rows}</table></div>{notes}"
+    caption = "" if table.folded else f"<caption>{escape(table.title)}</caption>"
+    shown = f"<div class=scroll><table>{caption}<tr>{header}</tr>{rows}</table></div>{notes}"
+    return _folded(table.title, shown) if table.folded else shown
 
 
 def _chart(caption: str, png: bytes) -> str:

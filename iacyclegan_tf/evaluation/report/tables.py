@@ -9,11 +9,14 @@ from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.recognition import FARS
+from iacyclegan_tf.metrics import needed_impostor_pairs
 
 _RECOGNITION = {
     "rank-1": "rank1", "rank-5": "rank5", "rank-10": "rank10", "MRR": "mrr", "VR at FAR 1 %": "vr_far_1",
     "VR at FAR 0.1 %": "vr_far_0.1", "d′": "d_prime", "margin": "margin",
 }  # fmt: skip
+TOO_FEW = "too few pairs"
 _ON_TERMINAL = ("rank-1", "VR at FAR 1 %", "d′")
 _CROPS = (("whole crop", "retrieval", "hog"), ("face only", "retrieval_face", "hog_face"))
 _IMAGES = {"photo_to_sketch": "sketch", "sketch_to_photo": "photo"}
@@ -49,7 +52,15 @@ def subset_tables(rounds: list[dict]) -> list[Table]:
 
 
 def _measures(rounds: list[dict]) -> list[Table]:
-    recognition = [recognition_table(f"Recognition, {crop}", rounds, *keys) for crop, *keys in _CROPS]
+    recognition = [
+        table
+        for crop, *keys in _CROPS
+        for table in (
+            recognition_table(f"Recognition, {crop}", rounds, *keys),
+            hog_table(f"HOG in all four ways, {crop}", rounds, keys[1]),
+        )
+        if table.rows or not table.folded
+    ]
     return [synthesis_table(rounds), *recognition, identity_table(rounds)]
 
 
@@ -110,20 +121,45 @@ def recognition_table(
     columns: Iterable[str] = tuple(_RECOGNITION),
     since: dict | None = None,
 ) -> Table:
-    """Learned matchers, and HOG without any training, which they must beat; ``none`` is the same in every round."""
-    rows, notes = [], []
-    for key, words in ((hog, "HOG, "), (learned, "")):
-        measured = [one for one in rounds if "not_measured" not in one[key]]
-        notes += _not_measured(rounds, key)
-        for way in WAYS:
-            for one in measured[:1] if way == "none" else measured:
-                before = since[key].get(way) if since and way != "none" else None
-                label = way if len(rounds) == 1 or way == "none" else f"{way}, round {one['round']}"
-                cells = (_cell(one[key][way], _RECOGNITION[name], before) for name in columns)
-                rows.append((words + label, *cells))
-                notes += one[key][way].get("refused", {}).values()
-    notes += [_IDENTITY_NOTE] if hog == "hog" and "not_measured" not in rounds[-1][hog] else []
-    return Table(title, ("", *columns), tuple(rows), tuple(dict.fromkeys(notes)))
+    """Learned matchers, and HOG of the real images without any training, which they must beat; ``none`` is the same in
+    every round."""
+    costless, notes = _rows(rounds, hog, "HOG, ", columns, ways=("none",))
+    rows, more = _rows(rounds, learned, "", columns, since)
+    return Table(title, ("", *columns), (*costless, *rows), tuple(dict.fromkeys([*notes, *more])))
+
+
+def hog_table(title: str, rounds: list[dict], hog: str) -> Table:
+    """HOG on the synthesized images too, folded."""
+    rows, notes = _rows(rounds, hog, "HOG, ", tuple(_RECOGNITION))
+    notes = [*notes, *([_IDENTITY_NOTE] if hog == "hog" and rows else [])]
+    return Table(title, ("", *_RECOGNITION), tuple(rows), tuple(dict.fromkeys(notes)), folded=True)
+
+
+def _rows(
+    rounds: list[dict], key: str, words: str, columns: Iterable[str], since: dict | None = None, ways=WAYS
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Of one way of scoring, and notes."""
+    measured, rows, notes = [one for one in rounds if "not_measured" not in one[key]], [], _not_measured(rounds, key)
+    for way in ways:
+        for one in measured[:1] if way == "none" else measured:
+            before = since[key].get(way) if since and way != "none" else None
+            label = way if len(rounds) == 1 or way == "none" else f"{way}, round {one['round']}"
+            rows.append((words + label, *(_cell(one[key][way], _RECOGNITION[name], before) for name in columns)))
+            notes += [_too_few(one[key][way], name) for name in columns if _lacks(one[key][way], name)]
+    return rows, notes
+
+
+def _lacks(values: dict, column: str) -> bool:
+    return values[_RECOGNITION[column]] is None
+
+
+def _too_few(values: dict, column: str) -> str:
+    far = FARS[_RECOGNITION[column]]
+    return (
+        f"{TOO_FEW}: a verification rate (VR) at a false accept rate (FAR) of {100 * far:g} % needs "
+        f"{needed_impostor_pairs(far):,} pairs of a sketch and another person's photo; there are "
+        f"{values['impostor_pairs']:,}."
+    )
 
 
 def identity_table(rounds: list[dict]) -> Table:
@@ -168,9 +204,9 @@ def gallery_tables(rounds: list[dict]) -> list[Table]:
 
 
 def _cell(values: dict, name: str, before: dict | None = None) -> str:
-    """``91.7 %``, ``2.31``, with ``before`` ``91.7 % (+2.1)``; ``refused`` where there are too few impostors."""
+    """``91.7 %``, ``2.31``, with ``before`` ``91.7 % (+2.1)``; ``TOO_FEW`` where there are too few impostors."""
     if values[name] is None:
-        return "refused"
+        return TOO_FEW
     share, form = name.startswith(("rank", "vr")), ".1f"
     if not share:
         form = ".2f" if name == "d_prime" else ".3f"

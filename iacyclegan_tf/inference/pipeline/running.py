@@ -108,6 +108,8 @@ def _one_model_per_folder(job: Job) -> None:
             )
         return
     if FileSystems.get_scheme(job.out) is None:
+        if os.path.isdir(job.out) and os.listdir(job.out):
+            raise UserError(f"{job.out} holds other files and no results of this command; give another --out.")
         os.makedirs(job.out, exist_ok=True)
     with FileSystems.create(path, "application/json") as file:
         file.write(json.dumps(about, indent=2).encode())

@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
-from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.outputs import check_output, made_by
 from iacyclegan_tf.common.tables import no_formula
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
+from iacyclegan_tf.data.images.png_record import with_record
 from iacyclegan_tf.serving.client.answers import png_size
 from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
@@ -45,6 +47,8 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
             raise UserError(
                 f"A result would replace {_shown(image.path)}, which is one of the images. Give another --out."
             )
+    for target in targets.values() if options.out.is_dir() else ():  # a new folder holds nothing
+        check_output(target, "client", options.overwrite)
     failed, model = [], _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
     for image, answer in _each(connection, model, images, options.batch, failed):
         if image.size and png_size(answer) != image.size:
@@ -52,7 +56,7 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
                 f"The server at {connection.server.name} answered an image of {png_size(answer)} for "
                 f"{_shown(image.path)} of {image.size} pixels (width, height); nothing of that is used."
             )
-        write_bytes(targets[image.path], answer)
+        write_bytes(targets[image.path], with_record(answer, {"made_by": made_by("client")}))
         print(_shown(targets[image.path]))
     _name(failed, len(images))
 
@@ -62,7 +66,9 @@ def embed(connection: Connection, options: argparse.Namespace) -> None:
     found = _embeddings(connection, images, options, failed)
     if found:
         file, rows = io.BytesIO(), np.stack(list(found.values()))
-        np.savez(file, names=np.array([str(path) for path in found]), embeddings=rows)
+        np.savez(
+            file, made_by=np.bytes_(made_by("client")), names=np.array([str(path) for path in found]), embeddings=rows
+        )
         write_bytes(options.out, file.getvalue())
         print(f"{_shown(options.out)}: {len(rows)} embeddings of {rows.shape[1]} numbers")
     _name(failed, len(images))
@@ -179,10 +185,8 @@ def _upright(path: Path, data: bytes) -> Image:
 
 def _name(failed: list[tuple[Path, str]], total: int) -> None:
     if failed:
-        raise UserError(
-            f"{len(failed)} of {total} images could not be used by the server; the others are done:\n"
-            + "\n".join(f"  {_shown(path)}: {reason}" for path, reason in failed)
-        )
+        words = not_all(len(failed), total, "could not be used by the server")
+        raise UserError("\n".join([words, *(f"  {_shown(path)}: {reason}" for path, reason in failed)]))
 
 
 def _shown(path: Path) -> str:

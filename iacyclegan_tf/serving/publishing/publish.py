@@ -174,7 +174,7 @@ def _push(version: Version, source: Source, say: Callable[[str], None]) -> None:
         say(f"pushed to {base} as version {number}: {', '.join(blessed)}")
     except UserError as error:
         result = {"pushed": False, "base": str(base), "why": str(error)}
-        say(f"{error} Push it later with python -m iacyclegan_tf.export {config.name} --push BASE.")
+        say(f"{error} To push it: python -m iacyclegan_tf.export {config.name} --push {base} --overwrite")
     for servable in blessed:
         write_text(version.blessing(servable) / PUSH, json.dumps(result, indent=2) + "\n")
 

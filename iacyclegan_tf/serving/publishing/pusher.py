@@ -35,22 +35,29 @@ from iacyclegan_tf.serving.publishing.server_files import (
     write_server_files,
 )
 
+LOCK = ".lock"
 
-def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str) -> int:
+
+def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str, overwrite: bool = False) -> int:
     """Pushes a round's blessed exports under one version number and returns it; what is there already stays.
 
     Args:
         exports: folder of each servable's export.
         origin: where they come from, e.g. ``quickstart round 2``, kept beside the version.
+        overwrite: also where another run's version is ``stable``.
 
     Raises:
-        UserError: an export is not as it was written, or the base cannot be written. What was complete before is
-            still there.
+        UserError: an export is not as it was written, the base serves another run or is no base, or the base
+            cannot be written. What was complete before is still there.
     """
     try:
+        if base.is_dir() and any(base.iterdir()) and not any((base / one).exists() for one in (LOCK, *SERVABLES)):
+            raise UserError(f"{base} holds other files and no serving base; name a new folder.")
         base.mkdir(parents=True, exist_ok=True)
         with _lock(base):
             _clear_leftovers(base)
+            if not overwrite:
+                _refuse_other_run(base, origin)
             version = _push(exports, base, settings, origin)
             write_server_files(base, settings)
             for servable in SERVABLES:
@@ -58,6 +65,15 @@ def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: s
             return version
     except OSError as error:
         raise UserError(f"The export could not be pushed to {base}: {error}. What was there is unchanged.") from None
+
+
+def _refuse_other_run(base: Path, origin: str) -> None:
+    """``UserError`` where the newest version of a servable is of another run: it would lose its label to this one."""
+    for servable in SERVABLES:
+        for version in pushed_versions(base / servable)[-1:]:
+            serves = str(read_object(base / servable / str(version) / PUSHED).get("from"))
+            if serves.rpartition(" round ")[0] != origin.rpartition(" round ")[0]:
+                raise UserError(f"{base} serves {serves}, and {origin} does not take its place unasked (--overwrite).")
 
 
 def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: str) -> int:
@@ -134,6 +150,6 @@ def _clear_leftovers(base: Path) -> None:
 @contextmanager
 def _lock(base: Path) -> Iterator[None]:
     """Waits for another pusher; the kernel frees the lock of a killed one."""
-    with open(base / ".lock", "w") as file:
+    with open(base / LOCK, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

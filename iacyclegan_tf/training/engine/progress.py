@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 
-from iacyclegan_tf.common.terminal import say
+from iacyclegan_tf.common.terminal import bar, say
 from iacyclegan_tf.training.engine.history import PhaseCallback
 
 
@@ -27,19 +27,7 @@ class Progress(PhaseCallback):
 
     def on_train_begin(self, logs=None):
         if self.console.is_terminal:
-            from rich import progress as rich
-
-            self.bar = rich.Progress(
-                rich.TextColumn("{task.description}"),
-                rich.BarColumn(),
-                rich.MofNCompleteColumn(),
-                rich.TimeElapsedColumn(),
-                rich.TextColumn("left"),
-                rich.TimeRemainingColumn(),
-                rich.TextColumn("{task.fields[values]}"),
-                console=self.console,
-                transient=True,
-            )
+            self.bar = bar(self.console)
             self.task = self.bar.add_task(self.phase_name, total=self.total_steps, completed=self.step, values="")
             self.bar.start()
 

@@ -14,6 +14,7 @@ from iacyclegan_tf.training.engine.history import History, PhaseCallback
 
 COLUMNS = ("photo", "sketch", "fake sketch", "fake photo", "cycled photo", "cycled sketch")
 _GAP = 2  # white pixels around each tile
+_LABEL_WIDTH, _LABEL_HEIGHT = 96, 20  # that the longest name takes
 
 
 def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.ndarray:
@@ -25,6 +26,20 @@ def grid(photos: np.ndarray, sketches: np.ndarray, to_sketch, to_photo) -> np.nd
     tiles = np.pad(tiles, [(0, 0), (0, 0), (_GAP, _GAP), (_GAP, _GAP), (0, 0)], constant_values=255)
     rows, cols, height, width, _ = tiles.shape
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, cols * width, 3)
+
+
+def labeled(picture: np.ndarray) -> np.ndarray:
+    """A ``grid`` enlarged until its columns hold their names, which stand above them; uint8."""
+    import cv2
+
+    width = picture.shape[1] // len(COLUMNS)
+    factor = max(1, -(-_LABEL_WIDTH // width))
+    picture = np.repeat(np.repeat(picture, factor, axis=0), factor, axis=1)
+    head = np.full((_LABEL_HEIGHT, picture.shape[1], 3), 255, np.uint8)
+    for place, words in enumerate(COLUMNS):
+        at = place * width * factor + _GAP, _LABEL_HEIGHT - 6
+        cv2.putText(head, words, at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (40, 40, 40), 1, cv2.LINE_AA)
+    return np.concatenate([head, picture])
 
 
 def difference(images: np.ndarray) -> float:
@@ -60,7 +75,7 @@ class Snapshots(PhaseCallback):
         if self.step % self.every == 0 or self.step == self.total_steps:
             picture = grid(self.photos, self.sketches, self.gan.photo_to_sketch, self.gan.sketch_to_photo)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_png(self.path, picture)
+            write_png(self.path, labeled(picture))
             self.history.image("grid/" + " | ".join(COLUMNS), picture)
             self._warn_of_collapse(picture)
 
