@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iacyclegan_tf.common.tables import Table, print_table
-from iacyclegan_tf.common.terminal import say
 from iacyclegan_tf.config.settings import Config
 
 _IMAGES = {"photo_to_sketch": "sketch", "sketch_to_photo": "photo"}
@@ -69,12 +68,14 @@ def next_commands(config: Config, folder: Path) -> list[str]:
         photos = shlex.quote(str(folder / "samples/photos"))
         commands.insert(0, f"translate {photos} sketches --model {run} --side-by-side")
     else:
-        commands.insert(1, f"compare {run}:1 {run}:{config.rounds.count}")
+        commands.append(f"export {run} --push {shlex.quote(str(Path(config.savedmodels_dir) / 'serving'))}")
     return [_command(*words.split(" ", 1)) for words in commands]
 
 
 def say_next(config: Config, folder: Path, console) -> None:
-    say(console, "\n".join(["Next:", *(f"  {line}" for line in next_commands(config, folder))]))
+    console.print("Next:")
+    for line in next_commands(config, folder):  # in one line each, so that they can be copied
+        console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _command(name: str, arguments: str) -> str:

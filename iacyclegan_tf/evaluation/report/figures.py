@@ -90,7 +90,7 @@ def det_figure(rounds: list[RoundResult]):
         axes.set(xticks=places, xticklabels=[f"{tick:g}" for tick in ticks], xlim=(places[0], places[-1]))
         axes.set(yticks=places, yticklabels=[f"{tick:g}" for tick in ticks], ylim=(places[0], places[-1]))
         axes.set(xlabel="false accept rate, %", ylabel="false reject rate, %")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
     return figure
 
 
