@@ -184,6 +184,8 @@ class Gallery:
             for rank, place in enumerate(places, 1)
         )
         sentences = tuple(self._sentences(by, len(snapshot)))
+        if warning := isinstance(self.model, Trained) and self.model.warning(probe, "sketch"):
+            sentences = (f"{warning[0].upper()}{warning[1:]}.", *sentences)
         about = self._about_search(sketch, picture, len(snapshot))
         return SearchResult(candidates, by, len(snapshot), probe, synthesized, self.calibration, sentences, about)
 

@@ -27,7 +27,7 @@ PHOTOS, SKETCHES = zip(*(draw_pair(n, 0, seed=7, height=size[0], width=size[1]) 
 
 @pytest.fixture(scope="module")
 def model(tiny_run):
-    return iacyclegan_tf.load(tiny_run / "runs" / "tiny")
+    return iacyclegan_tf.load(tiny_run / "runs" / "tiny", align=False)
 
 
 def served(model, servable: str, images) -> list[np.ndarray]:

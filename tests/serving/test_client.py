@@ -35,8 +35,8 @@ def server(request, exports):
     models.failures, models.requests = [], []
     twin = TWINS[request.param](models)
     twin.protocol = request.param
-    twin.ask = lambda *arguments: run(
-        parse([*map(str, arguments), "--server", f"127.0.0.1:{twin.port}", f"--{request.param}"])
+    twin.ask = lambda *arguments, more=("--no-align",): run(
+        parse([*map(str, arguments), "--server", f"127.0.0.1:{twin.port}", f"--{request.param}", *more])
     )
     yield twin
     twin.stop()
