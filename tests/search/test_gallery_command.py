@@ -13,11 +13,13 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import iacyclegan_tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.drawn.scene import draw_ground, draw_scene
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.gallery import parse, run
 from iacyclegan_tf.inference.purpose import ONLY_DRAWN
@@ -106,6 +108,26 @@ def test_the_whole_way(work, tiny_run):
         gallery("check", index)
     with pytest.raises(UserError, match="5 photos are not as they were written"):
         gallery("search", work / "sketches/1.png", index, "--model", exports)
+
+
+def test_photos_without_a_face_are_left_out_and_other_runs_change_nothing(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        scene, _ = draw_scene(number, seed=19, share=0.5, degrees=8, ground="stripes", height=300, width=400)
+        write_png(tmp_path / f"photos/{number}.png", scene)
+        write_png(tmp_path / f"sketches/{number}.png", draw_pair(number, 0, seed=19, height=250, width=200)[1])
+    write_png(tmp_path / "photos/wall.png", draw_ground(np.random.default_rng(0), "stripes", 60, 90))
+    with pytest.raises(UserError, match=r"1 files or folders were passed over(.|\n)*No face was found in .*wall.png"):
+        gallery("build", "photos", "index", "--model", tiny_run / "runs/tiny", "--round", 1)
+    with pytest.raises(UserError, match="was begun with faces aligned"):
+        gallery("build", "photos", "index", "--no-align")
+    said = gallery("search", "sketches/0.png", "index")  # no run is in runs/, and the last round is another
+    assert "models: tiny 1, which the gallery index was built with" in said and "2 of 2 photos" in said
+    with pytest.raises(UserError, match=r"No face was found in 'photos/wall\.png'"):
+        gallery("search", "photos/wall.png", "index")
+    for arguments in (["build", "nowhere", "new"], ["search", "nowhere.png", "index"], ["add", "index", "nowhere"]):
+        with pytest.raises(UserError, match=r"nowhere.* is not there"):
+            gallery(*arguments)
 
 
 def test_mistakes_are_told_without_tensorflow(work, tmp_path):
