@@ -61,6 +61,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         )
     for command in (translate, embed, match):
         add_overwrite(command)
+        command.add_argument("--no-align", action="store_true", help="look for no faces: take the images as they are")
         command.add_argument("--batch", type=int, default=8, metavar="N", help="images in one request (default 8)")
         which = command.add_mutually_exclusive_group()
         which.add_argument("--version", type=int, help="by default the newest that is loaded")

@@ -38,7 +38,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     search = commands.add_parser("search", help="rank the photos by likeness to a sketch")
     search.add_argument("sketch", type=user_path, metavar="SKETCH")
     search.add_argument("index", type=user_path, metavar="INDEX")
-    search.add_argument("--top", type=int, default=20, metavar="N", help="candidates (default 20)")
+    search.add_argument("--top", type=int, default=20, metavar="N", help="candidates (default 20; 0 for all)")
     search.add_argument("--by", choices=_WAYS, default="fusion", help="what ranks (default fusion)")
     search.add_argument("--csv", type=user_path, metavar="FILE")
     search.add_argument("--json", type=user_path, metavar="FILE")
@@ -56,9 +56,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             "--model",
             metavar="RUN_OR_DIR",
-            help="a run, or a folder of exports; by default the run that finished a round last",
+            help="a run, or a folder of exports; by default what the gallery was built with, and of a new one the run "
+            "that finished a round last",
         )
         command.add_argument("--round", type=int, metavar="N", help="by default the last")
+    build.add_argument("--no-align", action="store_true", help="look for no faces: the photos are aligned crops")
     return parser.parse_args(arguments)
 
 
@@ -73,13 +75,26 @@ def run(options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.terminal import counting_bar
-    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.search.store import FILE
+
+    if not options.photos.is_dir():
+        raise UserError(f"The folder of photos {options.photos} is not there.")
+    align = not options.no_align
+    if (options.index / FILE).is_file():
+        gallery = _open(options)
+        if gallery.store.align and not align:
+            raise UserError(f"{options.index} was begun with faces aligned; --no-align is for a new gallery.")
+        model = gallery.model
+    else:
+        from iacyclegan_tf.inference.trained import load
+
+        model = load(options.model, options.round)
     from iacyclegan_tf.search.gallery import Gallery
 
     check_output_folder(options.index)
-    model = load(options.model, options.round)
+    _say_model(model, console)
     with counting_bar(console, "embedding photos") as progress:
-        gallery, added = Gallery.build(options.photos, options.index, model, progress)
+        gallery, added = Gallery.build(options.photos, options.index, model, progress, align)
     _tell(gallery, added, console)
 
 
@@ -87,6 +102,7 @@ def _add(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.terminal import counting_bar
 
     gallery = _open(options)
+    _say_model(gallery.model, console)
     with counting_bar(console, "embedding photos") as progress:
         added = gallery.add(options.photos, progress)
     _tell(gallery, added, console)
@@ -126,7 +142,8 @@ def _search(options: argparse.Namespace, console) -> None:
     for path in filter(None, (options.csv, options.json, options.strip)):
         check_output(path, "gallery", options.overwrite)
     gallery = _open(options)
-    result = gallery.search(str(options.sketch), options.top, options.by)
+    _say_model(gallery.model, console)
+    result = gallery.search(options.sketch, options.top or max(len(gallery), 1), options.by)
     console.print(
         f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
         soft_wrap=True,
@@ -137,7 +154,7 @@ def _search(options: argparse.Namespace, console) -> None:
         if options.csv:
             write_text(options.csv, as_csv(result))
         if options.json:
-            write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
+            write_text(options.json, as_json(result, gallery.store.models))
         if options.strip:
             from iacyclegan_tf.common.atomic_files import write_bytes
             from iacyclegan_tf.data.images.files import encode_png
@@ -179,11 +196,18 @@ def _check(options: argparse.Namespace, console) -> None:
 def _open(options: argparse.Namespace):
     from iacyclegan_tf.search.store import GalleryStore
 
-    store = GalleryStore(options.index)  # mistakes are told before TensorFlow is loaded
+    GalleryStore(options.index).close()  # mistakes are told before TensorFlow is loaded
+    if "sketch" in options and not options.sketch.is_file():
+        raise UserError(f"The sketch {options.sketch} is not there.")
     from iacyclegan_tf.inference.trained import load
     from iacyclegan_tf.search.gallery import Gallery
 
-    return Gallery(store, load(options.model, options.round))
+    named = options.model is not None or options.round is not None
+    return Gallery.open(options.index, load(options.model, options.round) if named else None)
+
+
+def _say_model(model, console) -> None:
+    console.print(printable(f"models: {model.name} {model.number}, {model.why}"), soft_wrap=True, markup=False)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.common.tables import Table, no_formula
 from iacyclegan_tf.search.gallery import WAYS, Candidate, SearchResult
 
-_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), "made_by")
+_ABOUT = ("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold")
+_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), *_ABOUT, "made_by")
 
 
 def table(result: SearchResult) -> Table:
@@ -38,33 +39,47 @@ def far_words(candidate: Candidate, way: str) -> str:
 
 
 def as_csv(result: SearchResult) -> str:
-    """A line a candidate; scores in full. An empty field of ``far_…`` is above no threshold, or there is none.
+    """A line a candidate; scores in full, and in each line where the list comes from: lines are cut out and passed on.
+
+    An empty field of ``far_…`` is above no threshold, or there is none; ``threshold`` is ``by``'s at its lowest FAR.
 
     A name that a spreadsheet would take for a formula has an apostrophe before it; ``as_json`` has names as they are.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows(
-        _values(one) | {"name": no_formula(one.name), "made_by": made_by("gallery")} for one in result.candidates
-    )
+    about = _about(result) | {"made_by": made_by("gallery")}
+    about = {name: no_formula(value) if isinstance(value, str) else value for name, value in about.items()}
+    writer.writerows(_values(one) | about | {"name": no_formula(one.name)} for one in result.candidates)
     return text.getvalue()
 
 
-def as_json(result: SearchResult, probe: str, gallery: str, models: dict) -> str:
+def as_json(result: SearchResult, models: dict) -> str:
     """Everything, with the models, the thresholds and the sentences."""
-    values = {
+    values = _about(result) | {
         "made_by": made_by("gallery"),
-        "probe": probe,
-        "gallery": gallery,
         "models": models,
-        "by": result.by,
-        "searched": result.searched,
         "sentences": result.sentences,
         "candidates": [_values(one) for one in result.candidates],
         "calibration": result.calibration.values if result.calibration else None,
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _about(result: SearchResult) -> dict:
+    known = result.calibration.known(result.by) if result.calibration else {}
+    return result.about | {"by": result.by, "threshold": known[min(known)] if known else None}
+
+
+def provenance(result: SearchResult) -> str:
+    """One line for people."""
+    about = _about(result)
+    threshold = "none" if about["threshold"] is None else f"{about['threshold']:.4g}"
+    return (
+        f"Probe {about['probe'] or 'without a name'} (SHA-256 {about['probe_sha256']}), {about['date']}, gallery "
+        f"{about['gallery']} of {about['gallery_photos']} photos, models {about['model']} {about['round']}, threshold "
+        f"by {about['by']} {threshold}, {about['version']}."
+    )
 
 
 def _values(one: Candidate) -> dict:

@@ -24,7 +24,7 @@ def open_models(options: Namespace) -> Models:
     """Those that the command line names; mistakes are told before anything heavy is loaded."""
     if options.server:
         return RemoteModel(connected(options.server, options.protocol), options.label)
-    return load(options.model, options.round, options.savedmodels)
+    return load(options.model, options.round, options.savedmodels, align=False)  # the page aligns
 
 
 def try_models(models: Models) -> None:

@@ -17,6 +17,8 @@ from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import check_output, made_by
 from iacyclegan_tf.common.tables import no_formula
+from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
+from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
 from iacyclegan_tf.data.images.png_record import with_record
@@ -37,7 +39,8 @@ class Image:
 
 
 def translate(connection: Connection, options: argparse.Namespace) -> None:
-    images = _read(options.images)
+    failed = []
+    images = _read(options.images, "photo" if options.to == "sketch" else "sketch", options, failed)
     targets = {image.path: options.out / f"{image.path.stem}.{options.to}.png" for image in images}
     places = [os.path.realpath(target) for target in targets.values()]
     if len(set(places)) < len(images):
@@ -49,7 +52,7 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
             )
     for target in targets.values() if options.out.is_dir() else ():  # a new folder holds nothing
         check_output(target, "client", options.overwrite)
-    failed, model = [], _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
+    model = _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
     for image, answer in _each(connection, model, images, options.batch, failed):
         if image.size and png_size(answer) != image.size:
             raise UserError(
@@ -58,11 +61,12 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
             )
         write_bytes(targets[image.path], with_record(answer, {"made_by": made_by("client")}))
         print(_shown(targets[image.path]))
-    _name(failed, len(images))
+    _name(failed, len(set(options.images)))
 
 
 def embed(connection: Connection, options: argparse.Namespace) -> None:
-    images, failed = _read(options.images), []
+    failed = []
+    images = _read(options.images, options.of, options, failed)
     found = _embeddings(connection, images, options, failed)
     if found:
         file, rows = io.BytesIO(), np.stack(list(found.values()))
@@ -71,12 +75,13 @@ def embed(connection: Connection, options: argparse.Namespace) -> None:
         )
         write_bytes(options.out, file.getvalue())
         print(f"{_shown(options.out)}: {len(rows)} embeddings of {rows.shape[1]} numbers")
-    _name(failed, len(images))
+    _name(failed, len(set(options.images)))
 
 
 def match(connection: Connection, options: argparse.Namespace) -> None:
     """Each image is embedded once and the cosines are taken here: the signature ``match`` would get it many times."""
-    images, failed = _read([*options.probes, *options.gallery]), []
+    failed, paths = [], [*options.probes, *options.gallery]
+    images = _read(paths, options.of, options, failed)
     found = _embeddings(connection, images, options, failed)
     probes, gallery = (
         [path for path in dict.fromkeys(side) if path in found] for side in (options.probes, options.gallery)
@@ -90,7 +95,7 @@ def match(connection: Connection, options: argparse.Namespace) -> None:
                 print(_shown(probe))
                 for index in np.argsort(-row, kind="stable")[:5]:
                     print(f"  {row[index]:7.4f}  {_shown(gallery[index])}")
-    _name(failed, len(images))
+    _name(failed, len(set(paths)))
 
 
 def _write_table(out: Path, probes: list[Path], gallery: list[Path], scores: np.ndarray) -> None:
@@ -167,19 +172,35 @@ def _model(name: str, options: argparse.Namespace) -> Model:
     return Model(name, options.version, options.label)
 
 
-def _read(paths: list[Path]) -> list[Image]:
-    return [_upright(path, read_bytes(path)) for path in dict.fromkeys(paths)]
+def _read(paths: list[Path], of: str, options: argparse.Namespace, failed: list) -> list[Image]:
+    """Photos or sketches (``of``); those without a face go to ``failed``."""
+    images = []
+    for path in dict.fromkeys(paths):
+        data = read_bytes(path)
+        try:
+            images.append(_prepared(path, data, of, not options.no_align))
+        except UserError as error:
+            failed.append((path, str(error)))
+    return images
 
 
-def _upright(path: Path, data: bytes) -> Image:
-    """As it is; a photo that its EXIF orientation puts upright is turned here, since served graphs do not read that."""
+def _prepared(path: Path, data: bytes, of: str, align: bool) -> Image:
+    """The aligned crop as PNG; as it is where it is that crop, or nothing is to be aligned.
+
+    A photo that its EXIF orientation puts upright is turned here, since served graphs do not read that.
+    """
     try:
         header = read_header(data)
     except HeaderError:
         return Image(path, data)  # the server says what is wrong with it
-    if header.orientation == 1:
+    if header.orientation == 1 and not align:
         return Image(path, data, (header.width, header.height))
     pixels = decode_image(data, str(path))
+    if align:
+        portrait = find_portrait(pixels, f"'{path}'")
+        if portrait.is_crop and header.orientation == 1:
+            return Image(path, data, (header.width, header.height))
+        pixels = portrait.cut(PHOTO_BORDER if of == "photo" else SKETCH_BORDER)
     return Image(path, encode_png(pixels), (pixels.shape[1], pixels.shape[0]))
 
 
