@@ -4,153 +4,231 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
-from typing import ClassVar
 
 import gradio as gr
 
-from iacyclegan_tf.search.gallery import LEAD, Gallery
-from iacyclegan_tf.search.ranked_list import as_csv
+from iacyclegan_tf.search.gallery import Gallery
+from iacyclegan_tf.web.case_file import case_csv, facts
+from iacyclegan_tf.web.examples import Examples
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
-from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT, result_html
-from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png, side_by_side
+from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT, compare_html, taken_html
+from iacyclegan_tf.web.messages import MOST_PICTURES
+from iacyclegan_tf.web.pictures import WrongPicture, plain_name, png, side_by_side
+from iacyclegan_tf.web.probe import MOST_FACES, Probe, read_probe, shown
+from iacyclegan_tf.web.ranked_html import case_html, compared, lead_html, ranked_html
 
 TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
-_CHOOSE_PICTURE = "Choose a picture, or take one with the camera; the result appears by itself."
-_CHOOSE_SKETCH = "Choose a sketch; the list appears by itself."
+CUT, BACK, WHOLE = "The face", "The face, put back into the picture", "The whole picture, as it is"
+_CHOOSE_PICTURE = "Choose a picture, or an example below it; the result appears by itself."
+_CHOOSE_SKETCH = "Choose a sketch, or an example below it; the list appears by itself."
 _FAULT = "That did not work, and it is not the picture's fault. The terminal that the page was started from says why."
 _QUEUE = 16  # requests that wait; more are turned away with a message
 _AT_ONCE = 4  # that are decoded side by side; one after the other goes through the networks
 _TOP = (10, 20, 50)
+_HIDDEN = gr.update(visible=False)
 
 
-class Upload(gr.Image):
-    """An image field whose file is handed over as it came: ``(bytes, name)``, not opened by Gradio."""
+@dataclass(frozen=True)
+class Served:
+    """What the page stands on.
 
-    is_template: ClassVar[bool] = True  # for the browser an ordinary image field
-
-    def preprocess(self, payload) -> tuple[bytes, str] | None:
-        if payload is None:
-            return None
-        path = Path(payload.path)  # in the page's own folder: see guard.py
-        return path.read_bytes(), plain_name(payload.orig_name or path.name)
-
-
-def build(models, gallery: Gallery | None, about: str, folder: PageFolder) -> gr.Blocks:
-    """The whole page.
-
-    Args:
+    Attributes:
         models: ``Trained`` or ``RemoteModel``.
-        gallery: what is searched; without one the tab says how to get it.
+        gallery, gallery_name: the name is for people; None where the models have no recognizers.
         about: HTML of the last tab.
-        folder: for results that can be downloaded.
+        folder: for what can be downloaded.
     """
-    turn = threading.Lock()  # of the networks
+
+    models: object
+    gallery: Gallery | None
+    gallery_name: str | None
+    about: str
+    folder: PageFolder
+    examples: Examples
+    turn: threading.Lock = field(default_factory=threading.Lock)  # of the networks
+
+
+def build(served: Served) -> gr.Blocks:
+    """The whole page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(f"<h1>{TITLE}</h1><p>{WHAT}</p>", elem_id="head")
         with gr.Tab("Translate", id="translate"):
-            _translate_tab(models, turn, folder)
+            _translate_tab(served)
         with gr.Tab("Search", id="search"):
-            _search_tab(gallery, turn, folder)
+            _search_tab(served)
         with gr.Tab("About", id="about"):
-            gr.HTML(f"<div class=about>{about}</div>", elem_id="card")
+            gr.HTML(f"<div class=about>{served.about}</div>", elem_id="card")
     return page.queue(max_size=_QUEUE, api_open=False, default_concurrency_limit=_AT_ONCE)
 
 
-def _translate_tab(models, turn: threading.Lock, folder: PageFolder) -> None:
-    direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
+def _translate_tab(served: Served) -> None:
     with gr.Row():
-        given = _upload("Your picture", "given", 360)
-        made = gr.Image(
-            interactive=False,
-            label="Result",
-            elem_id="made",
-            elem_classes="picture",
-            height=360,
-            buttons=["fullscreen"],
-            alt_text="What the network made of it",
-        )
-    said = gr.HTML(_said(_CHOOSE_PICTURE), elem_id="translate-said")
-    with gr.Row():
-        one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
-        both = gr.DownloadButton("Download side by side", interactive=False, elem_id="download-both")
+        with gr.Column():
+            given = gr.Image(
+                sources=["upload", "webcam", "clipboard"],
+                label="Your picture",
+                elem_id="given",
+                height=320,
+                buttons=["fullscreen"],
+                alt_text="The picture that you chose",
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )
+            direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
+            examples = _examples(given, served.examples.pictures, "translate-examples")
+            framing = gr.Radio([CUT, BACK, WHOLE], value=CUT, label="What becomes of it", elem_id="framing")
+        with gr.Column():
+            said = gr.HTML(_said(_CHOOSE_PICTURE), elem_id="translate-said")
+            face = _face_choice("face")
+            made = gr.HTML(elem_id="made", visible=False)
+            with gr.Row():
+                one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
+                both = gr.DownloadButton("Download side by side", interactive=False, elem_id="download-both")
 
-    def translate(upload: tuple[bytes, str] | None, wanted: str) -> tuple:
+    def translate(file: dict | None, wanted: str, how: str, number: int | None = 1) -> tuple:
         to = next(key for key, words in TO.items() if words == wanted)
 
         def work() -> tuple:
-            image, name = decode(*upload), upload[1]
-            with turn:
-                result = (models.to_sketch if to == "sketch" else models.to_photo)(image)
+            probe = read_probe(file, how == WHOLE, (number or 1) - 1)
+            before = probe.face("photo" if to == "sketch" else "sketch")
+            with served.turn:
+                result = (served.models.to_sketch if to == "sketch" else served.models.to_photo)(before)
+            if how == BACK:
+                before, result = probe.image, probe.put_back(result)
             files = [
-                folder.write(plain_name(name, f".{to}.png"), png(result)),
-                folder.write(plain_name(name, ".both.png"), png(side_by_side(image, result))),
+                served.folder.write(plain_name(probe.name, ending), png(image))
+                for ending, image in (
+                    (".face.png", before),
+                    (f".{to}.png", result),
+                    (".both.png", side_by_side(before, result)),
+                )
             ]
-            words = _said(f"The {to} of {name}, {result.shape[1]}x{result.shape[0]} pixels.")
-            return files[0], *map(_file, files), words
+            words = f"The {to} of {probe.name}, {result.shape[1]}x{result.shape[0]} pixels."
+            html = compare_html(*files[:2], to) + taken_html([probe])
+            return (
+                *_shown(shown(probe, served.folder)),
+                _faces([probe]),
+                gr.update(value=html, visible=True),
+                *map(_file, files[1:]),
+                _said(words),
+            )
 
-        return _explained(work, upload, _CHOOSE_PICTURE, (None, _file(None), _file(None)))
+        return _explained(work, file, _CHOOSE_PICTURE, (gr.skip(), _HIDDEN, _HIDDEN, _file(None), _file(None)))
 
-    gr.on(
-        [given.change, direction.change],
-        translate,
-        [given, direction],
-        [made, one, both, said],
-        api_name=False,
-        concurrency_id="models",
-        show_progress_on=made,
-    )
+    def example(index: int) -> tuple:
+        path, to = served.examples.pictures[index]
+        answer = translate({"path": path, "orig_name": None}, TO[to], CUT)
+        return path, TO[to], CUT, *answer[1:]
+
+    outputs = [given, face, made, one, both, said]
+    _on([given.input], translate, [given, direction, framing], outputs, made)
+    _on([direction.input, framing.input, face.input], translate, [given, direction, framing, face], outputs, made)
+    _on([examples.click], example, [examples], [given, direction, framing, *outputs[1:]], made)
 
 
-def _search_tab(gallery: Gallery | None, turn: threading.Lock, folder: PageFolder) -> None:
-    gr.HTML(f"<p class=lead><strong>{LEAD.replace(':', ':</strong>', 1)}</p>", elem_id="lead")
-    if gallery is None:
+def _search_tab(served: Served) -> None:
+    gr.HTML(f"<p class=lead>{lead_html()}</p>", elem_id="lead")
+    if served.gallery is None:
         gr.HTML(f"<p>{NO_GALLERY}</p>", elem_id="no-gallery")
         return
     with gr.Row():
-        sketch = _upload("Sketch", "sketch", 300)
         with gr.Column():
+            sketches = gr.Gallery(
+                sources=["upload", "clipboard"],
+                file_types=["image"],
+                label=f"Sketch of one person, or up to {MOST_PICTURES}, which are fused",
+                elem_id="sketch",
+                height=320,
+                columns=3,
+                object_fit="contain",
+                buttons=[],
+                interactive=True,
+            )
+            examples = _examples(gr.Image(render=False), served.examples.sketches, "search-examples")
+        with gr.Column():
+            said = gr.HTML(_said(_CHOOSE_SKETCH), elem_id="search-said")
+            face = _face_choice("sketch-face")
+            framing = gr.Radio([CUT, WHOLE], value=CUT, label="What is searched", elem_id="sketch-framing")
             top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
-            gr.HTML(f"<p>{HOW_TO_SEARCH.format(count=len(gallery))}</p>")
-            table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
-    said = gr.HTML(_said(_CHOOSE_SKETCH), elem_id="search-said")
-    listed = gr.HTML(elem_id="candidates")
+            with gr.Row():
+                table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
+                case = gr.DownloadButton("Download for the case file", interactive=False, elem_id="download-case")
+            words = HOW_TO_SEARCH.format(count=len(served.gallery), name=escape(served.gallery_name))
+            gr.HTML(f"<p class=how>{words}</p>", elem_id="how-to-search")
+    listed = gr.HTML(elem_id="candidates", visible=False)
 
-    def search(upload: tuple[bytes, str] | None, count: int) -> tuple:
+    def search(files: list[dict] | None, how: str, count: int, number: int | None = 1) -> tuple:
         def work() -> tuple:
-            image, name = decode(*upload), upload[1]
-            with turn:
-                result = gallery.search(image, count)
-            file = folder.write(plain_name(name, ".candidates.csv"), as_csv(result).encode())
-            words = f"The {len(result.candidates)} of {result.searched} photos that are most alike to {name}."
-            return result_html(result), _file(file), _said(words)
+            probes = [read_probe(file["image"], how == WHOLE, (number or 1) - 1) for file in files]
+            with served.turn:
+                result = served.gallery.search([probe.face("sketch") for probe in probes], count)
+                candidates = compared(result, served.models)
+            about, name = facts(served.gallery, served.gallery_name, probes, result), probes[0].name
+            csv = served.folder.write(plain_name(name, ".candidates.csv"), case_csv(result, about).encode())
+            html = served.folder.write(
+                plain_name(name, ".candidates.html"), case_html(result, candidates, about).encode()
+            )
+            words = f"The {len(candidates)} of {result.searched} photos that are most alike to "
+            words += name if len(probes) == 1 else f"{name} and {len(probes) - 1} more, fused"
+            places = [shown(probe, served.folder) for probe in probes]
+            paths = [place or str(probe.path) for place, probe in zip(places, probes)]
+            return (
+                *_shown([(path, None) for path in paths] if any(places) else None),
+                _faces(probes),
+                gr.update(value=taken_html(probes) + ranked_html(result, candidates), visible=True),
+                *map(_file, (csv, html)),
+                _said(f"{words}."),
+            )
 
-        return _explained(work, upload, _CHOOSE_SKETCH, ("", _file(None)))
+        return _explained(work, files, _CHOOSE_SKETCH, (gr.skip(), _HIDDEN, _HIDDEN, _file(None), _file(None)))
 
+    outputs = [sketches, face, listed, table, case, said]
+    _on([sketches.change], search, [sketches, framing, top], outputs, listed)
+    _on([framing.input, top.input, face.input], search, [sketches, framing, top, face], outputs, listed)
+    _on([examples.click], lambda index: [served.examples.sketches[index][0]], [examples], [sketches], sketches)
+
+
+def _on(events: list, work: Callable, inputs: list, outputs: list, progress) -> None:
+    """Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded."""
     gr.on(
-        [sketch.change, top.change],
-        search,
-        [sketch, top],
-        [listed, table, said],
+        events,
+        work,
+        inputs,
+        outputs,
+        preprocess=False,
         api_name=False,
         concurrency_id="models",
-        show_progress_on=listed,
+        show_progress_on=progress,
     )
 
 
-def _upload(label: str, name: str, height: int) -> Upload:
-    return Upload(
-        sources=["upload", "webcam", "clipboard"],
-        label=label,
+def _examples(component, samples: Sequence[tuple], name: str) -> gr.Dataset:
+    return gr.Dataset(
+        components=[component],
+        samples=[[path] for path, *_ in samples],
+        type="index",
+        label="Examples, drawn by this program",
         elem_id=name,
-        elem_classes="picture",
-        height=height,
-        buttons=["fullscreen"],
-        alt_text=f"The {'sketch' if name == 'sketch' else 'picture'} that you chose",
-        webcam_options=gr.WebcamOptions(mirror=False),
     )
+
+
+def _face_choice(name: str) -> gr.Radio:
+    return gr.Radio(list(range(1, MOST_FACES + 1)), value=1, label="Which face", elem_id=name, visible=False)
+
+
+def _faces(probes: Sequence[Probe]) -> dict:
+    """What the choice of a face becomes: there only for one picture with several."""
+    if len(probes) > 1 or probes[0].faces < 2:
+        return _HIDDEN
+    choices = list(range(1, probes[0].faces + 1))
+    return gr.update(choices=choices, value=probes[0].portrait.chosen + 1, visible=True)
+
+
+def _shown(value) -> tuple:
+    """What a field of pictures becomes: itself, or pictures that a browser shows."""
+    return (gr.skip() if value is None else value,)
 
 
 def _file(path: str | None) -> dict:
@@ -163,7 +241,7 @@ def _explained(work: Callable[[], tuple], upload, choose: str, nothing: tuple) -
 
     Only words about the picture itself are shown: others may name files and machines, and go to the terminal.
     """
-    if upload is None:
+    if not upload:
         return *nothing, _said(choose)
     try:
         return work()

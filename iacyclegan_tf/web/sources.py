@@ -13,6 +13,7 @@ from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Added, Gallery
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.client.connecting import connected
+from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.web.html import card_html, server_html
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
 
@@ -43,6 +44,13 @@ def about_html(models: Models) -> str:
         raise UserError(
             f"The model cards of {models.name} {models.number} cannot be shown: {type(error).__name__} {error}."
         ) from None
+
+
+def recognizes(models: Models) -> bool:
+    """Whether there are recognizers, without which nothing can be searched: serving bases may have generators alone."""
+    if isinstance(models, RemoteModel):
+        return "none" not in models.versions().values()
+    return set(models.folders) >= set(SERVABLES)
 
 
 def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery:

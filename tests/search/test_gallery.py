@@ -121,7 +121,7 @@ def test_a_search_gives_what_evaluation_gives(gallery, models, by):
     for one, i in zip(result.candidates, order):
         for way in ("photo", "sketch", "fusion"):
             assert getattr(one, way) == pytest.approx(scores[way][0, i], abs=1e-5)
-    np.testing.assert_array_equal(result.synthesized, 255 - probe)
+    np.testing.assert_array_equal(result.synthesized[0], 255 - probe)
 
 
 def test_the_top_may_be_more_than_there_are(gallery):

@@ -1,0 +1,128 @@
+"""A search's candidates as HTML: a card for each, which opens large beside the probe, and the file for a case."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult, stored_photo
+from iacyclegan_tf.web.html import TITLE, beside
+from iacyclegan_tf.web.pictures import thumbnail
+
+_GONE = "<div class=none>The photo that was added is no longer at its place.</div>"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A candidate with what the scores compare: its photo and the sketch made of it, uint8 ``[h, w, 3]`` or gone."""
+
+    candidate: Candidate
+    photo: np.ndarray | None = None
+    sketch: np.ndarray | None = None
+
+
+def compared(result: SearchResult, models) -> list[Compared]:
+    """The candidates with their pictures; photos are read from where they were added, and only there."""
+    photos = {}
+    for one in result.candidates:
+        try:
+            photos[one.rank] = stored_photo(one)
+        except UserError:  # its words name a path
+            continue
+    sketches = dict(zip(photos, models.to_sketch(list(photos.values())))) if photos else {}
+    return [Compared(one, photos.get(one.rank), sketches.get(one.rank)) for one in result.candidates]
+
+
+def ranked_html(result: SearchResult, candidates: Sequence[Compared]) -> str:
+    """Needs nothing else: the pictures are small and inside, those of the probe once, as symbols of an SVG.
+
+    The first of the sentences, ``LEAD``, stands above the search at all times (``page.py``).
+    """
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences if sentence != LEAD)
+    probes = {"sketch": result.probes, "photo": result.synthesized}
+    symbols = "".join(
+        _symbol(f"probe-{of}-{number}", image) for of, images in probes.items() for number, image in enumerate(images)
+    )
+    sketch, photo = (_probes(of, images) for of, images in probes.items())
+    cards = "".join(_card(one, sketch, photo) for one in candidates)
+    return (
+        f"<svg width=0 height=0 aria-hidden=true class=symbols>{symbols}</svg>"
+        f"<div class=probe><figure><div>{sketch}</div><figcaption>what was searched</figcaption></figure>"
+        f"<figure><div>{photo}</div><figcaption>the network's photo of it</figcaption></figure>"
+        f"<ul>{sentences}</ul></div><ol class=candidates>{cards}</ol>"
+    )
+
+
+def case_html(result: SearchResult, candidates: Sequence[Compared], facts: dict[str, str]) -> str:
+    """The same as a file of its own, with what was searched by what; to be kept or printed."""
+    rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items())
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{TITLE}: candidates</title><style>{beside('case.css')}{beside('page.css')}</style>"
+        "<body><h1>Candidates</h1>"
+        f"<p class=lead>{lead_html()}</p><div class=about><table>{rows}</table></div>"
+        f"<div id=candidates>{ranked_html(result, candidates)}</div></body></html>\n"
+    )
+
+
+def lead_html() -> str:
+    return f"<strong>{LEAD.replace(':', ':</strong>', 1)}"
+
+
+def _card(one: Compared, sketches: str, photos: str) -> str:
+    """The photo, large; below it the sketch made of it and the probe's photo; all four in what opens."""
+    candidate = one.candidate
+    name, place = escape(candidate.name, quote=True), f"candidate-{candidate.rank}"
+    photo = _image(one.photo, f"Photo {candidate.name}")
+    sketch = _image(one.sketch, f"The network's sketch of {candidate.name}")
+    who = f"<div class=who><span class=rank>{candidate.rank}</span><span>{name}</span></div>"
+    rows = "".join(
+        f"<tr><th>{way}</th><td>{theirs}</td><td class=score>{getattr(candidate, way):.3f}</td><td>{ours}</td></tr>"
+        for way, theirs, ours in (("photo", photo, photos), ("sketch", sketch, sketches))
+    )
+    scores = "".join(
+        f"<dt>{way}</dt><dd{' class=strong' if way == 'fusion' else ''}>{getattr(candidate, way):.3f}</dd>"
+        for way in WAYS
+    )
+    marks = "".join(
+        f"<span class=mark>{way}: above FAR {100 * far:g} %</span>"
+        for way, far in candidate.far.items()
+        if far is not None
+    )
+    return (
+        f"<li data-name='{name}'><button popovertarget={place} aria-label='Compare {name} with the probe'>{photo}"
+        f"<span class=small>{sketch}{photos}</span></button>{who}<dl>{scores}</dl>{marks}"
+        f"<div id={place} popover class=large><button popovertarget={place} class=close aria-label=Close>✕</button>"
+        f"{who}<table><tr><td><th>candidate<th>cosine<th>probe</tr>{rows}</table>"
+        f"<p>fusion <b>{candidate.fusion:.3f}</b> {marks}</p></div></li>"
+    )
+
+
+def _probes(of: str, images: Sequence[np.ndarray]) -> str:
+    words = "The sketch that was searched" if of == "sketch" else "The network's photo of the sketch"
+    return "".join(
+        f"<svg role=img aria-label=\"{words}\" viewBox='0 0 {image.shape[1]} {image.shape[0]}'>"
+        f"<use href='#probe-{of}-{number}'/></svg>"
+        for number, image in enumerate(images)
+    )
+
+
+def _symbol(name: str, image: np.ndarray) -> str:
+    height, width = image.shape[:2]
+    return (
+        f"<symbol id={name} viewBox='0 0 {width} {height}'><image width={width} height={height} "
+        f"href='{_data(image)}'/></symbol>"
+    )
+
+
+def _image(image: np.ndarray | None, words: str) -> str:
+    return _GONE if image is None else f"<img alt='{escape(words, quote=True)}' src='{_data(image)}'>"
+
+
+def _data(image: np.ndarray) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(thumbnail(image)).decode()}"
