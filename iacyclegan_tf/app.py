@@ -90,7 +90,7 @@ def _prepared(options: argparse.Namespace, folder, console):
     try_models(models)
     about, name = about_html(models), place and place.resolve().name
     if place is None and recognizes(models):
-        place, name = draw_gallery(folder.path.parent / "drawn"), "faces drawn by this program, none was given"
+        place, name = draw_gallery(folder.path.parent / "drawn"), "drawn faces (none was given)"
     say(console, f"Opening the gallery: {name}." if place else "These models have no recognizers: nothing is searched.")
     gallery = place and open_gallery(place, models, folder.path.parent, console)
     return build(Served(models, gallery, name, about, folder, draw_examples(folder.examples)))

@@ -21,7 +21,8 @@ def facts(gallery: Gallery, name: str, probes: Sequence[Probe], result: SearchRe
         name: of the gallery, for people.
     """
     known = result.calibration.known(result.by) if result.calibration else {}
-    thresholds = "; ".join(f"{value:.6g} at FAR {100 * far:g} %" for far, value in known.items())
+    scale = "calibrated fusion" if result.by == "fusion" else "cosine"
+    thresholds = "; ".join(f"{scale} {value:.6g} at FAR {100 * far:g} %" for far, value in known.items())
     return {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "probe": "; ".join(no_formula(probe.name) for probe in probes),
@@ -31,7 +32,7 @@ def facts(gallery: Gallery, name: str, probes: Sequence[Probe], result: SearchRe
         "model": gallery.model.name,
         "round": str(gallery.model.number),
         "ranked by": result.by,
-        f"threshold of the calibrated {result.by}" if result.by == "fusion" else "threshold": thresholds or "none",
+        "threshold": thresholds or "none",
         "program": f"iacyclegan_tf {__version__}",
         "note": LEAD,
     }

@@ -17,10 +17,12 @@ FONTS, CODE_FONTS = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]  
 TITLE = "Photos and sketches of faces"
 WHAT = "Turns a face photo into a sketch and back, and looks for a sketched face in a gallery of photos."
 HOW_TO_SEARCH = (
-    "{count} photos are in the gallery ({name}). <b>photo</b>: the sketch is turned into a photo and compared with the "
-    "photos. <b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together; the list is "
-    "sorted by it. Only values of one list can be compared. Choose a candidate to see it large beside the sketch."
+    "The gallery <b>{name}</b> holds {count} photos. <b>photo</b>: the sketch is turned into a photo and compared with "
+    "the photos. <b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together, which "
+    "sorts the list. Only values of one list can be compared. Up to {most} sketches of one person are searched "
+    "together. Choose a candidate to see it large beside the sketch."
 )
+NOTHING_MADE = "<div class=empty>The result appears here.</div>"
 NO_GALLERY = "These models have no recognizers, so nothing can be searched with them; start the page with a whole run."
 PRIVACY = "What is uploaded or made is deleted within half an hour, and when the page is stopped. "
 PRIVACY_HERE = "Pictures stay on the machine that serves this page: no other is asked."
@@ -32,10 +34,9 @@ _WORDS |= {"input": "of the input itself"}
 def card_html(cards: list[dict]) -> str:
     """The model cards of a round's servables, which share everything but their measures and purpose."""
     first = cards[0]
+    numbers = {name: value for card in cards for name, value in _numbers(card["measures"], card["servable"])}
     measures = "".join(
-        f"<tr><td>{escape(name)}</td><td class=number>{value:.3f}</td></tr>"
-        for card in cards
-        for name, value in _numbers(card["measures"], card["servable"])
+        f"<tr><td>{escape(name)}</td><td class=number>{value:.3f}</td></tr>" for name, value in numbers.items()
     )
     return (
         f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {escape(str(first['round']))}. "
@@ -76,7 +77,7 @@ def _facts(values: dict) -> str:
 
 def _numbers(measures: dict, name: str):
     for key, value in measures.items():
-        words = f"{name}, {_WORDS.get(key, key.replace('_', ' '))}"
+        words = f"{name}, {_WORDS.get(key, key.replace('_', ' '))}" if key != "fusion" else "both recognizers, fused"
         if isinstance(value, dict):
             yield from _numbers(value, words)
         elif isinstance(value, (int, float)):
@@ -103,7 +104,7 @@ def taken_html(probes: Sequence[Probe]) -> str:
     cut = [one for one in probes if one.portrait is not None and not one.portrait.is_crop]
     figures = "".join(
         f"<figure>{_image(thumbnail(marked(one)), f'{one.name}, the face that was taken is marked')}"
-        f"<figcaption>the face that was taken from {escape(one.name)}</figcaption></figure>"
+        f"<figcaption>taken from {escape(one.name)}</figcaption></figure>"
         for one in cut
     )
     remarks = "".join(f"<li>{escape(words[0].upper() + words[1:])}.</li>" for one in probes for words in one.remarks())

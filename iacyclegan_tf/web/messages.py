@@ -68,20 +68,20 @@ class Captioned(_Message):
     caption: None = None
 
 
-class _Join(_Message):
-    session_hash: _Hash
-    trigger_id: int | None = None
-    event_data: None = None
-
-
 class _Cancel(_Message):
     session_hash: _Hash
-    fn_index: int
+    fn_index: Annotated[int, Field(ge=0, lt=100)]
     event_id: _Hash | None = None
 
 
 ONE = Picture | None
 SEVERAL = Annotated[list[Captioned], Field(max_length=MOST_PICTURES)] | None
+
+
+class _Join(_Message):
+    session_hash: _Hash
+    trigger_id: int | None = None
+    event_data: SEVERAL = None  # a field of several pictures tells what it holds twice
 
 
 def one_of(values) -> Any:

@@ -14,7 +14,7 @@ from iacyclegan_tf.search.gallery import Gallery
 from iacyclegan_tf.web.case_file import case_csv, facts
 from iacyclegan_tf.web.examples import Examples
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
-from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT, compare_html, taken_html
+from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, NOTHING_MADE, TITLE, WHAT, compare_html, taken_html
 from iacyclegan_tf.web.messages import MOST_PICTURES
 from iacyclegan_tf.web.pictures import WrongPicture, plain_name, png, side_by_side
 from iacyclegan_tf.web.probe import MOST_FACES, Probe, read_probe, shown
@@ -29,6 +29,8 @@ _QUEUE = 16  # requests that wait; more are turned away with a message
 _AT_ONCE = 4  # that are decoded side by side; one after the other goes through the networks
 _TOP = (10, 20, 50)
 _HIDDEN = gr.update(visible=False)
+# Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded.
+_ASKED = {"preprocess": False, "api_name": False, "concurrency_id": "models"}
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,13 @@ class Served:
 def build(served: Served) -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.HTML(f"<h1>{TITLE}</h1><p>{WHAT}</p>", elem_id="head")
+        _html(f"<h1>{TITLE}</h1><p>{WHAT}</p>", "head")
         with gr.Tab("Translate", id="translate"):
             _translate_tab(served)
         with gr.Tab("Search", id="search"):
             _search_tab(served)
         with gr.Tab("About", id="about"):
-            gr.HTML(f"<div class=about>{served.about}</div>", elem_id="card")
+            _html(f"<div class=about>{served.about}</div>", "card")
     return page.queue(max_size=_QUEUE, api_open=False, default_concurrency_limit=_AT_ONCE)
 
 
@@ -78,14 +80,14 @@ def _translate_tab(served: Served) -> None:
             )
             direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
             examples = _examples(given, served.examples.pictures, "translate-examples")
-            framing = gr.Radio([CUT, BACK, WHOLE], value=CUT, label="What becomes of it", elem_id="framing")
         with gr.Column():
-            said = gr.HTML(_said(_CHOOSE_PICTURE), elem_id="translate-said")
+            said = _html(_said(_CHOOSE_PICTURE), "translate-said")
             face = _face_choice("face")
-            made = gr.HTML(elem_id="made", visible=False)
+            made = _html(NOTHING_MADE, "made")
             with gr.Row():
                 one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
                 both = gr.DownloadButton("Download side by side", interactive=False, elem_id="download-both")
+            framing = gr.Radio([CUT, BACK, WHOLE], value=CUT, label="What is translated", elem_id="framing")
 
     def translate(file: dict | None, wanted: str, how: str, number: int | None = 1) -> tuple:
         to = next(key for key, words in TO.items() if words == wanted)
@@ -107,15 +109,9 @@ def _translate_tab(served: Served) -> None:
             ]
             words = f"The {to} of {probe.name}, {result.shape[1]}x{result.shape[0]} pixels."
             html = compare_html(*files[:2], to) + taken_html([probe])
-            return (
-                *_shown(shown(probe, served.folder)),
-                _faces([probe]),
-                gr.update(value=html, visible=True),
-                *map(_file, files[1:]),
-                _said(words),
-            )
+            return (*_shown(shown(probe, served.folder)), _faces([probe]), html, *map(_file, files[1:]), _said(words))
 
-        return _explained(work, file, _CHOOSE_PICTURE, (gr.skip(), _HIDDEN, _HIDDEN, _file(None), _file(None)))
+        return _explained(work, file, _CHOOSE_PICTURE, (gr.skip(), _HIDDEN, NOTHING_MADE, _file(None), _file(None)))
 
     def example(index: int) -> tuple:
         path, to = served.examples.pictures[index]
@@ -123,41 +119,58 @@ def _translate_tab(served: Served) -> None:
         return path, TO[to], CUT, *answer[1:]
 
     outputs = [given, face, made, one, both, said]
-    _on([given.input], translate, [given, direction, framing], outputs, made)
-    _on([direction.input, framing.input, face.input], translate, [given, direction, framing, face], outputs, made)
-    _on([examples.click], example, [examples], [given, direction, framing, *outputs[1:]], made)
+    gr.on([given.input], translate, [given, direction, framing], outputs, show_progress_on=made, **_ASKED)
+    gr.on(
+        [direction.input, framing.input, face.input],
+        translate,
+        [given, direction, framing, face],
+        outputs,
+        show_progress_on=made,
+        **_ASKED,
+    )
+    gr.on(
+        [examples.click],
+        example,
+        [examples],
+        [given, direction, framing, *outputs[1:]],
+        show_progress_on=made,
+        **_ASKED,
+    )
 
 
 def _search_tab(served: Served) -> None:
-    gr.HTML(f"<p class=lead>{lead_html()}</p>", elem_id="lead")
+    _html(f"<p class=lead>{lead_html()}</p>", "lead")
     if served.gallery is None:
-        gr.HTML(f"<p>{NO_GALLERY}</p>", elem_id="no-gallery")
+        _html(f"<p>{NO_GALLERY}</p>", "no-gallery")
         return
     with gr.Row():
         with gr.Column():
             sketches = gr.Gallery(
                 sources=["upload", "clipboard"],
                 file_types=["image"],
-                label=f"Sketch of one person, or up to {MOST_PICTURES}, which are fused",
+                label="Sketches of one person",
                 elem_id="sketch",
                 height=320,
                 columns=3,
+                fit_columns=False,
                 object_fit="contain",
                 buttons=[],
                 interactive=True,
             )
             examples = _examples(gr.Image(render=False), served.examples.sketches, "search-examples")
         with gr.Column():
-            said = gr.HTML(_said(_CHOOSE_SKETCH), elem_id="search-said")
+            said = _html(_said(_CHOOSE_SKETCH), "search-said")
             face = _face_choice("sketch-face")
             framing = gr.Radio([CUT, WHOLE], value=CUT, label="What is searched", elem_id="sketch-framing")
             top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
             with gr.Row():
                 table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
                 case = gr.DownloadButton("Download for the case file", interactive=False, elem_id="download-case")
-            words = HOW_TO_SEARCH.format(count=len(served.gallery), name=escape(served.gallery_name))
-            gr.HTML(f"<p class=how>{words}</p>", elem_id="how-to-search")
-    listed = gr.HTML(elem_id="candidates", visible=False)
+            words = HOW_TO_SEARCH.format(
+                count=len(served.gallery), name=escape(served.gallery_name), most=MOST_PICTURES
+            )
+            _html(f"<p>{words}</p>", "how-to-search")
+    listed = _html("", "candidates", visible=False)
 
     def search(files: list[dict] | None, how: str, count: int, number: int | None = 1) -> tuple:
         def work() -> tuple:
@@ -185,23 +198,22 @@ def _search_tab(served: Served) -> None:
         return _explained(work, files, _CHOOSE_SKETCH, (gr.skip(), _HIDDEN, _HIDDEN, _file(None), _file(None)))
 
     outputs = [sketches, face, listed, table, case, said]
-    _on([sketches.change], search, [sketches, framing, top], outputs, listed)
-    _on([framing.input, top.input, face.input], search, [sketches, framing, top, face], outputs, listed)
-    _on([examples.click], lambda index: [served.examples.sketches[index][0]], [examples], [sketches], sketches)
-
-
-def _on(events: list, work: Callable, inputs: list, outputs: list, progress) -> None:
-    """Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded."""
+    gr.on([sketches.change], search, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
     gr.on(
-        events,
-        work,
-        inputs,
+        [framing.input, top.input, face.input],
+        search,
+        [sketches, framing, top, face],
         outputs,
-        preprocess=False,
-        api_name=False,
-        concurrency_id="models",
-        show_progress_on=progress,
+        show_progress_on=listed,
+        **_ASKED,
     )
+    # a field of several pictures tells of a change that the page has made, unless it was empty
+    chosen = examples.click(lambda index: [served.examples.sketches[index][0]], [examples], [sketches], **_ASKED)
+    chosen.then(search, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
+
+
+def _html(words: str, name: str, visible: bool = True) -> gr.HTML:
+    return gr.HTML(words, elem_id=name, visible=visible)
 
 
 def _examples(component, samples: Sequence[tuple], name: str) -> gr.Dataset:

@@ -39,19 +39,22 @@ def compared(result: SearchResult, models) -> list[Compared]:
 
 
 def ranked_html(result: SearchResult, candidates: Sequence[Compared]) -> str:
-    """Needs nothing else: the pictures are small and inside, those of the probe once, as symbols of an SVG.
+    """Needs nothing else: the pictures are small and inside, each once, as symbols of an SVG.
 
     The first of the sentences, ``LEAD``, stands above the search at all times (``page.py``).
     """
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences if sentence != LEAD)
-    probes = {"sketch": result.probes, "photo": result.synthesized}
-    symbols = "".join(
-        _symbol(f"probe-{of}-{number}", image) for of, images in probes.items() for number, image in enumerate(images)
+    symbols: list[str] = []
+    sketch, photo = (
+        "".join(_picture(symbols, f"probe-{of}-{number}", image, words) for number, image in enumerate(images))
+        for of, images, words in (
+            ("sketch", result.probes, "The sketch that was searched"),
+            ("photo", result.synthesized, "The network's photo of the sketch"),
+        )
     )
-    sketch, photo = (_probes(of, images) for of, images in probes.items())
-    cards = "".join(_card(one, sketch, photo) for one in candidates)
+    cards = "".join(_card(symbols, one, sketch, photo) for one in candidates)
     return (
-        f"<svg width=0 height=0 aria-hidden=true class=symbols>{symbols}</svg>"
+        f"<svg width=0 height=0 aria-hidden=true class=symbols>{''.join(symbols)}</svg>"
         f"<div class=probe><figure><div>{sketch}</div><figcaption>what was searched</figcaption></figure>"
         f"<figure><div>{photo}</div><figcaption>the network's photo of it</figcaption></figure>"
         f"<ul>{sentences}</ul></div><ol class=candidates>{cards}</ol>"
@@ -74,15 +77,16 @@ def lead_html() -> str:
     return f"<strong>{LEAD.replace(':', ':</strong>', 1)}"
 
 
-def _card(one: Compared, sketches: str, photos: str) -> str:
+def _card(symbols: list[str], one: Compared, sketches: str, photos: str) -> str:
     """The photo, large; below it the sketch made of it and the probe's photo; all four in what opens."""
     candidate = one.candidate
     name, place = escape(candidate.name, quote=True), f"candidate-{candidate.rank}"
-    photo = _image(one.photo, f"Photo {candidate.name}")
-    sketch = _image(one.sketch, f"The network's sketch of {candidate.name}")
+    photo = _picture(symbols, f"photo-{candidate.rank}", one.photo, f"Photo {candidate.name}")
+    words = f"The network's sketch of {candidate.name}"
+    sketch = _picture(symbols, f"sketch-{candidate.rank}", one.sketch, words)
     who = f"<div class=who><span class=rank>{candidate.rank}</span><span>{name}</span></div>"
     rows = "".join(
-        f"<tr><th>{way}</th><td>{theirs}</td><td class=score>{getattr(candidate, way):.3f}</td><td>{ours}</td></tr>"
+        f"<tr><td>{theirs}</td><td>{way}<b>{getattr(candidate, way):.3f}</b></td><td>{ours}</td></tr>"
         for way, theirs, ours in (("photo", photo, photos), ("sketch", sketch, sketches))
     )
     scores = "".join(
@@ -90,7 +94,7 @@ def _card(one: Compared, sketches: str, photos: str) -> str:
         for way in WAYS
     )
     marks = "".join(
-        f"<span class=mark>{way}: above FAR {100 * far:g} %</span>"
+        f"<span class=mark>{way}: above FAR {100 * far:g}&nbsp;%</span>"
         for way, far in candidate.far.items()
         if far is not None
     )
@@ -98,31 +102,18 @@ def _card(one: Compared, sketches: str, photos: str) -> str:
         f"<li data-name='{name}'><button popovertarget={place} aria-label='Compare {name} with the probe'>{photo}"
         f"<span class=small>{sketch}{photos}</span></button>{who}<dl>{scores}</dl>{marks}"
         f"<div id={place} popover class=large><button popovertarget={place} class=close aria-label=Close>✕</button>"
-        f"{who}<table><tr><td><th>candidate<th>cosine<th>probe</tr>{rows}</table>"
+        f"{who}<table><tr><th>candidate<th>cosine<th>probe</tr>{rows}</table>"
         f"<p>fusion <b>{candidate.fusion:.3f}</b> {marks}</p></div></li>"
     )
 
 
-def _probes(of: str, images: Sequence[np.ndarray]) -> str:
-    words = "The sketch that was searched" if of == "sketch" else "The network's photo of the sketch"
-    return "".join(
-        f"<svg role=img aria-label=\"{words}\" viewBox='0 0 {image.shape[1]} {image.shape[0]}'>"
-        f"<use href='#probe-{of}-{number}'/></svg>"
-        for number, image in enumerate(images)
-    )
-
-
-def _symbol(name: str, image: np.ndarray) -> str:
+def _picture(symbols: list[str], name: str, image: np.ndarray | None, words: str) -> str:
+    """What shows ``image``, which is added to ``symbols``."""
+    if image is None:
+        return _GONE
     height, width = image.shape[:2]
-    return (
-        f"<symbol id={name} viewBox='0 0 {width} {height}'><image width={width} height={height} "
-        f"href='{_data(image)}'/></symbol>"
+    box, data = f"viewBox='0 0 {width} {height}'", base64.b64encode(thumbnail(image)).decode()
+    symbols.append(
+        f"<symbol id={name} {box}><image width={width} height={height} href='data:image/jpeg;base64,{data}'/></symbol>"
     )
-
-
-def _image(image: np.ndarray | None, words: str) -> str:
-    return _GONE if image is None else f"<img alt='{escape(words, quote=True)}' src='{_data(image)}'>"
-
-
-def _data(image: np.ndarray) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(thumbnail(image)).decode()}"
+    return f"<svg role=img aria-label='{escape(words, quote=True)}' {box}><use href='#{name}'/></svg>"
