@@ -100,7 +100,7 @@ def _card(symbols: list[str], one: Compared, sketches: str, photos: str) -> str:
     )
     return (
         f"<li data-name='{name}'><button popovertarget={place} aria-label='Compare {name} with the probe'>{photo}"
-        f"<span class=small>{sketch}{photos}</span></button>{who}<dl>{scores}</dl>{marks}"
+        f"<span class=small>{sketch}<span class=probes>{photos}</span></span></button>{who}<dl>{scores}</dl>{marks}"
         f"<div id={place} popover class=large><button popovertarget={place} class=close aria-label=Close>✕</button>"
         f"{who}<table><tr><th>candidate<th>cosine<th>probe</tr>{rows}</table>"
         f"<p>fusion <b>{candidate.fusion:.3f}</b> {marks}</p></div></li>"
