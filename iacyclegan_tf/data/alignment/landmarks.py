@@ -1,14 +1,14 @@
 """Where faces and their points are, in photos and sketches, and the chip that dlib's face network expects of them.
 
 With dlib (extra ``face``): its HOG detector and 5-point predictor (Kazemi & Sullivan 2014). Without: the eyes alone, by
-OpenCV's cascades (``eye_finder.py``).
+OpenCV's cascades (``eye_finder.py``). The centers of the eyes are then those of the irises (``irises.py``).
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,15 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import similarity
 from iacyclegan_tf.data.alignment.eye_finder import find_eyes
+from iacyclegan_tf.data.alignment.irises import find_irises
 
 CHIP = 150  # pixels, the side of a chip
-SCALES = (2.0, 3.0, 1.0, 0.5)  # tried in this order: the detector wants faces of 80 pixels, sketches often larger ones
-LARGEST_SIDE = 1600  # pixels of the picture where it is tried largest
+# Tried in this order: the detector wants faces of 80 pixels, sketches often larger ones; very small ones come last.
+SCALES = (2.0, 3.0, 1.0, 0.5, 6.0)
+LARGEST_SIDE = 3200  # pixels of the picture where it is tried largest
+TURNS = (15.0, -15.0)  # degrees, tried where nothing was found upright, at the scales but the last
+_WEAK = -0.8  # score of dlib's detector; noise, grounds and landscapes reach -0.3, and faces are taken above 0
+_ABOVE_CORNERS = 0.04  # of the eyes' distance: so much higher lie the centers than the middle of the corners, on CUFS
 _PADDING = 0.25
 # dlib's mean face: outer and inner corner of the image-right eye, of the image-left eye, base of the nose; shares of
 # its box
@@ -34,12 +39,14 @@ _EYES_IN_BOX = np.array([0.31, 0.69]), 0.39  # of a face's square, as the cascad
 class Face:
     """A face in an image; coordinates (x, y) in its pixels, whole numbers at pixel centres.
 
-    ``box``: left, top, right, bottom. ``points``: ``[5, 2]`` in dlib's order, or ``[2, 2]``, the centres of the eyes,
-    image-left first. ``finder``: ``dlib``, ``opencv``, or ``given`` by the user.
+    ``box``: left, top, right, bottom. ``points``: ``[5, 2]`` in dlib's order, or ``[2, 2]``, the centres of the eyes as
+    the cascades see them. ``eyes``: their centers ``[2, 2]``, image-left first. ``finder``: ``dlib``, ``opencv``, or
+    ``given`` by the user.
     """
 
     box: tuple[float, float, float, float]
     points: np.ndarray
+    eyes: np.ndarray
     finder: str
 
     @classmethod
@@ -48,12 +55,7 @@ class Face:
         across, down = _EYES_IN_BOX
         side = (eyes[1, 0] - eyes[0, 0]) / (across[1] - across[0])
         left, top = eyes[0, 0] - across[0] * side, eyes[:, 1].mean() - down * side
-        return cls((left, top, left + side, top + side), eyes, finder)
-
-    @property
-    def eyes(self) -> np.ndarray:
-        """Centres of the eyes ``[2, 2]``, image-left first."""
-        return _eyes(self.points)
+        return cls((left, top, left + side, top + side), eyes, eyes, finder)
 
     @property
     def area(self) -> float:
@@ -63,20 +65,36 @@ class Face:
 def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
     """The faces in uint8 ``[h, w, 3]`` RGB, the largest first; the cascades find the largest alone.
 
-    The picture is tried at ``SCALES`` until a face is found. ``UserError`` where none is found at any.
+    The picture is tried at ``SCALES``, then turned, until a face is found. ``UserError`` where none is.
     """
     find, why = (_by_dlib, None) if _dlib() else (_by_cascades, None)
-    for scale in scales(image.shape[:2]):
+    sizes = scales(image.shape[:2])
+    for scale, turn in [(scale, 0.0) for scale in sizes] + [(scale, turn) for scale in sizes[:-1] for turn in TURNS]:
         try:
-            faces = find(image, scale)
+            faces = find(image, scale, turn)
         except UserError as error:
             faces, why = [], error
         if faces:
-            return sorted(faces, key=lambda face: -face.area)
+            return sorted(map(functools.partial(_looked_at, image), faces), key=lambda face: -face.area)
     raise UserError(
-        f"No face was found in {name}, tried at {len(SCALES)} sizes. Give its eyes (--eyes x1,y1,x2,y2), or a "
-        "picture with a larger, upright face seen from the front."
+        f"No face was found in {name}. It must show one from the front, nearly upright, and not small; a picture that "
+        "is the aligned face already can be taken as it is (--no-align)."
     ) from why
+
+
+def find_face_at(image: np.ndarray, eyes: np.ndarray, within: float) -> Face | None:
+    """A face whose eyes lie ``within`` pixels of ``eyes``: the place makes up for a weak answer of dlib's detector."""
+    if not _dlib():
+        return None
+    for scale in scales(image.shape[:2])[:3]:
+        for face in _by_dlib(image, scale, 0.0, _WEAK):
+            if np.hypot(*(face.eyes - eyes).T).max() <= within:
+                return _looked_at(image, face)
+    return None
+
+
+def _looked_at(image: np.ndarray, face: Face) -> Face:
+    return replace(face, eyes=find_irises(image, face.eyes))
 
 
 def scales(size: tuple[int, int]) -> list[float]:
@@ -106,23 +124,33 @@ def face_chip(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(image, to_image, (CHIP, CHIP), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
-def _by_dlib(image: np.ndarray, scale: float) -> list[Face]:
+def _by_dlib(image: np.ndarray, scale: float, turn: float, least: float = 0.0) -> list[Face]:
     detector, predictor, rectangle = _dlib()
-    scaled = _resized(image, scale)
+    scaled, matrix = _resized(image, scale, turn)
     # of a picture that was made smaller, the points are looked for in the picture itself
-    inside, factor = (image, 1.0) if scale < 1.0 else (scaled, scale)
+    inside, factor = (image, 1.0) if scale < 1.0 and not turn else (scaled, scale)
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2] if factor == scale else np.eye(2, 3)
     faces = []
-    for found in detector(scaled, 0):
+    for found in detector.run(scaled, 0, least)[0]:
         sides = np.array([found.left(), found.top(), found.right(), found.bottom()], float)
-        box = (sides + 0.5) / scale - 0.5
-        shape = predictor(inside, rectangle(*(int(side) for side in np.rint((box + 0.5) * factor - 0.5))))
-        points = np.array([(point.x, point.y) for point in shape.parts()], float)
-        faces.append(Face(tuple(box), (points + 0.5) / factor - 0.5, "dlib"))
+        box = (sides + 0.5) * factor / scale - 0.5
+        shape = predictor(inside, rectangle(*(int(side) for side in np.rint(box))))
+        points = np.array([(point.x, point.y) for point in shape.parts()], float) @ back[:, :2].T + back[:, 2]
+        eyes = _eyes(points)
+        if np.ptp(eyes, axis=0).max() < 1.0:
+            continue
+        along = eyes[1] - eyes[0]
+        middle = back @ [*(box[:2] + box[2:]) / 2, 1.0]
+        half = (box[2:] - box[:2]) / 2 / factor
+        eyes = eyes + _ABOVE_CORNERS * along[::-1] * [1, -1]
+        faces.append(Face((*(middle - half), *(middle + half)), points, eyes, "dlib"))
     return faces
 
 
-def _by_cascades(image: np.ndarray, scale: float) -> list[Face]:
-    return [Face.of_eyes((find_eyes(_resized(image, scale)) + 0.5) / scale - 0.5, "opencv")]
+def _by_cascades(image: np.ndarray, scale: float, turn: float) -> list[Face]:
+    scaled, matrix = _resized(image, scale, turn)
+    eyes = (find_eyes(scaled) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    return [Face.of_eyes(eyes, "opencv")]
 
 
 @functools.lru_cache(maxsize=1)
@@ -143,11 +171,18 @@ def packaged_file(name: str) -> Path | None:
     return path if path and path.is_file() else None
 
 
-def _resized(image: np.ndarray, scale: float) -> np.ndarray:
+def _resized(image: np.ndarray, scale: float, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """The picture at another size, turned about its middle; and the matrix ``[2, 3]`` to it."""
     import cv2
 
     size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA)
+    scaled = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA)
+    matrix = np.array([[scale, 0, 0.5 * scale - 0.5], [0, scale, 0.5 * scale - 0.5]])
+    if degrees:
+        turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), degrees, 1.0)
+        scaled = cv2.warpAffine(scaled, turn, size, borderMode=cv2.BORDER_REPLICATE)
+        matrix = turn @ np.vstack([matrix, [0, 0, 1]])
+    return scaled, matrix
 
 
 def _eyes(points: np.ndarray) -> np.ndarray:
