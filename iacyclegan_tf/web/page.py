@@ -17,7 +17,7 @@ from iacyclegan_tf.web.folder import FolderFull, PageFolder
 from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, NOTHING_MADE, TITLE, WHAT, compare_html, taken_html
 from iacyclegan_tf.web.messages import MOST_PICTURES
 from iacyclegan_tf.web.pictures import WrongPicture, plain_name, png, side_by_side
-from iacyclegan_tf.web.probe import MOST_FACES, Probe, read_probe, shown
+from iacyclegan_tf.web.probe import MOST_FACES, Probe, read_probe, to_show
 from iacyclegan_tf.web.ranked_html import case_html, compared, lead_html, ranked_html
 
 TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
@@ -109,7 +109,8 @@ def _translate_tab(served: Served) -> None:
             ]
             words = f"The {to} of {probe.name}, {result.shape[1]}x{result.shape[0]} pixels."
             html = compare_html(*files[:2], to) + taken_html([probe])
-            return (*_shown(shown(probe, served.folder)), _faces([probe]), html, *map(_file, files[1:]), _said(words))
+            shown = _shown([probe], served.folder)
+            return (shown[0] if shown else gr.skip(), _faces([probe]), html, *map(_file, files[1:]), _said(words))
 
         return _explained(work, file, _CHOOSE_PICTURE, (gr.skip(), _HIDDEN, NOTHING_MADE, _file(None), _file(None)))
 
@@ -185,10 +186,8 @@ def _search_tab(served: Served) -> None:
             )
             words = f"The {len(candidates)} of {result.searched} photos that are most alike to "
             words += name if len(probes) == 1 else f"{name} and {len(probes) - 1} more, fused"
-            places = [shown(probe, served.folder) for probe in probes]
-            paths = [place or str(probe.path) for place, probe in zip(places, probes)]
             return (
-                *_shown([(path, None) for path in paths] if any(places) else None),
+                _shown(probes, served.folder) or gr.skip(),
                 _faces(probes),
                 gr.update(value=taken_html(probes) + ranked_html(result, candidates), visible=True),
                 *map(_file, (csv, html)),
@@ -238,9 +237,10 @@ def _faces(probes: Sequence[Probe]) -> dict:
     return gr.update(choices=choices, value=probes[0].portrait.chosen + 1, visible=True)
 
 
-def _shown(value) -> tuple:
-    """What a field of pictures becomes: itself, or pictures that a browser shows."""
-    return (gr.skip() if value is None else value,)
+def _shown(probes: Sequence[Probe], folder: PageFolder) -> list[str]:
+    """What a field of pictures becomes; empty where all are shown as they are."""
+    paths = [to_show(probe, folder) for probe in probes]
+    return [] if paths == [str(probe.sent) for probe in probes] else paths
 
 
 def _file(path: str | None) -> dict:

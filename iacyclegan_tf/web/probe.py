@@ -13,6 +13,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
 from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
 from iacyclegan_tf.data.images.headers import kind_of
+from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png
 
 MOST_FACES = 9  # among which a visitor chooses
@@ -28,6 +29,7 @@ class Probe:
     Attributes:
         name, sha256: of the file as it came.
         path: where it lies.
+        sent: what the browser has of it, and shows; the same, or what stands for it.
         image: uint8 ``[h, w, 3]``.
         portrait: its faces; None where it was to be taken as it is.
     """
@@ -35,6 +37,7 @@ class Probe:
     name: str
     sha256: str
     path: Path
+    sent: Path
     image: np.ndarray
     portrait: Portrait | None
 
@@ -64,13 +67,13 @@ def read_probe(file, as_it_is: bool = False, face: int = 0) -> Probe:
 
     Raises ``WrongPicture`` for what is no picture, or has no face.
     """
-    path = Path(file["path"])  # in the page's own folder: see guard.py
+    path = sent = Path(file["path"])  # in the page's own folder: see guard.py
     name = plain_name(file.get("orig_name") or path.name).removesuffix(_SHOWN)
     if path.name.endswith(_SHOWN):  # stands for one that no browser shows
         path = path.with_name(path.name.removesuffix(_SHOWN))
     data = path.read_bytes()
     image = decode(data, name)
-    probe = Probe(name, hashlib.sha256(data).hexdigest(), path, image, None)
+    probe = Probe(name, hashlib.sha256(data).hexdigest(), path, sent, image, None)
     if as_it_is:
         return probe
     try:
@@ -83,10 +86,13 @@ def read_probe(file, as_it_is: bool = False, face: int = 0) -> Probe:
     return replace(probe, portrait=portrait.choose(face) if face < len(portrait.faces) else portrait)
 
 
-def shown(probe: Probe, folder) -> str | None:
-    """The path of a PNG of it, beside it, where browsers do not show the file itself."""
+def to_show(probe: Probe, folder: PageFolder) -> str:
+    """The path of what the browser shows: a PNG of it, beside it, where browsers do not show the file itself.
+
+    Raises ``FolderFull``.
+    """
     if kind_of(probe.path.read_bytes()[:512]) not in _NO_BROWSER_SHOWS:
-        return None
+        return str(probe.path)
     place = probe.path.with_name(probe.path.name + _SHOWN)
     if not place.exists():
         data = png(probe.image)
