@@ -86,7 +86,7 @@ def _prepared(options: argparse.Namespace, folder, console):
     from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, recognizes, try_models
 
     models, place = open_models(options), options.gallery
-    say(console, f"Loading the models of {models.name}, {models.number}.")
+    say(console, f"Loading the models of {models.name}, {models.number} ({models.why}).")
     try_models(models)
     about, name = about_html(models), place and place.resolve().name
     if place is None and recognizes(models):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.plain_paths import user_path
 from iacyclegan_tf.serving.contract import SERVABLES
 
 _LONGEST_S = 86_400
@@ -23,20 +23,24 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
 
     translate = commands.add_parser("translate", help="photos to sketches, or sketches to photos, as PNG files")
-    translate.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="JPEG, PNG or BMP files")
+    translate.add_argument("images", nargs="+", type=user_path, metavar="IMAGE", help="JPEG, PNG or BMP files")
     translate.add_argument("--to", choices=("sketch", "photo"), required=True)
-    translate.add_argument("--out", type=Path, required=True, metavar="DIR", help="for NAME.sketch.png, NAME.photo.png")
+    translate.add_argument(
+        "--out", type=user_path, required=True, metavar="DIR", help="for NAME.sketch.png, NAME.photo.png"
+    )
 
     embed = commands.add_parser("embed", help="embeddings of length 1, as an .npz file")
-    embed.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    embed.add_argument("images", nargs="+", type=user_path, metavar="IMAGE")
     embed.add_argument("--of", choices=("photo", "sketch"), required=True, help="what the images are")
-    embed.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="arrays names and embeddings")
+    embed.add_argument("--out", type=user_path, required=True, metavar="FILE.npz", help="arrays names and embeddings")
 
     match = commands.add_parser("match", help="cosine scores of probes against a gallery, of one modality")
-    match.add_argument("--probes", nargs="+", type=Path, required=True, metavar="IMAGE")
-    match.add_argument("--gallery", nargs="+", type=Path, required=True, metavar="IMAGE")
+    match.add_argument("--probes", nargs="+", type=user_path, required=True, metavar="IMAGE")
+    match.add_argument("--gallery", nargs="+", type=user_path, required=True, metavar="IMAGE")
     match.add_argument("--of", choices=("photo", "sketch"), required=True, help="what all the images are")
-    match.add_argument("--out", type=Path, metavar="FILE.csv", help="all scores; without it the best five are printed")
+    match.add_argument(
+        "--out", type=user_path, metavar="FILE.csv", help="all scores; without it the best five are printed"
+    )
 
     status = commands.add_parser("status", help="which versions are loaded")
     status.add_argument("--model", choices=SERVABLES, help="by default all four")
@@ -55,6 +59,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
             "--max-message-mb", type=int, default=64, metavar="MB", help="per request and per answer (default 64)"
         )
     for command in (translate, embed, match):
+        command.add_argument("--no-align", action="store_true", help="look for no faces: take the images as they are")
         command.add_argument("--batch", type=int, default=8, metavar="N", help="images in one request (default 8)")
         which = command.add_mutually_exclusive_group()
         which.add_argument("--version", type=int, help="by default the newest that is loaded")

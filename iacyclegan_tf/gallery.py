@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.common.plain_paths import user_path
 
 _WAYS = ("fusion", "photo", "sketch")
 _LONGEST_NAME = 4096  # characters: as long as paths are
@@ -23,40 +23,42 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
 
     build = commands.add_parser("build", help="embed all photos below a folder, or those that are new or changed")
-    build.add_argument("photos", type=Path, metavar="DIR")
-    build.add_argument("index", type=Path, metavar="INDEX", help="the gallery's folder")
+    build.add_argument("photos", type=user_path, metavar="DIR")
+    build.add_argument("index", type=user_path, metavar="INDEX", help="the gallery's folder")
 
     add = commands.add_parser("add", help="embed more photos")
-    add.add_argument("index", type=Path, metavar="INDEX")
-    add.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files or folders")
+    add.add_argument("index", type=user_path, metavar="INDEX")
+    add.add_argument("photos", nargs="+", type=user_path, metavar="PHOTO", help="files or folders")
 
     remove = commands.add_parser("remove", help="forget photos and their embeddings")
-    remove.add_argument("index", type=Path, metavar="INDEX")
+    remove.add_argument("index", type=user_path, metavar="INDEX")
     remove.add_argument("names", nargs="+", metavar="NAME", help="as check --list prints them")
 
     search = commands.add_parser("search", help="rank the photos by likeness to a sketch")
-    search.add_argument("sketch", type=Path, metavar="SKETCH")
-    search.add_argument("index", type=Path, metavar="INDEX")
-    search.add_argument("--top", type=int, default=20, metavar="N", help="candidates (default 20)")
+    search.add_argument("sketch", type=user_path, metavar="SKETCH")
+    search.add_argument("index", type=user_path, metavar="INDEX")
+    search.add_argument("--top", type=int, default=20, metavar="N", help="candidates (default 20; 0 for all)")
     search.add_argument("--by", choices=_WAYS, default="fusion", help="what ranks (default fusion)")
-    search.add_argument("--csv", type=Path, metavar="FILE")
-    search.add_argument("--json", type=Path, metavar="FILE")
+    search.add_argument("--csv", type=user_path, metavar="FILE")
+    search.add_argument("--json", type=user_path, metavar="FILE")
     search.add_argument(
-        "--strip", type=Path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
+        "--strip", type=user_path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
     )
-    search.add_argument("--photos", type=Path, metavar="DIR", help="where the photos lie now, for --strip")
+    search.add_argument("--photos", type=user_path, metavar="DIR", help="where the photos lie now, for --strip")
 
     check = commands.add_parser("check", help="compare the embeddings with their checksums")
-    check.add_argument("index", type=Path, metavar="INDEX")
+    check.add_argument("index", type=user_path, metavar="INDEX")
     check.add_argument("--list", action="store_true", help="print the names of the photos")
 
     for command in (build, add, search):
         command.add_argument(
             "--model",
             metavar="RUN_OR_DIR",
-            help="a run, or a folder of exports; by default the run that finished a round last",
+            help="a run, or a folder of exports; by default what the gallery was built with, and of a new one the run "
+            "that finished a round last",
         )
         command.add_argument("--round", type=int, metavar="N", help="by default the last")
+    build.add_argument("--no-align", action="store_true", help="look for no faces: the photos are aligned crops")
     return parser.parse_args(arguments)
 
 
@@ -71,12 +73,25 @@ def run(options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.terminal import counting_bar
-    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.search.store import FILE
+
+    if not options.photos.is_dir():
+        raise UserError(f"The folder of photos {options.photos} is not there.")
+    align = not options.no_align
+    if (options.index / FILE).is_file():
+        gallery = _open(options)
+        if gallery.store.align and not align:
+            raise UserError(f"{options.index} was begun with faces aligned; --no-align is for a new gallery.")
+        model = gallery.model
+    else:
+        from iacyclegan_tf.inference.trained import load
+
+        model = load(options.model, options.round)
     from iacyclegan_tf.search.gallery import Gallery
 
-    model = load(options.model, options.round)
+    _say_model(model, console)
     with counting_bar(console, "embedding photos") as progress:
-        gallery, added = Gallery.build(options.photos, options.index, model, progress)
+        gallery, added = Gallery.build(options.photos, options.index, model, progress, align)
     _tell(gallery, added, console)
 
 
@@ -84,6 +99,7 @@ def _add(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.terminal import counting_bar
 
     gallery = _open(options)
+    _say_model(gallery.model, console)
     with counting_bar(console, "embedding photos") as progress:
         added = gallery.add(options.photos, progress)
     _tell(gallery, added, console)
@@ -120,8 +136,11 @@ def _search(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.tables import print_table
     from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
 
+    if not options.sketch.is_file():
+        raise UserError(f"The sketch {options.sketch} is not there.")
     gallery = _open(options)
-    result = gallery.search(str(options.sketch), options.top, options.by)
+    _say_model(gallery.model, console)
+    result = gallery.search(options.sketch, options.top or max(len(gallery), 1), options.by)
     console.print(
         f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
         soft_wrap=True,
@@ -132,7 +151,7 @@ def _search(options: argparse.Namespace, console) -> None:
         if options.csv:
             write_text(options.csv, as_csv(result))
         if options.json:
-            write_text(options.json, as_json(result, str(options.sketch), str(options.index), gallery.store.models))
+            write_text(options.json, as_json(result, gallery.store.models))
         if options.strip:
             from iacyclegan_tf.data.images.files import write_png
             from iacyclegan_tf.search.contact_strip import contact_strip
@@ -172,11 +191,16 @@ def _check(options: argparse.Namespace, console) -> None:
 def _open(options: argparse.Namespace):
     from iacyclegan_tf.search.store import GalleryStore
 
-    store = GalleryStore(options.index)  # mistakes are told before TensorFlow is loaded
+    GalleryStore(options.index).close()  # mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.inference.trained import load
     from iacyclegan_tf.search.gallery import Gallery
 
-    return Gallery(store, load(options.model, options.round))
+    named = options.model is not None or options.round is not None
+    return Gallery.open(options.index, load(options.model, options.round) if named else None)
+
+
+def _say_model(model, console) -> None:
+    console.print(printable(f"models: {model.name} {model.number}, {model.why}"), soft_wrap=True, markup=False)
 
 
 def main() -> None:

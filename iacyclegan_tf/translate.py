@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from iacyclegan_tf.common.foreign_text import printable
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m iacyclegan_tf.translate",
-        description="Translates face photos to sketches, or sketches to photos, with a trained model; outputs are PNG "
-        "files of their input's size. What is done already is not done again, so the same command goes on after a "
-        "stop. A file that cannot be used is named at the end, and the exit code is 2. docs/use.md tells more.",
+        description="Translates face photos to sketches, or sketches to photos, with a trained model. The largest "
+        "face of a picture is found and cut out, unless it is the aligned crop already; outputs are PNG files of that "
+        "crop. What is done already is not done again, so the same command goes on after a stop. A file that cannot be "
+        "used is named at the end, and the exit code is 2. docs/use.md tells more.",
     )
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="an image, a folder, or a glob in quotes ('a/**/*.jpg')"
@@ -31,49 +33,65 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--round", type=int, metavar="N", help="the round, or the version; by default the last")
     parser.add_argument("--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own")
-    parser.add_argument(
-        "--align",
-        action="store_true",
-        help="find the largest face by OpenCV's own detector, translate it "
-        "alone in the standard crop, and put it back in its place; nothing else changes",
+    face = parser.add_mutually_exclusive_group()
+    face.add_argument("--no-align", action="store_true", help="look for no face: take each picture as it is")
+    face.add_argument(
+        "--put-back", action="store_true", help="write the whole picture, with the translated face in its place"
     )
     parser.add_argument(
         "--eyes",
         metavar="x1,y1,x2,y2|FILE.csv",
-        help="with --align: the eyes, in pixels, image-left eye "
+        help="where the eyes are, in pixels, image-left eye "
         "first; or a table file,left_x,left_y,right_x,right_y for many images",
     )
-    parser.add_argument("--crop", action="store_true", help="with --align: write the face's crop of 200x250 alone")
     parser.add_argument(
         "--side-by-side", action="store_true", help="also NAME.side_by_side.png: input left, output right"
     )
     parser.add_argument("--overwrite", action="store_true", help="also files that this command did not make")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.inputs, options.output = [os.path.expanduser(name) for name in options.inputs], Path(options.output)
+    options.output = options.output.expanduser()
+    return options
 
 
 def run(options: argparse.Namespace) -> None:
     from iacyclegan_tf.common.terminal import open_console, progress_bar
-    from iacyclegan_tf.inference.trained import load
-    from iacyclegan_tf.inference.translation import Way, translate
     from iacyclegan_tf.inference.translation_jobs import plan
 
-    if (options.eyes or options.crop) and not options.align:
-        raise UserError(f"{'--eyes' if options.eyes else '--crop'} needs --align.")
+    if options.eyes and options.no_align:
+        raise UserError("--eyes says where the face is, and --no-align that none is looked for; give one of them.")
     planned = plan(options.inputs, options.output, options.side_by_side)
     jobs = planned.jobs
+    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.inference.translation import Way, translate
+
     eyes = _eyes(options.eyes, jobs) if options.eyes else {}
     model = load(options.model, options.round, options.savedmodels)
     console = open_console()
-    for line in planned.notes:
+    align = model.align and not options.no_align
+    for line in [*planned.notes, *_about(model, align, options)]:
         console.print(line, soft_wrap=True, markup=False)
     outcomes = list(
         progress_bar(console)(
-            translate(model, jobs, Way(options.to, options.align, eyes, options.crop, options.overwrite)),
+            translate(model, jobs, Way(options.to, align, eyes, options.put_back, options.overwrite)),
             printable(f"to {options.to}, by {model.name} {model.number}"),
             len(jobs),
         )
     )
-    _tell(outcomes, planned.complaints, Path(options.output), console)
+    _tell(outcomes, planned.complaints, options.output, console)
+
+
+def _about(model, align: bool, options: argparse.Namespace) -> list[str]:
+    """Which models, why, and what they are not for."""
+    lines = [printable(f"models: {model.name} {model.number}, {model.why}")]
+    if not (align or options.no_align):
+        sizes = ", ".join(model.trained_on.sizes)
+        lines.append(
+            f"no face is looked for: these models were trained on pictures of {printable(sizes)} cut otherwise"
+        )
+        if options.eyes or options.put_back:
+            raise UserError(f"{lines[-1]}; --eyes and --put-back cannot be used with them.")
+    return lines + ([model.caution] if model.caution else [])
 
 
 def _eyes(text: str, jobs: list) -> dict:
@@ -85,7 +103,7 @@ def _eyes(text: str, jobs: list) -> dict:
     from iacyclegan_tf.data.alignment.fiducials import read_eyes
 
     if text.lower().endswith(".csv"):
-        return read_eyes(Path(text), [(job.source.as_posix(), job.source) for job in jobs])
+        return read_eyes(Path(text).expanduser(), [(job.source.as_posix(), job.source) for job in jobs])
     try:
         numbers = [float(word) for word in text.split(",")]
     except ValueError:
@@ -115,8 +133,10 @@ def _tell(outcomes: list, complaints: list[str], output: Path, console) -> None:
     )
     failed = [one.why[0] for one in by_state["failed"]] + complaints
     if failed:
+        total = len(outcomes) + len(complaints)
+        others = "; the others are done" if total > len(failed) else ""
         raise UserError(
-            f"{len(failed)} of {len(outcomes) + len(complaints)} images could not be translated; the others are done:\n"
+            f"{len(failed)} of {total} images could not be translated{others}:\n"
             + "\n".join(f"  {line}" for line in failed)
         )
 

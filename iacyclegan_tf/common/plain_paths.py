@@ -9,6 +9,12 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 
+
+def user_path(text: str) -> Path:
+    """A path as somebody typed it: ``~`` is the home folder, also where no shell has expanded it."""
+    return Path(text).expanduser()
+
+
 _PATTERN = set("[]*?\\")
 
 

@@ -2,10 +2,13 @@
 
 model = iacyclegan_tf.load("quickstart")
 sketch = model.to_sketch("face.jpg")
+
+A picture that is not the aligned crop already is aligned first (``data/alignment/portrait.py``): the largest face.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import threading
@@ -16,7 +19,10 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
+from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
+from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, read_image
+from iacyclegan_tf.inference import purpose
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
 from iacyclegan_tf.serving.calling import Served, bounded, call
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
@@ -25,6 +31,7 @@ from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
 
 Image = str | os.PathLike | bytes | np.ndarray
+BORDERS = {"photo": PHOTO_BORDER, "sketch": SKETCH_BORDER}  # of crops that reach beyond their picture
 
 
 class Trained:
@@ -36,11 +43,31 @@ class Trained:
         name: the run, or the folder of exports.
         number: the round, or the version where a folder of exports was named.
         folders: the SavedModel of each servable (``serving/contract.py``).
+        align: whether pictures are aligned first.
+        why: why this round was taken, as a clause.
     """
 
-    def __init__(self, name: str, number: int, folders: dict[str, Path]):
-        self.name, self.number, self.folders = name, number, folders
+    def __init__(self, name: str, number: int, folders: dict[str, Path], align: bool = False, why: str = "as named"):
+        self.name, self.number, self.folders, self.align, self.why = name, number, folders, align, why
         self._loaded, self._lock = {}, threading.Lock()
+
+    def as_is(self) -> Trained:
+        """The same models, sharing what is loaded, for pictures that are aligned already."""
+        if not self.align:
+            return self
+        same = copy.copy(self)
+        same.align = False
+        return same
+
+    @property
+    def trained_on(self) -> purpose.TrainedOn | None:
+        """Drawn or real, which sizes, which frame; None where no export has a model card."""
+        return purpose.trained_on(self.folders)
+
+    @property
+    def caution(self) -> str | None:
+        """The sentence to show beside results, where these models have only seen drawn faces."""
+        return purpose.caution(self.folders)
 
     def to_sketch(self, image: Image | Sequence[Image]) -> np.ndarray | list[np.ndarray]:
         """The sketch of a face photo, as the network draws it.
@@ -50,11 +77,12 @@ class Trained:
                 tuple of these. Files may have any format of ``data/images.py``.
 
         Returns:
-            uint8 ``[h, w, 3]`` of the image's size; for a list a list. Images of one size go through the network
-            together, which may round a value otherwise than one by one (by one gray level).
+            uint8 ``[250, 200, 3]`` of the largest face; of the image's size where it is an aligned crop, or with
+            ``load(align=False)``. For a list a list. Images of one size go through the network together, which may
+            round a value otherwise than one by one (by one gray level).
 
         Raises:
-            UserError: not an image, or more than 2^24 pixels.
+            UserError: not an image, more than 2^24 pixels, or no face in it.
             ValueError: pixels of another type or shape.
         """
         return self._translate(PHOTO_TO_SKETCH, image)
@@ -105,10 +133,17 @@ class Trained:
 
     def _call(self, servable: str, images: Sequence[Image]) -> list[np.ndarray]:
         """Each image's answer, in order."""
-        return call(self._served(servable), [as_pixels(image) for image in images])
+        of = "photo" if servable.startswith("photo") else "sketch"
+        return call(self._served(servable), [self._face(image, of) for image in images])
+
+    def _face(self, image: Image, of: str) -> np.ndarray:
+        if not self.align:
+            return as_pixels(image)
+        pixels, name = decoded(image)
+        return bounded(find_portrait(pixels, name).cut(BORDERS[of]), name)
 
     def _width(self, of: str) -> int:
-        return self.embed(np.zeros([8, 8, 3], np.uint8), of).shape[0]
+        return self.as_is().embed(np.zeros([8, 8, 3], np.uint8), of).shape[0]
 
     def _served(self, servable: str):
         folder = self._folder(servable)
@@ -126,7 +161,9 @@ class Trained:
         return self.folders[servable]
 
 
-def load(model: str | Path | None = None, round: int | None = None, savedmodels: str | Path | None = None) -> Trained:
+def load(
+    model: str | Path | None = None, round: int | None = None, savedmodels: str | Path | None = None, align: bool = True
+) -> Trained:
     """Opens a trained round. SavedModels are programs: load only those that you or people you trust have written.
 
     Args:
@@ -135,12 +172,24 @@ def load(model: str | Path | None = None, round: int | None = None, savedmodels:
         round: of a run by default its last finished round. Of a folder of exports it is the version: by default the
             newest that all four servables have (in a serving base: the newest that is blessed), or else the newest.
         savedmodels: the folder above the exports of runs, by default the one of the run's settings.
+        align: files, bytes and arrays, alone or in lists, are aligned unless they are the aligned crop already; models
+            whose training pictures were cut otherwise never align. False takes every picture as it is.
 
     Raises:
         UserError: nothing of that name, or no finished round.
     """
+    found = _find(model, round, savedmodels)
+    known = found.trained_on
+    found.align = align and (known is None or known.aligned)
+    return found
+
+
+def _find(model: str | Path | None, round: int | None, savedmodels: str | Path | None) -> Trained:
     if model is None:
-        return _of_run(newest_run(savedmodels), round)
+        found = _of_run(newest_run(savedmodels), round)
+        found.why = "the run in runs/ that finished a round last"
+        return found
+    model = os.path.expanduser(model)
     if any((place / "config.yaml").is_file() for place in (Path(model), Path("runs") / model)):
         return _of_run(open_run(model, savedmodels), round)
     for place in (Path(model), Path(savedmodels or "savedmodels") / model):
@@ -154,13 +203,16 @@ def load(model: str | Path | None = None, round: int | None = None, savedmodels:
 
 def as_pixels(image: Image) -> np.ndarray:
     """A path, an encoded image or pixels as uint8 ``[h, w, 3]`` RGB; errors as ``Trained.to_sketch``."""
+    return bounded(*decoded(image))
+
+
+def decoded(image: Image) -> tuple[np.ndarray, str]:
+    """As ``as_pixels``, of any size; and a name for messages."""
     if isinstance(image, bytes):
-        pixels, name = decode_image(image, "the image"), "The image"
-    elif isinstance(image, (str, os.PathLike)):
-        pixels, name = read_image(image), f"'{os.fspath(image)}'"
-    else:
-        pixels, name = _checked(image), "The image"
-    return bounded(pixels, name)
+        return decode_image(image, "the image"), "the image"
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image), f"'{os.fspath(image)}'"
+    return _checked(image), "the image"
 
 
 def _checked(pixels) -> np.ndarray:

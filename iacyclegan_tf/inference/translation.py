@@ -21,19 +21,10 @@ import numpy as np
 
 from iacyclegan_tf.common.atomic_files import NAME_START, remove_if_abandoned, write_bytes
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.alignment.crop import (
-    PHOTO_BORDER,
-    SKETCH_BORDER,
-    TARGETS,
-    align,
-    paste_back,
-    similarity,
-    suspicions,
-)
-from iacyclegan_tf.data.alignment.eye_finder import find_eyes
+from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.png_record import read_record, with_record
-from iacyclegan_tf.inference.trained import Trained
+from iacyclegan_tf.inference.trained import BORDERS, Trained
 from iacyclegan_tf.inference.translation_jobs import Job
 from iacyclegan_tf.serving.calling import BATCH, bounded
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
@@ -52,16 +43,16 @@ class Way:
 
     Attributes:
         to: ``sketch`` or ``photo``.
-        align: the face alone is cut out by its eyes, translated and put back in its place.
+        align: the largest face is cut out as the aligned crop (200 wide x 250 high), unless the picture is one already.
         eyes: of some or all pictures, image-left eye first, float ``[2, 2]``; elsewhere they are looked for.
-        crop: with ``align``, the output is the face's standard crop (200 wide x 250 high) and nothing around it.
+        put_back: with ``align``, the output is the picture with the translated face in its place.
         overwrite: also files that this program did not make.
     """
 
     to: str = "sketch"
-    align: bool = False
+    align: bool = True
     eyes: Mapping[Path, np.ndarray] = field(default_factory=dict)
-    crop: bool = False
+    put_back: bool = False
     overwrite: bool = False
 
 
@@ -76,14 +67,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Picture:
-    """What is between reading and writing: ``face`` goes through the network; ``matrix`` says where it was cut out."""
+    """Between reading and writing: ``face`` goes through the network; ``portrait`` says where it was cut out."""
 
     job: Job
-    whole: np.ndarray
     face: np.ndarray
-    matrix: np.ndarray | None
+    portrait: Portrait | None
     record: dict
     why: tuple[str, ...]
+
+    @property
+    def pixels(self) -> int:
+        """That are held in memory, but for the face's own."""
+        return (self.face if self.portrait is None else self.portrait.image).size // 3
 
 
 def translate(model: Trained, jobs: list[Job], way: Way) -> Iterator[Outcome]:
@@ -94,6 +89,7 @@ def translate(model: Trained, jobs: list[Job], way: Way) -> Iterator[Outcome]:
     """
     record = {"model": f"{model.name} {model.number}", "weights": model.fingerprint(SERVABLE[way.to]), "to": way.to}
     _clear_leftovers(jobs)
+    model = model.as_is()
     network = model.to_sketch if way.to == "sketch" else model.to_photo
     with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(_WRITERS) as writers:
         writing: deque[Future] = deque()
@@ -129,7 +125,7 @@ def _chunks(found: Iterable[_Picture | Outcome]) -> Iterator[list[_Picture | Out
     chunk, pixels = [], 0
     for one in found:
         chunk.append(one)
-        pixels += one.whole.shape[0] * one.whole.shape[1] if isinstance(one, _Picture) else 0
+        pixels += one.pixels if isinstance(one, _Picture) else 0
         if len(chunk) == BATCH or pixels >= _CHUNK_PIXELS:
             yield chunk
             chunk, pixels = [], 0
@@ -149,8 +145,10 @@ def _read(job: Job, way: Way, record: dict) -> _Picture | Outcome:
             _refuse_foreign(job, records)
         whole = decode_image(data, str(job.source))
         if not way.align:
-            return _Picture(job, whole, bounded(whole, f"'{job.source}'"), None, record, ())
-        return _cut(job, whole, find_eyes(whole, f"'{job.source}'") if eyes is None else eyes, way, record)
+            return _Picture(job, bounded(whole, f"'{job.source}'"), None, record, ())
+        portrait = find_portrait(whole, f"'{job.source}'", eyes)
+        face = portrait.cut(BORDERS["photo" if way.to == "sketch" else "sketch"])
+        return _Picture(job, face, portrait, record, tuple(portrait.remarks()))
     except UserError as error:
         return Outcome(job, "failed", (str(error),))
 
@@ -158,7 +156,7 @@ def _read(job: Job, way: Way, record: dict) -> _Picture | Outcome:
 def _way_of(way: Way, eyes: np.ndarray | None) -> dict:
     if not way.align:
         return {}
-    return {"eyes": "found" if eyes is None else eyes.tolist(), "crop": way.crop}
+    return {"eyes": "found" if eyes is None else eyes.tolist(), "put_back": way.put_back}
 
 
 def _record_of(target: Path) -> dict | bool:
@@ -180,23 +178,10 @@ def _refuse_foreign(job: Job, records: list[dict | bool]) -> None:
         )
 
 
-def _cut(job: Job, whole: np.ndarray, eyes: np.ndarray, way: Way, record: dict) -> _Picture:
-    height, width = whole.shape[:2]
-    if not ((eyes >= 0) & (eyes < [width, height])).all():
-        raise UserError(
-            f"The eyes of '{job.source}' are given at {eyes.tolist()}, outside its {width}x{height} pixels."
-        )
-    matrix = similarity(eyes, TARGETS[:2])
-    face = align(whole, matrix, PHOTO_BORDER if way.to == "sketch" else SKETCH_BORDER)
-    return _Picture(job, whole, face, matrix, record, tuple(suspicions(matrix, eyes, (height, width))))
-
-
 def _write(picture: _Picture, output: np.ndarray, way: Way) -> Outcome:
-    before = picture.whole
-    if way.crop:
-        before = picture.face
-    elif picture.matrix is not None:
-        output = paste_back(picture.whole, output, picture.matrix)
+    before = picture.face
+    if way.put_back and picture.portrait is not None:
+        before, output = picture.portrait.image, picture.portrait.put_back(output)
     images = [output, np.concatenate([before, output], axis=1)]
     try:
         for target, image in zip(picture.job.targets, images):

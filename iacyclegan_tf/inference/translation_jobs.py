@@ -37,7 +37,7 @@ class Plan:
     notes: list[str]
 
 
-def plan(inputs: Sequence[str], output: str, side_by_side: bool = False) -> Plan:
+def plan(inputs: Sequence[str], output: str | Path, side_by_side: bool = False) -> Plan:
     """A job for each image, by name.
 
     Args:
@@ -81,7 +81,7 @@ def _images(name: str) -> tuple[list[tuple[Path, Path]], list[str], list[str]]:
     if path.exists():
         return [(path, Path(path.name))], [], []
     if not glob.has_magic(name):
-        raise UserError(f"The input {path} does not exist.")
+        raise UserError(f"The input {path} is not there.")
     parts = path.parts[:-1]
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
     found = sorted(Path(file) for file in glob.glob(name, recursive=True) if os.path.isfile(file))

@@ -9,7 +9,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.search.gallery import SearchResult, stored_photo
-from iacyclegan_tf.search.ranked_list import far_words
+from iacyclegan_tf.search.ranked_list import far_words, provenance
 
 TILE, GAP, LINE = 160, 8, 18  # pixels
 COLUMNS = 6
@@ -40,7 +40,9 @@ def contact_strip(result: SearchResult, photos: Path | None = None) -> tuple[np.
     columns = min(COLUMNS, len(tiles))
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[at : at + columns], axis=1) for at in range(0, len(tiles), columns)]
-    return np.concatenate([*rows, _sentences(result.sentences, rows[0].shape[1])], axis=0), missing
+    return np.concatenate(
+        [*rows, _sentences((*result.sentences, provenance(result)), rows[0].shape[1])], axis=0
+    ), missing
 
 
 def _tile(image: np.ndarray | None, lines: list[str]) -> np.ndarray:

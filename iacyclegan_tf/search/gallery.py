@@ -10,15 +10,18 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from iacyclegan_tf import __version__
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
+from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
-from iacyclegan_tf.inference.trained import Image, Trained, as_pixels, bounded, load
+from iacyclegan_tf.inference.trained import BORDERS, Image, Trained, bounded, decoded, load
 from iacyclegan_tf.search.photo_files import Found, decode_in_time, find_photos, named_file
 from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
@@ -60,7 +63,8 @@ class Candidate:
 class SearchResult:
     """``candidates``, best first by ``by``, of ``searched`` photos. ``sentences`` must be shown with them.
 
-    ``probes`` and ``synthesized`` (their photos) are uint8 ``[h, w, 3]``.
+    ``probes`` (aligned, where the gallery is) and ``synthesized`` (their photos) are uint8 ``[h, w, 3]``. ``about``
+    says where the list comes from, for the file of a case: probe, date, gallery, models, version.
     """
 
     candidates: tuple[Candidate, ...]
@@ -70,6 +74,7 @@ class SearchResult:
     synthesized: tuple[np.ndarray, ...]
     calibration: Calibration | None
     sentences: tuple[str, ...]
+    about: dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Gallery:
     """
 
     def __init__(self, store: GalleryStore, model: Trained):
-        self.store, self.model = store, model
+        self.store, self.model = store, model.as_is()  # the gallery aligns itself, or not
         self._check_models()
         self.calibration = _calibration(model)
 
@@ -105,11 +110,14 @@ class Gallery:
         """The gallery in the folder ``index``.
 
         Args:
-            model: what ``load`` takes, or its result; the models that the gallery was built with.
+            model: what ``load`` takes, or its result; by default the models that the gallery was built with.
 
-        Raises ``UserError`` where there is no gallery, or it was built with other models.
+        Raises ``UserError`` where there is no gallery, or it was built with other models, or they are gone.
         """
-        return cls(GalleryStore(index), model if isinstance(model, Trained) else load(model))
+        store = GalleryStore(index)
+        if model is None:
+            model = own_models(store)
+        return cls(store, model if isinstance(model, Trained) else load(model))
 
     @classmethod
     def build(
@@ -118,18 +126,21 @@ class Gallery:
         index: str | Path,
         model: Trained | str | Path | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        align: bool = True,
     ) -> tuple[Gallery, Added]:
         """Makes a gallery of all images below the folder ``photos``, or goes on with it, and says what was added.
+
+        Photos are aligned as ``load`` says (``align``), and those without a face left out.
 
         What is there already is not embedded again, unless the file has changed. Photos that have vanished from the
         folder stay in the gallery.
         """
         found = find_photos([photos])
-        model = model if isinstance(model, Trained) else load(model)
         if not (Path(index) / FILE).exists():
+            model = model if isinstance(model, Trained) else load(model)
             blank = np.full((64, 64, 3), 128, np.uint8)
-            lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
-            GalleryStore(index, lengths, _about(model)).close()
+            lengths = {of: len(model.as_is().embed(blank, of=of)) for of in ("photo", "sketch")}
+            GalleryStore(index, lengths, _about(model), align and model.align).close()
         gallery = cls.open(index, model)
         return gallery, gallery._add(found, progress)
 
@@ -147,7 +158,9 @@ class Gallery:
         """All or none, with their embeddings; ``UserError`` where one is not there."""
         self.store.remove(names)
 
-    def search(self, sketch: Image | Sequence[Image], top: int = 20, by: str = "fusion") -> SearchResult:
+    def search(
+        self, sketch: Image | Sequence[Image], top: int = 20, by: str = "fusion", cut: bool = False
+    ) -> SearchResult:
         """The ``top`` photos that are most alike, of all in the gallery.
 
         Args:
@@ -155,12 +168,15 @@ class Gallery:
                 cosines are averaged. Those of others then spread less, so that false accepts are rarer, not more
                 frequent, than a threshold's rate.
             by: ``fusion``, ``photo`` or ``sketch``.
+            cut: they are what is compared already, so that no face is looked for.
         """
         if not top >= 1 or by not in WAYS:
             raise UserError(
                 f"A search needs a top of at least 1 and one of {', '.join(WAYS)}; they are {top} and {by!r}."
             )
-        probes = [as_pixels(one) for one in (sketch if isinstance(sketch, (list, tuple)) else [sketch])]
+        sketches = sketch if isinstance(sketch, (list, tuple)) else [sketch]
+        pictures = [decoded(one) for one in sketches]
+        probes = [bounded(one if cut else self.face(one, name, "sketch"), name) for one, name in pictures]
         snapshot = self.store.snapshot()
         if not len(snapshot):
             raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
@@ -174,8 +190,9 @@ class Gallery:
             for rank, place in enumerate(places, 1)
         )
         sentences = tuple(self._sentences(by, len(snapshot)))
+        about = self._about_search(sketches, [picture for picture, _ in pictures], len(snapshot))
         return SearchResult(
-            candidates, by, len(snapshot), tuple(probes), tuple(synthesized), self.calibration, sentences
+            candidates, by, len(snapshot), tuple(probes), tuple(synthesized), self.calibration, sentences, about
         )
 
     def __len__(self) -> int:
@@ -183,6 +200,30 @@ class Gallery:
 
     def close(self) -> None:
         self.store.close()
+
+    def face(self, pixels: np.ndarray, name: str, of: str) -> np.ndarray:
+        """What is compared of a picture of a ``photo`` or ``sketch``; ``UserError`` where it has no face."""
+        return find_portrait(pixels, name).cut(BORDERS[of]) if self.store.align else pixels
+
+    def _about_search(
+        self, sketches: Sequence[Image], pictures: Sequence[np.ndarray], photos: int
+    ) -> dict[str, str | int]:
+        """Of pixels, which no file holds, the SHA-256 is that of their bytes."""
+        paths = [None if isinstance(one, (bytes, np.ndarray)) else str(one) for one in sketches]
+        held = [
+            one if isinstance(one, bytes) else picture.tobytes() if path is None else read_bytes(Path(path))
+            for one, picture, path in zip(sketches, pictures, paths)
+        ]
+        return {
+            "probe": "; ".join(filter(None, paths)),
+            "probe_sha256": "; ".join(hashlib.sha256(data).hexdigest() for data in held),
+            "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "gallery": str(self.store.folder.resolve()),
+            "gallery_photos": photos,
+            "model": self.model.name,
+            "round": self.model.number,
+            "version": f"iacyclegan_tf {__version__}",
+        }
 
     def _candidate(self, rank: int, entry: Entry, scores: dict[str, float]) -> Candidate:
         calibrated, far = None, dict.fromkeys(WAYS)
@@ -195,6 +236,8 @@ class Gallery:
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD
+        if caution := getattr(self.model, "caution", None):
+            yield caution
         if self.calibration is None:
             yield (
                 f"The recognizers of {self.model.name} {self.model.number} carry no calibration of one round (exports "
@@ -223,7 +266,7 @@ class Gallery:
             for start in range(0, len(names), _BATCH):
                 some = names[start : start + _BATCH]
                 new = []
-                for photo in pool.map(lambda name: _read(name, photos[name], known.get(name)), some):
+                for photo in pool.map(lambda name: self._read(name, photos[name], known.get(name)), some):
                     if isinstance(photo, UserError):
                         bad.append(str(photo))
                     elif isinstance(photo, Entry):
@@ -238,6 +281,22 @@ class Gallery:
         if moved:
             self.store.move(moved)
         return Added(added, unchanged, tuple(bad), tuple(found.notes))
+
+    def _read(self, name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry | UserError:
+        """The entry and the face; the entry alone where its content is ``known``; why the file cannot be used."""
+        if not name.isprintable():
+            return UserError(
+                f"'{printable(name)}' cannot be the name of a photo: it has characters that cannot be shown."
+            )
+        try:
+            data = read_bytes(path)
+            entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
+            if known is not None and known.sha256 == entry.sha256:
+                return entry
+            face = self.face(decode_in_time(data, str(path)), f"'{path}'", "photo")
+            return entry, bounded(face, f"'{path}'")
+        except UserError as error:
+            return error
 
     def _embed_and_store(self, photos: Sequence[tuple[Entry, np.ndarray]]) -> None:
         entries, pixels = map(list, zip(*photos))
@@ -264,7 +323,25 @@ def _about(model: Trained) -> dict:
         "name": model.name,
         "number": model.number,
         "fingerprints": {servable: model.fingerprint(servable) for servable in SERVABLES},
+        "folders": {servable: str(Path(model.folders[servable]).resolve()) for servable in SERVABLES},
     }
+
+
+def own_models(store: GalleryStore) -> Trained:
+    """Those that the gallery was built with, from where their exports lay then."""
+    folders = {servable: Path(place) for servable, place in store.models.get("folders", {}).items()}
+    name, number = store.models["name"], store.models["number"]
+    why = f"which the gallery {store.folder} was built with"
+    if set(folders) == set(SERVABLES) and all(folder.is_dir() for folder in folders.values()):
+        return Trained(name, number, folders, why=why)
+    if any(place.is_dir() for place in (Path("runs") / name, Path("savedmodels") / name)):
+        model = load(name, number)
+        model.why = why
+        return model
+    raise UserError(
+        f"The gallery {store.folder} was built with {name} {number}, whose exports are not there any more; name where "
+        "they are now (--model, --round)."
+    )
 
 
 def _calibration(model: Trained) -> Calibration | None:
@@ -281,20 +358,6 @@ def _is_same(entry: Entry, path: Path) -> bool:
         return entry.sha256 == hashlib.sha256(read_bytes(path)).hexdigest()
     except UserError:  # named where it is read
         return True
-
-
-def _read(name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry | UserError:
-    """The entry alone where its content is ``known``; why the file cannot be used."""
-    if not name.isprintable():
-        return UserError(f"'{printable(name)}' cannot be the name of a photo: it has characters that cannot be shown.")
-    try:
-        data = read_bytes(path)
-        entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
-        if known is not None and known.sha256 == entry.sha256:
-            return entry
-        return entry, bounded(decode_in_time(data, str(path)), f"'{path}'")
-    except UserError as error:
-        return error
 
 
 def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:

@@ -52,7 +52,7 @@ def find_photos(places: Iterable[str | Path]) -> Found:
         elif place.is_file():
             inside = [(place.name, place)]
         else:
-            raise UserError(f"There is no photo or folder {place}.")
+            raise UserError(f"The photo or folder {place} is not there.")
         for name, path in inside:
             name = one_form(name)
             if name in photos and photos[name].resolve() != path.resolve():

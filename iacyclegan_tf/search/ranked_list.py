@@ -7,9 +7,11 @@ import io
 import json
 
 from iacyclegan_tf.common.tables import Table, no_formula
-from iacyclegan_tf.search.gallery import WAYS, Candidate, SearchResult
+from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult
 
-_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS))
+_ABOUT = ("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold")
+_ABOUT += ("note",)
+_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), *_ABOUT)
 
 
 def table(result: SearchResult) -> Table:
@@ -37,30 +39,47 @@ def far_words(candidate: Candidate, way: str) -> str:
 
 
 def as_csv(result: SearchResult) -> str:
-    """A line a candidate; scores in full. An empty field of ``far_…`` is above no threshold, or there is none.
+    """A line a candidate; scores in full, and in each line where the list comes from: lines are cut out and passed on.
+
+    An empty field of ``far_…`` is above no threshold, or there is none; ``threshold`` is ``by``'s at its lowest FAR.
 
     A name that a spreadsheet would take for a formula has an apostrophe before it; ``as_json`` has names as they are.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    writer.writerows(_values(one) | {"name": no_formula(one.name)} for one in result.candidates)
+    about = about_list(result)
+    about = {name: no_formula(value) if isinstance(value, str) else value for name, value in about.items()}
+    writer.writerows(_values(one) | about | {"name": no_formula(one.name)} for one in result.candidates)
     return text.getvalue()
 
 
-def as_json(result: SearchResult, probe: str, gallery: str, models: dict) -> str:
+def as_json(result: SearchResult, models: dict) -> str:
     """Everything, with the models, the thresholds and the sentences."""
-    values = {
-        "probe": probe,
-        "gallery": gallery,
+    values = about_list(result) | {
         "models": models,
-        "by": result.by,
-        "searched": result.searched,
         "sentences": result.sentences,
         "candidates": [_values(one) for one in result.candidates],
         "calibration": result.calibration.values if result.calibration else None,
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def about_list(result: SearchResult) -> dict:
+    """Where the list comes from, what its threshold is, and what it is worth."""
+    known = result.calibration.known(result.by) if result.calibration else {}
+    return result.about | {"by": result.by, "threshold": known[min(known)] if known else None, "note": LEAD}
+
+
+def provenance(result: SearchResult) -> str:
+    """One line for people."""
+    about = about_list(result)
+    threshold = "none" if about["threshold"] is None else f"{about['threshold']:.4g}"
+    return (
+        f"Probe {about['probe'] or 'without a name'} (SHA-256 {about['probe_sha256']}), {about['date']}, gallery "
+        f"{about['gallery']} of {about['gallery_photos']} photos, models {about['model']} {about['round']}, threshold "
+        f"by {about['by']} {threshold}, {about['version']}."
+    )
 
 
 def _values(one: Candidate) -> dict:

@@ -70,13 +70,21 @@ class GalleryStore:
 
     Args:
         lengths: the length of the embeddings, by way, e.g. ``{"photo": 1024, "sketch": 1024}``.
-        models: what they are made with: ``name``, ``number`` and ``fingerprints``, by servable. An existing gallery
-            keeps its own: compare ``self.models``.
+        models: what they are made with: ``name``, ``number`` and, by servable, ``fingerprints`` and ``folders``. An
+            existing gallery keeps its own: compare ``self.models``.
+        align: whether the photos are aligned before they are embedded; an existing gallery keeps its own. Those of
+            versions that knew no alignment are not.
 
     Raises ``UserError`` for a folder that is no gallery, is damaged, or cannot be used. Threads may share an object.
     """
 
-    def __init__(self, folder: str | Path, lengths: Mapping[str, int] | None = None, models: dict | None = None):
+    def __init__(
+        self,
+        folder: str | Path,
+        lengths: Mapping[str, int] | None = None,
+        models: dict | None = None,
+        align: bool = False,
+    ):
         self.folder, self._lock = Path(folder), threading.RLock()
         self._cached: tuple[tuple, Snapshot] | None = None
         file = self.folder / FILE
@@ -94,10 +102,13 @@ class GalleryStore:
             if lengths is not None:
                 with self._transaction():
                     if not self._has_tables():  # another process may have been quicker
-                        self._make_tables({"format": FORMAT, "lengths": lengths, "models": models, "photos": 0})
+                        self._make_tables(
+                            {"format": FORMAT, "lengths": lengths, "models": models, "photos": 0, "align": align}
+                        )
             about = self._about()
         self.lengths: dict[str, int] = about["lengths"]
         self.models: dict = about["models"]
+        self.align: bool = about.get("align", False)
 
     def __len__(self) -> int:
         with self._using():
@@ -223,7 +234,10 @@ class GalleryStore:
             about = {key: json.loads(value) for key, value in found.items()}
             counts = [about["photos"] + 1, *about["lengths"].values()]
             words = f"{about['models']['name']} {about['models']['number']}{''.join(about['models']['fingerprints'])}"
-            if not words.isprintable() or not all(type(number) is int and number > 0 for number in counts):
+            sound = isinstance(about.get("align", False), bool) and all(
+                isinstance(place, str) for place in about["models"].get("folders", {}).values()
+            )
+            if not (sound and words.isprintable() and all(type(number) is int and number > 0 for number in counts)):
                 raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise UserError(f"The gallery {self.folder} is damaged: what {FILE} says of itself is no sense.") from None

@@ -47,8 +47,8 @@ def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
     """``pixels`` [h, w, 3], if a network may take so many; ``UserError`` otherwise."""
     if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
         raise UserError(
-            f"{name} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most {MAX_PIXELS}. Make "
-            "it smaller, or cut out the face."
+            f"{name[:1].upper()}{name[1:]} has {pixels.shape[1]}x{pixels.shape[0]} pixels; the models take at most "
+            f"{MAX_PIXELS}. Make it smaller, or cut out the face."
         )
     return pixels
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
 import gradio as gr
 
 from iacyclegan_tf.search.gallery import Gallery
-from iacyclegan_tf.web.case_file import case_csv, facts
+from iacyclegan_tf.search.ranked_list import as_csv
 from iacyclegan_tf.web.examples import Examples
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
 from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, NOTHING_MADE, TITLE, WHAT, compare_html, taken_html
@@ -87,7 +87,8 @@ def _translate_tab(served: Served) -> None:
             with gr.Row():
                 one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
                 both = gr.DownloadButton("Download side by side", interactive=False, elem_id="download-both")
-            framing = gr.Radio([CUT, BACK, WHOLE], value=CUT, label="What is translated", elem_id="framing")
+            as_trained = CUT if served.models.align else WHOLE
+            framing = gr.Radio([CUT, BACK, WHOLE], value=as_trained, label="What is translated", elem_id="framing")
 
     def translate(file: dict | None, wanted: str, how: str, number: int | None = 1) -> tuple:
         to = next(key for key, words in TO.items() if words == wanted)
@@ -96,7 +97,8 @@ def _translate_tab(served: Served) -> None:
             probe = read_probe(file, how == WHOLE, (number or 1) - 1)
             before = probe.face("photo" if to == "sketch" else "sketch")
             with served.turn:
-                result = (served.models.to_sketch if to == "sketch" else served.models.to_photo)(before)
+                models = served.models.as_is()  # what the probe is cut to is cut
+                result = (models.to_sketch if to == "sketch" else models.to_photo)(before)
             if how == BACK:
                 before, result = probe.image, probe.put_back(result)
             files = [
@@ -108,7 +110,7 @@ def _translate_tab(served: Served) -> None:
                 )
             ]
             words = f"The {to} of {probe.name}, {result.shape[1]}x{result.shape[0]} pixels."
-            html = compare_html(*files[:2], to) + taken_html([probe])
+            html = compare_html(*files[:2], to) + taken_html([probe], served.models.caution)
             shown = _shown([probe], served.folder)
             return (shown[0] if shown else gr.skip(), _faces([probe]), html, *map(_file, files[1:]), _said(words))
 
@@ -116,8 +118,8 @@ def _translate_tab(served: Served) -> None:
 
     def example(index: int) -> tuple:
         path, to = served.examples.pictures[index]
-        answer = translate({"path": path, "orig_name": None}, TO[to], CUT)
-        return path, TO[to], CUT, *answer[1:]
+        answer = translate({"path": path, "orig_name": None}, TO[to], as_trained)
+        return path, TO[to], as_trained, *answer[1:]
 
     outputs = [given, face, made, one, both, said]
     gr.on([given.input], translate, [given, direction, framing], outputs, show_progress_on=made, **_ASKED)
@@ -162,7 +164,8 @@ def _search_tab(served: Served) -> None:
         with gr.Column():
             said = _html(_said(_CHOOSE_SKETCH), "search-said")
             face = _face_choice("sketch-face")
-            framing = gr.Radio([CUT, WHOLE], value=CUT, label="What is searched", elem_id="sketch-framing")
+            as_made = CUT if served.gallery.store.align else WHOLE
+            framing = gr.Radio([CUT, WHOLE], value=as_made, label="What is searched", elem_id="sketch-framing")
             top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
             with gr.Row():
                 table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
@@ -177,13 +180,13 @@ def _search_tab(served: Served) -> None:
         def work() -> tuple:
             probes = [read_probe(file["image"], how == WHOLE, (number or 1) - 1) for file in files]
             with served.turn:
-                result = served.gallery.search([probe.face("sketch") for probe in probes], count)
-                candidates = compared(result, served.models)
-            about, name = facts(served.gallery, served.gallery_name, probes, result), probes[0].name
-            csv = served.folder.write(plain_name(name, ".candidates.csv"), case_csv(result, about).encode())
-            html = served.folder.write(
-                plain_name(name, ".candidates.html"), case_html(result, candidates, about).encode()
-            )
+                result = served.gallery.search([probe.face("sketch") for probe in probes], count, cut=True)
+                candidates = compared(result, served.gallery)
+            names, digests = ("; ".join(getattr(probe, of) for probe in probes) for of in ("name", "sha256"))
+            about = {"probe": names, "probe_sha256": digests, "gallery": served.gallery_name}  # files, and no paths
+            result, name = replace(result, about=result.about | about), probes[0].name
+            csv = served.folder.write(plain_name(name, ".candidates.csv"), as_csv(result).encode())
+            html = served.folder.write(plain_name(name, ".candidates.html"), case_html(result, candidates).encode())
             words = f"The {len(candidates)} of {result.searched} photos that are most alike to "
             words += name if len(probes) == 1 else f"{name} and {len(probes) - 1} more, fused"
             return (

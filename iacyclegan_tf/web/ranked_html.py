@@ -10,7 +10,8 @@ from html import escape
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult, stored_photo
+from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, Gallery, SearchResult, stored_photo
+from iacyclegan_tf.search.ranked_list import about_list
 from iacyclegan_tf.web.html import TITLE, beside
 from iacyclegan_tf.web.pictures import thumbnail
 
@@ -26,15 +27,15 @@ class Compared:
     sketch: np.ndarray | None = None
 
 
-def compared(result: SearchResult, models) -> list[Compared]:
+def compared(result: SearchResult, gallery: Gallery) -> list[Compared]:
     """The candidates with their pictures; photos are read from where they were added, and only there."""
     photos = {}
     for one in result.candidates:
         try:
-            photos[one.rank] = stored_photo(one)
+            photos[one.rank] = gallery.face(stored_photo(one), one.name, "photo")
         except UserError:  # its words name a path
             continue
-    sketches = dict(zip(photos, models.to_sketch(list(photos.values())))) if photos else {}
+    sketches = dict(zip(photos, gallery.model.to_sketch(list(photos.values())))) if photos else {}
     return [Compared(one, photos.get(one.rank), sketches.get(one.rank)) for one in result.candidates]
 
 
@@ -61,9 +62,10 @@ def ranked_html(result: SearchResult, candidates: Sequence[Compared]) -> str:
     )
 
 
-def case_html(result: SearchResult, candidates: Sequence[Compared], facts: dict[str, str]) -> str:
-    """The same as a file of its own, with what was searched by what; to be kept or printed."""
-    rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in facts.items())
+def case_html(result: SearchResult, candidates: Sequence[Compared]) -> str:
+    """The same as a file of its own, with where it comes from; to be kept or printed."""
+    facts = about_list(result).items()
+    rows = "".join(f"<tr><th>{key.replace('_', ' ')}</th><td>{escape(str(value))}</td></tr>" for key, value in facts)
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{TITLE}: candidates</title><style>{beside('case.css')}{beside('page.css')}</style>"

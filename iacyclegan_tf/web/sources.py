@@ -10,7 +10,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.terminal import counting_bar
 from iacyclegan_tf.inference.trained import Trained, load
-from iacyclegan_tf.search.gallery import Added, Gallery
+from iacyclegan_tf.search.gallery import Added, Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.client.connecting import connected
 from iacyclegan_tf.serving.contract import SERVABLES
@@ -25,13 +25,17 @@ def open_models(options: Namespace) -> Models:
     """Those that the command line names; mistakes are told before anything heavy is loaded."""
     if options.server:
         return RemoteModel(connected(options.server, options.protocol), options.label)
+    if options.model is None and options.gallery and (options.gallery / FILE).is_file():
+        models = own_models(GalleryStore(options.gallery))
+        models.align = models.trained_on is None or models.trained_on.aligned
+        return models
     return load(options.model, options.round, options.savedmodels)
 
 
 def try_models(models: Models) -> None:
     """So that a page which comes up can answer, and answers its first visitor as fast as the next."""
-    models.to_sketch(_BLANK)
-    models.to_photo(_BLANK)
+    models.as_is().to_sketch(_BLANK)
+    models.as_is().to_photo(_BLANK)
 
 
 def about_html(models: Models) -> str:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import requests
@@ -34,7 +35,10 @@ class Models:
     wait: threading.Event | None = None
     fault: Exception | None = None
 
-    name, number = "made up", 1
+    name, number, align, caution = "made up", 1, True, "A caution."
+
+    def as_is(self) -> Models:
+        return self
 
     def to_sketch(self, image: np.ndarray | list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         if self.fault:
@@ -47,7 +51,10 @@ class Models:
 
 
 class Gallery:
-    model = Models()
+    model, store = Models(), SimpleNamespace(align=True)
+
+    def face(self, pixels: np.ndarray, name: str, of: str) -> np.ndarray:
+        return pixels
 
     def __init__(self, folder: Path):
         self.photo = folder / "shown.png"
@@ -56,13 +63,17 @@ class Gallery:
     def __len__(self) -> int:
         return SHOWN
 
-    def search(self, probes: list[np.ndarray], top: int) -> SearchResult:
+    def search(self, probes: list[np.ndarray], top: int, cut: bool) -> SearchResult:
+        about = dict.fromkeys(("probe", "probe_sha256", "gallery"), "/secret/place")
+        about |= {"date": "2026-11-26", "gallery_photos": SHOWN, "model": "made up", "round": 1, "version": "1"}
         digest = hashlib.sha256(self.photo.read_bytes()).hexdigest()
         found = [
             Candidate(i, f"{i}.png", digest, str(self.photo), 0.5, 0.5, 0.5, None, {}) for i in range(1, SHOWN + 1)
         ]
         made = tuple(255 - one for one in probes)
-        return SearchResult(tuple(found[:top]), "fusion", SHOWN, tuple(probes), made, None, (LEAD, "A sentence."))
+        return SearchResult(
+            tuple(found[:top]), "fusion", SHOWN, tuple(probes), made, None, (LEAD, "A sentence."), about
+        )
 
 
 def build(folder: PageFolder, models=None):

@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 200, 250
 # point of the crop and not the mouth.
 TARGETS = np.array([[75.0, 125.0], [125.0, 125.0], [100.0, 180.0]])
 PHOTO_BORDER, SKETCH_BORDER = 0, 255
+_SOFT = 0.2  # of the oval that is put back: the outer share over which it fades
 
 SMALLEST_EYE_DISTANCE = 20.0  # pixels of the original: the crop magnifies it 2.5 times
 LARGEST_ROTATION = 30.0  # degrees
@@ -67,7 +68,7 @@ def align(image: np.ndarray, matrix: np.ndarray, border: int) -> np.ndarray:
 
 
 def paste_back(image: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """A copy of ``image`` with ``crop`` in the place that ``align`` cut it from; all other pixels are as they were.
+    """A copy of ``image`` with ``crop`` as a soft oval in the place that ``align`` cut it from; the rest is as it was.
 
     Args:
         image: the original, uint8 [h, w, 3].
@@ -95,8 +96,9 @@ def paste_back(image: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> np.nd
     )
     y, x = np.mgrid[: part.shape[0], : part.shape[1]]
     u, v = (there[row, 0] * x + there[row, 1] * y + there[row, 2] for row in (0, 1))
-    inside = (u >= -0.5) & (u < WIDTH - 0.5) & (v >= -0.5) & (v < HEIGHT - 0.5)
-    part[inside] = warped[inside]
+    away = np.hypot((u + 0.5) / (WIDTH / 2) - 1.0, (v + 0.5) / (HEIGHT / 2) - 1.0)  # 1 on the oval that fills the crop
+    share = np.clip((1.0 - away) / _SOFT, 0.0, 1.0)[..., None]
+    part[:] = np.rint(part + share * (warped.astype(np.float64) - part)).astype(np.uint8)
     return pasted
 
 

@@ -94,24 +94,25 @@ def find_portrait(image: np.ndarray, name: str = "the image", eyes: np.ndarray |
         try:
             faces = find_faces(image, name)
         except UserError:
-            face = find_face_at(image, *_place(size)) if _has_proportions(size) else None
+            face = find_face_at(image, *_place(size)) if has_proportions(size) else None
             if face is None:
                 raise
             faces = [face]
         return Portrait(image, tuple(faces), is_aligned(faces[0].eyes, size))
     height, width = size
     if not ((eyes >= 0) & (eyes < [width, height])).all():
-        raise UserError(f"The eyes of '{name}' are given at {eyes.tolist()}, outside its {width}x{height} pixels.")
+        raise UserError(f"The eyes of {name} are given at {eyes.tolist()}, outside its {width}x{height} pixels.")
     return Portrait(image, (Face.of_eyes(eyes, "given"),))
 
 
 def is_aligned(eyes: np.ndarray, size: tuple[int, int]) -> bool:
     """Whether a picture of ``size`` (height, width) with ``eyes`` ``[2, 2]`` is the aligned crop at any scale."""
     expected, within = _place(size)
-    return _has_proportions(size) and bool(np.hypot(*(eyes - expected).T).max() <= within)
+    return has_proportions(size) and bool(np.hypot(*(eyes - expected).T).max() <= within)
 
 
-def _has_proportions(size: tuple[int, int]) -> bool:
+def has_proportions(size: tuple[int, int]) -> bool:
+    """Whether ``size`` (height, width) is the aligned crop's at some scale."""
     return abs(size[1] / size[0] / (WIDTH / HEIGHT) - 1.0) <= _PROPORTIONS
 
 

@@ -16,6 +16,8 @@ from iacyclegan_tf.common.atomic_files import write_bytes, write_text
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import no_formula
+from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
+from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
 from iacyclegan_tf.serving.client.answers import png_size
@@ -35,7 +37,8 @@ class Image:
 
 
 def translate(connection: Connection, options: argparse.Namespace) -> None:
-    images = _read(options.images)
+    failed = []
+    images = _read(options.images, "photo" if options.to == "sketch" else "sketch", options, failed)
     targets = {image.path: options.out / f"{image.path.stem}.{options.to}.png" for image in images}
     places = [os.path.realpath(target) for target in targets.values()]
     if len(set(places)) < len(images):
@@ -45,7 +48,7 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
             raise UserError(
                 f"A result would replace {_shown(image.path)}, which is one of the images. Give another --out."
             )
-    failed, model = [], _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
+    model = _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
     for image, answer in _each(connection, model, images, options.batch, failed):
         if image.size and png_size(answer) != image.size:
             raise UserError(
@@ -54,23 +57,25 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
             )
         write_bytes(targets[image.path], answer)
         print(_shown(targets[image.path]))
-    _name(failed, len(images))
+    _name(failed, len(set(options.images)))
 
 
 def embed(connection: Connection, options: argparse.Namespace) -> None:
-    images, failed = _read(options.images), []
+    failed = []
+    images = _read(options.images, options.of, options, failed)
     found = _embeddings(connection, images, options, failed)
     if found:
         file, rows = io.BytesIO(), np.stack(list(found.values()))
         np.savez(file, names=np.array([str(path) for path in found]), embeddings=rows)
         write_bytes(options.out, file.getvalue())
         print(f"{_shown(options.out)}: {len(rows)} embeddings of {rows.shape[1]} numbers")
-    _name(failed, len(images))
+    _name(failed, len(set(options.images)))
 
 
 def match(connection: Connection, options: argparse.Namespace) -> None:
     """Each image is embedded once and the cosines are taken here: the signature ``match`` would get it many times."""
-    images, failed = _read([*options.probes, *options.gallery]), []
+    failed, paths = [], [*options.probes, *options.gallery]
+    images = _read(paths, options.of, options, failed)
     found = _embeddings(connection, images, options, failed)
     probes, gallery = (
         [path for path in dict.fromkeys(side) if path in found] for side in (options.probes, options.gallery)
@@ -84,7 +89,7 @@ def match(connection: Connection, options: argparse.Namespace) -> None:
                 print(_shown(probe))
                 for index in np.argsort(-row, kind="stable")[:5]:
                     print(f"  {row[index]:7.4f}  {_shown(gallery[index])}")
-    _name(failed, len(images))
+    _name(failed, len(set(paths)))
 
 
 def _write_table(out: Path, probes: list[Path], gallery: list[Path], scores: np.ndarray) -> None:
@@ -161,26 +166,42 @@ def _model(name: str, options: argparse.Namespace) -> Model:
     return Model(name, options.version, options.label)
 
 
-def _read(paths: list[Path]) -> list[Image]:
-    return [_upright(path, read_bytes(path)) for path in dict.fromkeys(paths)]
+def _read(paths: list[Path], of: str, options: argparse.Namespace, failed: list) -> list[Image]:
+    """Photos or sketches (``of``); those without a face go to ``failed``."""
+    images = []
+    for path in dict.fromkeys(paths):
+        data = read_bytes(path)
+        try:
+            images.append(_prepared(path, data, of, not options.no_align))
+        except UserError as error:
+            failed.append((path, str(error)))
+    return images
 
 
-def _upright(path: Path, data: bytes) -> Image:
-    """As it is; a photo that its EXIF orientation puts upright is turned here, since served graphs do not read that."""
+def _prepared(path: Path, data: bytes, of: str, align: bool) -> Image:
+    """The aligned crop as PNG; as it is where it is that crop, or nothing is to be aligned.
+
+    A photo that its EXIF orientation puts upright is turned here, since served graphs do not read that.
+    """
     try:
         header = read_header(data)
     except HeaderError:
         return Image(path, data)  # the server says what is wrong with it
-    if header.orientation == 1:
+    if header.orientation == 1 and not align:
         return Image(path, data, (header.width, header.height))
     pixels = decode_image(data, str(path))
+    if align:
+        portrait = find_portrait(pixels, f"'{path}'")
+        if portrait.is_crop and header.orientation == 1:
+            return Image(path, data, (header.width, header.height))
+        pixels = portrait.cut(PHOTO_BORDER if of == "photo" else SKETCH_BORDER)
     return Image(path, encode_png(pixels), (pixels.shape[1], pixels.shape[0]))
 
 
 def _name(failed: list[tuple[Path, str]], total: int) -> None:
     if failed:
         raise UserError(
-            f"{len(failed)} of {total} images could not be used by the server; the others are done:\n"
+            f"{len(failed)} of {total} images could not be used; the others are done:\n"
             + "\n".join(f"  {_shown(path)}: {reason}" for path, reason in failed)
         )
 

@@ -16,6 +16,7 @@ from iacyclegan_tf.serving.contract import (
 )
 
 FILE = "model_card.json"
+DRAWN = "faces drawn by this program, of people who do not exist"
 PAPER = "Fang, Deng, Du, Hu: Identity-Aware CycleGAN, Pattern Recognition 102 (2020), arXiv 2103.16019"
 _MAKES = {
     PHOTO_TO_SKETCH: "a sketch from a face photo",
@@ -57,7 +58,7 @@ def model_card(servable: str, config: Config, data: dict, metrics: dict) -> dict
         "purpose": f"research on photo-sketch synthesis and recognition; makes {_MAKES[servable]}",
         "signatures": {name: {"inputs": s.inputs, "outputs": s.outputs} for name, s in signatures(servable).items()},
         "data": {
-            "source": "faces drawn by this program, of people who do not exist"
+            "source": DRAWN
             if drawn
             else "photo-sketch pairs of real people, from the folder that the run's data.root named",
             **data,
