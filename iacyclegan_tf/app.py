@@ -81,8 +81,9 @@ def start(options: argparse.Namespace) -> None:
 def _prepared(options: argparse.Namespace, folder, console):
     """The page, ready to answer; what takes long is said before it begins."""
     from iacyclegan_tf.common.terminal import say
+    from iacyclegan_tf.web.answers import Served
     from iacyclegan_tf.web.examples import draw_examples, draw_gallery
-    from iacyclegan_tf.web.page import Served, build
+    from iacyclegan_tf.web.page import build
     from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, recognizes, try_models
 
     models, place = open_models(options), options.gallery

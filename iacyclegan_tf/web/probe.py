@@ -28,16 +28,12 @@ class Probe:
 
     Attributes:
         name, sha256: of the file as it came.
-        path: where it lies.
-        sent: what the browser has of it, and shows; the same, or what stands for it.
         image: uint8 ``[h, w, 3]``.
         portrait: its faces; None where it was to be taken as it is.
     """
 
     name: str
     sha256: str
-    path: Path
-    sent: Path
     image: np.ndarray
     portrait: Portrait | None
 
@@ -58,22 +54,28 @@ class Probe:
         return 0 if self.portrait is None else min(len(self.portrait.faces), MOST_FACES)
 
 
-def read_probe(file, as_it_is: bool = False, face: int = 0) -> Probe:
+def read_probe(file: dict, folder: PageFolder, as_it_is: bool = False, face: int = 0) -> Probe:
     """The picture of one of Gradio's messages (``ImageData``), and the face that is taken.
+
+    Of what browsers do not show a PNG is written beside it: ``to_show``.
 
     Args:
         as_it_is: no face is looked for.
         face: which, the largest is 0; where there are not so many (the picture is another), the largest.
 
-    Raises ``WrongPicture`` for what is no picture, or has no face.
+    Raises ``WrongPicture`` for what is no picture, or has no face, and ``FolderFull``.
     """
-    path = sent = Path(file["path"])  # in the page's own folder: see guard.py
+    path = Path(file["path"])  # in the page's own folder: see guard.py
     name = plain_name(file.get("orig_name") or path.name).removesuffix(_SHOWN)
     if path.name.endswith(_SHOWN):  # stands for one that no browser shows
         path = path.with_name(path.name.removesuffix(_SHOWN))
     data = path.read_bytes()
     image = decode(data, name)
-    probe = Probe(name, hashlib.sha256(data).hexdigest(), path, sent, image, None)
+    if kind_of(data[:512]) in _NO_BROWSER_SHOWS and not _stand_in(path).exists():
+        shown = png(image)
+        with folder.room(len(shown)):
+            _stand_in(path).write_bytes(shown)
+    probe = Probe(name, hashlib.sha256(data).hexdigest(), image, None)
     if as_it_is:
         return probe
     try:
@@ -86,19 +88,14 @@ def read_probe(file, as_it_is: bool = False, face: int = 0) -> Probe:
     return replace(probe, portrait=portrait.choose(face) if face < len(portrait.faces) else portrait)
 
 
-def to_show(probe: Probe, folder: PageFolder) -> str:
-    """The path of what the browser shows: a PNG of it, beside it, where browsers do not show the file itself.
+def to_show(file: dict) -> str | None:
+    """The path of what the browser shows in the place of a file that ``read_probe`` has read; None: the file itself."""
+    place = _stand_in(Path(file["path"]))
+    return str(place) if place.exists() else None
 
-    Raises ``FolderFull``.
-    """
-    if kind_of(probe.path.read_bytes()[:512]) not in _NO_BROWSER_SHOWS:
-        return str(probe.path)
-    place = probe.path.with_name(probe.path.name + _SHOWN)
-    if not place.exists():
-        data = png(probe.image)
-        with folder.room(len(data)):
-            place.write_bytes(data)
-    return str(place)
+
+def _stand_in(path: Path) -> Path:
+    return path.with_name(path.name + _SHOWN)
 
 
 def marked(probe: Probe) -> np.ndarray:

@@ -78,7 +78,8 @@ class Gallery:
 
 def build(folder: PageFolder, models=None):
     """The page, and its ASGI application with the guard before it."""
-    from iacyclegan_tf.web.page import Served, build
+    from iacyclegan_tf.web.answers import Served
+    from iacyclegan_tf.web.page import build
     from iacyclegan_tf.web.server import guarded
 
     gallery = Gallery(folder.path.parent)

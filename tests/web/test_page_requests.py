@@ -127,6 +127,9 @@ def test_what_no_browser_shows_is_shown_as_png(page, suffix):
     assert ("path" in given) == (suffix != ".webp")
     if "path" in given:
         np.testing.assert_array_equal(decode_image(requests.get(given["url"], timeout=9).content, "shown"), pixels)
+        said = page.said(page.picture(data, f"face{suffix}"), SKETCH, FACE)
+        page.join(page.picture(data, f"face{suffix}"), SKETCH, FACE)
+        assert "No face was found" in said and page.answer()[0]["path"] == given["path"]
         page.join(given)  # as the browser sends it when something else is chosen
         again = page.answer()
         assert f"The sketch of face{suffix}, 30x40" in words(again[-1]) and "path" not in again[0]
