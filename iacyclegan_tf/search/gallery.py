@@ -165,8 +165,7 @@ class Gallery:
 
         Args:
             sketch: a path, an encoded image, or pixels uint8 ``[h, w, 3]``; or a list of sketches of one person, whose
-                cosines are averaged. Those of others then spread less, so that false accepts are rarer, not more
-                frequent, than a threshold's rate.
+                cosines are averaged.
             by: ``fusion``, ``photo`` or ``sketch``.
             cut: they are what is compared already, so that no face is looked for.
         """
@@ -190,6 +189,10 @@ class Gallery:
             for rank, place in enumerate(places, 1)
         )
         sentences = tuple(self._sentences(by, len(snapshot)))
+        if len(probes) > 1:
+            sentences += (
+                f"The scores are means over {len(probes)} sketches; thresholds were measured with single ones.",
+            )
         about = self._about_search(sketches, [picture for picture, _ in pictures], len(snapshot))
         return SearchResult(
             candidates, by, len(snapshot), tuple(probes), tuple(synthesized), self.calibration, sentences, about

@@ -18,7 +18,7 @@ from iacyclegan_tf.web.folder import PageFolder
 
 T = TypeVar("T")
 _GOODBYE_S = 0.5  # for answers that are under way when the page is stopped
-_SESSIONS = 32  # whose state Gradio keeps; 0.2 MB each
+_SESSIONS = 32  # whose state Gradio keeps; some hundred kB each, with 50 candidates a MB
 
 
 @contextmanager
