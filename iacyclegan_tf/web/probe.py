@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
 from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
 from iacyclegan_tf.data.images.headers import kind_of
+from iacyclegan_tf.inference.trained import BORDERS
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png
 
@@ -39,15 +39,18 @@ class Probe:
 
     def face(self, of: str) -> np.ndarray:
         """What the networks are shown of a ``photo`` or ``sketch``."""
-        if self.portrait is None:
-            return self.image
-        return self.portrait.cut(PHOTO_BORDER if of == "photo" else SKETCH_BORDER)
+        return self.image if self.portrait is None else self.portrait.cut(BORDERS[of])
 
     def put_back(self, result: np.ndarray) -> np.ndarray:
         return result if self.portrait is None else self.portrait.put_back(result)
 
     def remarks(self) -> list[str]:
         return [] if self.portrait is None else self.portrait.remarks()
+
+    @property
+    def plain(self) -> bool:
+        """There is nothing to show of what was taken: the whole picture was."""
+        return self.portrait is None or (self.portrait.is_crop and len(self.portrait.faces) == 1)
 
     @property
     def faces(self) -> int:
@@ -101,7 +104,7 @@ def _stand_in(path: Path) -> Path:
 def marked(probe: Probe) -> np.ndarray:
     """The picture, uint8 ``[h, w, 3]``, with an oval around each face and the number by which it is chosen."""
     image = probe.image.copy()
-    if probe.portrait is None or probe.portrait.is_crop:
+    if probe.plain:
         return image
     width = max(2, round(max(image.shape[:2]) / 200))
     for number, face in enumerate(probe.portrait.faces[:MOST_FACES]):
