@@ -136,8 +136,6 @@ def _search(options: argparse.Namespace, console) -> None:
     from iacyclegan_tf.common.tables import print_table
     from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
 
-    if not options.sketch.is_file():
-        raise UserError(f"The sketch {options.sketch} is not there.")
     gallery = _open(options)
     _say_model(gallery.model, console)
     result = gallery.search(options.sketch, options.top or max(len(gallery), 1), options.by)
@@ -192,6 +190,8 @@ def _open(options: argparse.Namespace):
     from iacyclegan_tf.search.store import GalleryStore
 
     GalleryStore(options.index).close()  # mistakes are told before TensorFlow is loaded
+    if "sketch" in options and not options.sketch.is_file():
+        raise UserError(f"The sketch {options.sketch} is not there.")
     from iacyclegan_tf.inference.trained import load
     from iacyclegan_tf.search.gallery import Gallery
 

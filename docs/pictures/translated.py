@@ -45,7 +45,7 @@ def main(options: argparse.Namespace) -> None:
     if run.config.data.source != "drawn":
         raise UserError(f"The run {run.path} was trained on real faces; this picture shows drawn ones only.")
     faces = load_faces(run.config.data, run.config.seed, progress_bar(open_console()))
-    image = picture(load(run.path, savedmodels=options.savedmodels), faces)
+    image = picture(load(run.path, savedmodels=options.savedmodels, align=False), faces)
     write_bytes(options.out, cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
     print(f"{options.out}: {image.shape[1]}x{image.shape[0]} pixels, by {run.name} round {run.rounds()[-1]}")
 

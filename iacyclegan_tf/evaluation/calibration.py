@@ -7,7 +7,7 @@ validation people instead. The thresholds of photo and sketch matching are cosin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,14 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
-from iacyclegan_tf.data.face_pairs import FacePairs
+from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores
 from iacyclegan_tf.metrics import genuine_and_impostor_scores, threshold_at_far
+from iacyclegan_tf.metrics.face_space import fit_face_space
 from iacyclegan_tf.serving.contract import EXTRA, FILE
 
 FARS = (0.01, 0.001)
+_SPACE_IMAGES = 200
 PROTOCOL = (
     "all validation sketches against all validation photos, at the network's size, with the served modules; "
     "thresholds: linear quantile of the impostor scores, refused under 10 / FAR impostor pairs; fusion: cosines minus "
@@ -29,8 +31,10 @@ PROTOCOL = (
 )
 
 
-def calibrate(matcher: Matcher, held: FacePairs) -> dict:
+def calibrate(matcher: Matcher, held: FacePairs, training: Mapping[str, Sequence[np.ndarray]]) -> dict:
     """The content of ``calibration.json``, from a round's models and its validation people.
+
+    ``training``: images of the fitting people by side (``training_images``), for the face spaces; empty: none is made.
 
     ``thresholds[way][far]`` holds ``threshold`` and ``true_accept_rate``, or ``refused``: why there is none.
     """
@@ -57,7 +61,25 @@ def calibrate(matcher: Matcher, held: FacePairs) -> dict:
         "statistics": statistics,
         "thresholds": thresholds | refused,
         "protocol": PROTOCOL,
+        "face_spaces": _face_spaces(training, held),
     }
+
+
+def training_images(faces: Faces) -> dict[str, list[np.ndarray]]:
+    """Some images of the fitting people, by side, in the proportions that pictures have before they are fitted."""
+    size = faces.validation.original_photos[0].shape[:2]
+    found = {}
+    for side, images in (("photo", faces.fitting.photos), ("sketch", faces.fitting.sketches)):
+        places = np.unique(np.linspace(0, len(images) - 1, _SPACE_IMAGES).astype(int))
+        some = (images[at] if isinstance(images, np.ndarray) else images(at).numpy() for at in places)
+        found[side] = [faces.fit.undo(image, size) for image in some]
+    return found
+
+
+def _face_spaces(training: Mapping[str, Sequence[np.ndarray]], held: FacePairs) -> dict:
+    validation = {"photo": held.original_photos, "sketch": held.original_sketches}
+    spaces = {side: fit_face_space(images, validation[side]) for side, images in training.items()}
+    return {side: space.as_json() for side, space in spaces.items() if space is not None}
 
 
 def calibrated_fusion(statistics: Mapping[str, Mapping[str, float]], scores: Mapping[str, np.ndarray]) -> np.ndarray:

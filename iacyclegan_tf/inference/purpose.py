@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.alignment.portrait import has_proportions
+from iacyclegan_tf.metrics.face_space import FaceSpace, read_face_space
 from iacyclegan_tf.serving.contract import EXTRA
+from iacyclegan_tf.serving.contract import FILE as CALIBRATION
 from iacyclegan_tf.serving.publishing.model_card import DRAWN
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 
@@ -46,6 +49,19 @@ def trained_on(folders: Mapping[str, Path]) -> TrainedOn | None:
     crops = [len(pair) == 2 and min(pair) > 0 and has_proportions(pair[::-1]) for pair in pairs]
     # drawn faces have the crop's eyes at any size: training squeezes it
     return TrainedOn(drawn, sizes, drawn or all(crops))
+
+
+def face_spaces(folders: Mapping[str, Path]) -> dict[str, FaceSpace]:
+    """By side, ``photo`` and ``sketch``, from the first export that carries them; ``UserError``: they are not sound."""
+    for folder in folders.values():
+        path = folder / EXTRA / CALIBRATION
+        spaces = read_object(path).get("face_spaces") if path.is_file() else None
+        if spaces is not None:
+            try:
+                return {side: read_face_space(spaces[side]) for side in spaces}
+            except (ValueError, KeyError, TypeError) as error:
+                raise UserError(f"The calibration {path} cannot be read: {type(error).__name__} {error}.") from None
+    return {}
 
 
 def caution(folders: Mapping[str, Path]) -> str | None:

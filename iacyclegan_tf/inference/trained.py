@@ -13,6 +13,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,26 @@ class Trained:
     def caution(self) -> str | None:
         """The sentence to show beside results, where these models have only seen drawn faces."""
         return purpose.caution(self.folders)
+
+    @cached_property
+    def _spaces(self) -> dict:
+        return purpose.face_spaces(self.folders)
+
+    def strangeness(self, face: np.ndarray, of: str = "photo") -> float | None:
+        """How unlike the training images an aligned crop is, uint8 ``[h, w, 3]``: above 1 it is beyond what validation
+        people were (``metrics/face_space.py``). None where the exports cannot tell, as older ones cannot."""
+        space = self._spaces.get(of)
+        return None if space is None else space.distance(face) / space.threshold
+
+    def warning(self, face: np.ndarray, of: str = "photo") -> str | None:
+        """The sentence to show beside the result of a face that is unlike the training images."""
+        strange = self.strangeness(face, of)
+        if strange is None or strange <= 1.0:
+            return None
+        return (
+            f"this {of} is unlike those that the models were trained on ({strange:.1f} times as far as any validation "
+            "image may be): the result is not to be trusted"
+        )
 
     def to_sketch(self, image: Image | Sequence[Image]) -> np.ndarray | list[np.ndarray]:
         """The sketch of a face photo, as the network draws it.

@@ -94,7 +94,7 @@ def translate(model: Trained, jobs: list[Job], way: Way) -> Iterator[Outcome]:
     with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(_WRITERS) as writers:
         writing: deque[Future] = deque()
         try:
-            for chunk in _chunks(_in_order(readers, lambda job: _read(job, way, record), jobs)):
+            for chunk in _chunks(_in_order(readers, lambda job: _read(job, way, record, model), jobs)):
                 pictures = [one for one in chunk if isinstance(one, _Picture)]
                 yield from (one for one in chunk if isinstance(one, Outcome))
                 faces = [picture.face for picture in pictures]
@@ -133,7 +133,7 @@ def _chunks(found: Iterable[_Picture | Outcome]) -> Iterator[list[_Picture | Out
         yield chunk
 
 
-def _read(job: Job, way: Way, record: dict) -> _Picture | Outcome:
+def _read(job: Job, way: Way, record: dict, model: Trained) -> _Picture | Outcome:
     try:
         data = read_bytes(job.source)
         eyes = way.eyes.get(job.source)
@@ -144,11 +144,12 @@ def _read(job: Job, way: Way, record: dict) -> _Picture | Outcome:
         if not way.overwrite:
             _refuse_foreign(job, records)
         whole = decode_image(data, str(job.source))
-        if not way.align:
-            return _Picture(job, bounded(whole, f"'{job.source}'"), None, record, ())
-        portrait = find_portrait(whole, f"'{job.source}'", eyes)
-        face = portrait.cut(BORDERS["photo" if way.to == "sketch" else "sketch"])
-        return _Picture(job, face, portrait, record, tuple(portrait.remarks()))
+        of = "photo" if way.to == "sketch" else "sketch"
+        portrait = find_portrait(whole, f"'{job.source}'", eyes) if way.align else None
+        face = portrait.cut(BORDERS[of]) if portrait else bounded(whole, f"'{job.source}'")
+        remarks = portrait.remarks() if portrait else []
+        warning = model.warning(face, of)
+        return _Picture(job, face, portrait, record, (*remarks, *([warning] if warning else ())))
     except UserError as error:
         return Outcome(job, "failed", (str(error),))
 

@@ -190,9 +190,10 @@ class Gallery:
         )
         sentences = tuple(self._sentences(by, len(snapshot)))
         if len(probes) > 1:
-            sentences += (
-                f"The scores are means over {len(probes)} sketches; thresholds were measured with single ones.",
-            )
+            sentences += (f"Scores are means over {len(probes)} sketches; thresholds were measured with single ones.",)
+        for probe in probes if isinstance(self.model, Trained) else ():
+            if warning := self.model.warning(probe, "sketch"):
+                sentences = (f"{warning[0].upper()}{warning[1:]}.", *sentences)
         about = self._about_search(sketches, [picture for picture, _ in pictures], len(snapshot))
         return SearchResult(
             candidates, by, len(snapshot), tuple(probes), tuple(synthesized), self.calibration, sentences, about

@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.common.json_files import read_object
-from iacyclegan_tf.evaluation.calibration import calibrate
+from iacyclegan_tf.evaluation.calibration import calibrate, training_images
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
@@ -198,7 +198,9 @@ class Rounds:
         metrics["trivial_baselines"] = {
             side: {"ssim": values} for side, values in trivial_baselines(self.faces).items()
         }
-        self.folder.write_json(self.folder.round(number) / CALIBRATION, calibrate(matcher, self.faces.validation))
+        with self.faces.fitting.reading():
+            calibration = calibrate(matcher, self.faces.validation, training_images(self.faces))
+        self.folder.write_json(self.folder.round(number) / CALIBRATION, calibration)
         self.context.history.measures(number, metrics)
         self.folder.write_json(path, metrics)
         return metrics

@@ -60,7 +60,9 @@ def translate(served: Served, file: dict | None, wanted: str, how: str, number: 
 
     def work() -> tuple:
         probe = read_probe(file, served.folder, how == WHOLE, (number or 1) - 1)
-        before = probe.face("photo" if to == "sketch" else "sketch")
+        of = "photo" if to == "sketch" else "sketch"
+        before = probe.face(of)
+        warning = served.models.warning(before, of)
         with served.turn:
             models = served.models.as_is()  # what the probe is cut to is cut
             result = (models.to_sketch if to == "sketch" else models.to_photo)(before)
@@ -75,7 +77,7 @@ def translate(served: Served, file: dict | None, wanted: str, how: str, number: 
             )
         ]
         words = f"The {to} of {probe.name}, {result.shape[1]}x{result.shape[0]} pixels."
-        html = compare_html(*files[:2], to) + taken_html([probe], served.models.caution)
+        html = compare_html(*files[:2], to) + taken_html([probe], warning, served.models.caution)
         return _faces([probe]), html, *map(_file, files[1:]), sentence(words)
 
     nothing = _HIDDEN, NOTHING_MADE, _file(None), _file(None)

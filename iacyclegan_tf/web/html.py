@@ -99,16 +99,16 @@ def compare_html(before: str, after: str, to: str) -> str:
     )
 
 
-def taken_html(probes: Sequence[Probe], caution: str | None = None) -> str:
-    """Which face was taken from each picture, and what should be known of it and of the models."""
+def taken_html(probes: Sequence[Probe], *more: str | None) -> str:
+    """Which face was taken from each picture, and what should be known of it, ``more`` among that."""
     figures = "".join(
         f"<figure>{_image(thumbnail(marked(one)), f'{one.name}, the face that was taken is marked')}"
         f"<figcaption>taken from {escape(one.name)}</figcaption></figure>"
         for one in probes
         if not one.plain
     )
-    sentences = [f"{words[0].upper()}{words[1:]}." for one in probes for words in one.remarks()]
-    remarks = "".join(f"<li>{escape(words)}</li>" for words in [*sentences, *filter(None, [caution])])
+    said = [*(words for one in probes for words in one.remarks()), *filter(None, more)]
+    remarks = "".join(f"<li>{escape(words[0].upper() + words[1:].removesuffix('.'))}.</li>" for words in said)
     return f"<div class=taken>{figures}<ul>{remarks}</ul></div>" if figures or remarks else ""
 
 

@@ -40,6 +40,10 @@ class RemoteModel:
         """It aligns nothing: whoever asks it does."""
         return self
 
+    def warning(self, face: np.ndarray, of: str = "photo") -> str | None:
+        """What a face must be like lies with the exports, and no server tells it."""
+        return None
+
     def to_sketch(self, image: Images) -> Images:
         """uint8 ``[h, w, 3]`` RGB -> the same; for a list a list. ``UserError`` where the server fails or refuses."""
         return self._translate(PHOTO_TO_SKETCH, image)

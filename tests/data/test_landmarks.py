@@ -66,13 +66,13 @@ def test_several_faces_come_largest_first():
 
 
 def test_where_nobody_is_nobody_is_found(finder):
-    for picture in (np.full((200, 160, 3), 128, np.uint8), np.zeros((1, 1, 3), np.uint8)):
-        with pytest.raises(UserError, match=r"No face was found in 'wall\.png', tried at 4 sizes"):
+    for picture in (np.full((60, 50, 3), 128, np.uint8), np.zeros((1, 1, 3), np.uint8)):
+        with pytest.raises(UserError, match=r"No face was found in 'wall\.png'"):
             find_faces(picture, "'wall.png'")
 
 
 def test_no_size_is_larger_than_the_bound():
-    assert scales((250, 200)) == [2.0, 3.0, 1.0, 0.5]
+    assert scales((250, 200)) == [2.0, 3.0, 1.0, 0.5, 6.0]
     assert max(scales((3000, 4000))) * 4000 == pytest.approx(landmarks.LARGEST_SIDE)
 
 

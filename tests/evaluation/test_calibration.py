@@ -43,7 +43,7 @@ def made() -> tuple[dict, dict[str, np.ndarray]]:
         return call
 
     matcher = Matcher(list, list, None, kept("photo", embed(0.3, 1)), kept("sketch", embed(0.5, 2)))
-    return calibrate(matcher, pairs), {way: probes @ gallery.T for way, (probes, gallery) in seen.items()}
+    return calibrate(matcher, pairs, {}), {way: probes @ gallery.T for way, (probes, gallery) in seen.items()}
 
 
 def test_thresholds_are_quantiles_of_impostors(made):
@@ -91,7 +91,7 @@ def test_impostors_that_all_score_the_same_refuse_the_fusion_only():
     def constant(images):
         return np.tile(np.float32([[1, 0]]), (len(images), 1))
 
-    values = calibrate(Matcher(list, list, None, embed(0.3, 1), constant), held(24))
+    values = calibrate(Matcher(list, list, None, embed(0.3, 1), constant), held(24), {})
     assert (
         "threshold" in values["thresholds"]["photo"]["0.01"] and "threshold" in values["thresholds"]["sketch"]["0.01"]
     )

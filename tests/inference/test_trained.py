@@ -1,5 +1,6 @@
 """``iacyclegan_tf.load``: what it opens, and that its answers are those of the served signatures."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,10 +14,15 @@ import tensorflow as tf
 
 import iacyclegan_tf
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.drawn.scene import draw_scene
 from iacyclegan_tf.data.images.files import encode_png
 from iacyclegan_tf.inference import trained
+from iacyclegan_tf.inference.purpose import trained_on
+from iacyclegan_tf.metrics.face_space import fit_face_space
 from iacyclegan_tf.serving.calling import same_size_batches
+from iacyclegan_tf.serving.contract import FILE as CALIBRATION
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.exports import SUMS
 
@@ -27,7 +33,7 @@ PHOTOS, SKETCHES = zip(*(draw_pair(n, 0, seed=7, height=size[0], width=size[1]) 
 
 @pytest.fixture(scope="module")
 def model(tiny_run):
-    return iacyclegan_tf.load(tiny_run / "runs" / "tiny")
+    return iacyclegan_tf.load(tiny_run / "runs" / "tiny", align=False)
 
 
 def served(model, servable: str, images) -> list[np.ndarray]:
@@ -242,3 +248,48 @@ def test_opening_and_reading_cards_needs_no_tensorflow(tiny_run):
 def test_other_names_are_not_there():
     with pytest.raises(AttributeError, match=r"'nothing'"):
         _ = iacyclegan_tf.nothing
+
+
+# ---------------------------------------------------------------- what the models are for
+
+
+def test_faces_are_aligned_unless_told_otherwise(tiny_run):
+    """Of a scene the face alone goes in, and what comes out is its crop."""
+    model = iacyclegan_tf.load(tiny_run / "runs/tiny")
+    scene, _ = draw_scene(3, seed=19, share=0.5, degrees=-9, ground="noise", height=300, width=360)
+    crop = find_portrait(scene).cut()
+    assert np.array_equal(model.to_sketch(scene), model.as_is().to_sketch(crop))
+    np.testing.assert_allclose(model.embed([scene])[0], model.as_is().embed(crop), atol=1e-5)
+    wall = np.full((50, 60, 3), 99, np.uint8)
+    with pytest.raises(UserError, match="No face was found in the image"):
+        model.to_sketch(wall)
+    assert model.as_is().to_sketch(wall).shape == wall.shape
+
+
+def test_exports_say_what_they_were_trained_on(tiny_run, tmp_path):
+    model = iacyclegan_tf.load(tiny_run / "runs/tiny")
+    assert model.trained_on.drawn and model.trained_on.aligned and "only seen drawn faces" in model.caution
+    folder = tmp_path / "photo_to_sketch"
+    (folder / "assets.extra").mkdir(parents=True)
+    for sizes, aligned in ((["256x256"], False), (["200x250"], True)):
+        card = {"data": {"source": "pairs"}, "protocol": {"measured_at": sizes}}
+        (folder / "assets.extra/model_card.json").write_text(json.dumps(card))
+        known = trained_on({"photo_to_sketch": folder})
+        assert (known.drawn, known.aligned, known.sizes) == (False, aligned, tuple(sizes))
+    assert trained_on({"photo_to_sketch": tmp_path}) is None
+
+
+def test_what_is_unlike_the_training_images_is_warned_of(tiny_run, tmp_path):
+    model = iacyclegan_tf.load(tiny_run / "runs/tiny")
+    assert (
+        model.strangeness(PHOTOS[0]) is None and model.warning(PHOTOS[0]) is None
+    )  # of six training images none is made
+    faces = [draw_pair(n, 0, seed=7, height=80, width=64)[0] for n in range(50)]
+    folder = tmp_path / "photo_recognizer"
+    (folder / "assets.extra").mkdir(parents=True)
+    spaces = {"face_spaces": {"photo": fit_face_space(faces[:40], faces[40:49]).as_json()}}
+    (folder / "assets.extra" / CALIBRATION).write_text(json.dumps(spaces))
+    warned = iacyclegan_tf.Trained("x", 1, {"photo_recognizer": folder})
+    noise = np.random.default_rng(0).integers(0, 256, (250, 200, 3), np.uint8)
+    assert warned.warning(faces[0]) is None and "this photo is unlike" in warned.warning(noise)
+    assert warned.strangeness(noise, of="sketch") is None

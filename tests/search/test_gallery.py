@@ -317,10 +317,7 @@ def test_add_takes_files_and_folders_but_no_name_twice(gallery, photos, tmp_path
         gallery.add([tmp_path / "other/51.png"])
     with pytest.raises(UserError, match=r"Two photos would have the name '51.png'"):
         gallery.add([tmp_path / "other/51.png", more / "a/51.png"])
-    for place, words in (
-        (tmp_path / "nothing", "There is no photo or folder"),
-        (tmp_path / "models", "There is no photo"),
-    ):
+    for place, words in ((tmp_path / "nothing", "is not there"), (tmp_path / "models", "is not there")):
         with pytest.raises(UserError, match=words):
             gallery.add([place])
     (tmp_path / "empty").mkdir()
@@ -392,10 +389,10 @@ def test_models_without_calibration_say_so(gallery, tmp_path, models):
 def test_table_csv_and_json_say_the_same(calibrated):
     result = calibrated.search(255 - picture(7), top=5)
     rows = list(csv.DictReader(io.StringIO(as_csv(result))))
-    values = json.loads(as_json(result, "p.png", "index", {"name": "known"}))
+    values = json.loads(as_json(result, {"name": "known"}))
     shown = table(result)
     assert shown.notes == tuple(values["sentences"]) == result.sentences and len(rows) == len(shown.rows) == 5
-    assert values["calibration"] == calibration(0.9) and values["searched"] == 40 and values["by"] == "fusion"
+    assert values["calibration"] == calibration(0.9) and values["gallery_photos"] == 40 and values["by"] == "fusion"
     for one, row, value, cells in zip(result.candidates, rows, values["candidates"], shown.rows):
         assert row["name"] == value["name"] == one.name and row["sha256"] == one.sha256
         for way in ("fusion", "photo", "sketch", "calibrated"):
@@ -416,7 +413,7 @@ def test_no_name_is_a_formula_to_a_spreadsheet(calibrated):
         "'-2.png",
         names[3],
     ]
-    assert [one["name"] for one in json.loads(as_json(odd, "p", "i", {}))["candidates"]] == list(names)
+    assert [one["name"] for one in json.loads(as_json(odd, {}))["candidates"]] == list(names)
 
 
 def test_the_strip_shows_the_photos_that_were_added(gallery, photos, tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import re
@@ -12,12 +13,16 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
+import iacyclegan_tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.drawn.scene import draw_ground, draw_scene
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.gallery import parse, run
+from iacyclegan_tf.inference.purpose import ONLY_DRAWN
 from iacyclegan_tf.search.gallery import LEAD
 
 ROOT = Path(__file__).parents[2]
@@ -48,16 +53,15 @@ def test_the_whole_way(work, tiny_run):
     with pytest.raises(
         UserError, match=r"1 files or folders were passed over; the others are in the gallery:\n .*text.png"
     ):
-        gallery("build", work / "photos", index, "--model", exports)
+        gallery("build", work / "photos", index, "--model", exports, "--no-align")
     (work / "photos/text.png").unlink()
-    said = gallery("build", work / "photos", index, "--model", exports)
+    said = gallery("build", work / "photos", index)  # by the models that it was begun with
+    assert f"models: tiny 2, which the gallery {index} was built with" in said
     assert "0 added, 6 were there, 6 photos in all, embedded by tiny 2" in said
     said = gallery(
         "search",
         work / "sketches/2.png",
         index,
-        "--model",
-        exports,
         "--top",
         4,
         "--csv",
@@ -76,6 +80,14 @@ def test_the_whole_way(work, tiny_run):
     assert [one["name"] for one in values["candidates"]] == [row["name"] for row in rows]
     assert values["models"]["name"] == "tiny" and values["calibration"]["people"] == 2 and LEAD in values["sentences"]
     assert read_image(work / "found.png").shape[1] > 6 * 160
+    digest = hashlib.sha256((work / "sketches/2.png").read_bytes()).hexdigest()
+    for about in (values, *rows):  # each line stands alone
+        assert about["probe"] == str(work / "sketches/2.png") and about["probe_sha256"] == digest
+        assert about["gallery"] == str(index) and int(about["gallery_photos"]) == 6
+        assert (about["model"], int(about["round"])) == ("tiny", 2)
+        assert about["version"] == f"iacyclegan_tf {iacyclegan_tf.__version__}" and about["date"][:2] == "20"
+    assert "6 of 6 photos" in gallery("search", work / "sketches/2.png", index, "--top", 0)
+    assert ONLY_DRAWN in said
 
     with pytest.raises(UserError, match=r"candidates cannot be written: .*found.csv"):
         gallery("search", work / "sketches/2.png", index, "--model", exports, "--csv", work / "found.csv/x.csv")
@@ -96,6 +108,26 @@ def test_the_whole_way(work, tiny_run):
         gallery("check", index)
     with pytest.raises(UserError, match="5 photos are not as they were written"):
         gallery("search", work / "sketches/1.png", index, "--model", exports)
+
+
+def test_photos_without_a_face_are_left_out_and_other_runs_change_nothing(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        scene, _ = draw_scene(number, seed=19, share=0.5, degrees=8, ground="stripes", height=300, width=400)
+        write_png(tmp_path / f"photos/{number}.png", scene)
+        write_png(tmp_path / f"sketches/{number}.png", draw_pair(number, 0, seed=19, height=250, width=200)[1])
+    write_png(tmp_path / "photos/wall.png", draw_ground(np.random.default_rng(0), "stripes", 60, 90))
+    with pytest.raises(UserError, match=r"1 files or folders were passed over(.|\n)*No face was found in .*wall.png"):
+        gallery("build", "photos", "index", "--model", tiny_run / "runs/tiny", "--round", 1)
+    with pytest.raises(UserError, match="was begun with faces aligned"):
+        gallery("build", "photos", "index", "--no-align")
+    said = gallery("search", "sketches/0.png", "index")  # no run is in runs/, and the last round is another
+    assert "models: tiny 1, which the gallery index was built with" in said and "2 of 2 photos" in said
+    with pytest.raises(UserError, match=r"No face was found in 'photos/wall\.png'"):
+        gallery("search", "photos/wall.png", "index")
+    for arguments in (["build", "nowhere", "new"], ["search", "nowhere.png", "index"], ["add", "index", "nowhere"]):
+        with pytest.raises(UserError, match=r"nowhere.* is not there"):
+            gallery(*arguments)
 
 
 def test_mistakes_are_told_without_tensorflow(work, tmp_path):
@@ -128,7 +160,7 @@ def test_the_lines_of_the_readme_and_of_the_docs_run_as_they_stand(work, tiny_ru
     Path("savedmodels").symlink_to(tiny_run / "savedmodels")
     for number, path in enumerate(["sketch.png", "photos/a.jpg", "photos/b.jpg", "more/two.jpg", "one.jpg"]):
         Path(path).parent.mkdir(exist_ok=True)
-        assert cv2.imwrite(path, draw_pair(number, 0, seed=5, height=40, width=32)[0 if number else 1][..., ::-1])
+        assert cv2.imwrite(path, draw_pair(number, 0, seed=5, height=125, width=100)[0 if number else 1][..., ::-1])
     docs = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
     for text, least in ((ROOT / "README.md").read_text(encoding="utf-8"), 2), (docs, 6):
         lines = re.findall(r"^python -m iacyclegan_tf\.gallery ([^#\n]*)", text, re.MULTILINE)

@@ -119,9 +119,9 @@ def ask(port: int, face, what: str, *more: str):
     """One request of the kind ``what``; nothing may be written."""
     out = face.parent / "out"
     words = {
-        "translate": ["translate", face, "--to", "sketch", "--out", out],
-        "embed": ["embed", face, "--of", "photo", "--out", out / "e.npz"],
-        "match": ["match", "--probes", face, "--gallery", face, "--of", "photo", "--out", out / "s.csv"],
+        "translate": ["translate", face, "--no-align", "--to", "sketch", "--out", out],
+        "embed": ["embed", face, "--no-align", "--of", "photo", "--out", out / "e.npz"],
+        "match": ["match", "--no-align", "--probes", face, "--gallery", face, "--of", "photo", "--out", out / "s.csv"],
         "status": ["status"],
     }[what]
     more = ("--server", f"127.0.0.1:{port}", "--retries", 0, "--timeout", LIMIT_S, *more)

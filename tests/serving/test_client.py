@@ -15,7 +15,8 @@ from model_server import TWINS, Failure, Models, load
 
 from iacyclegan_tf.client import parse, run
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import read_image
+from iacyclegan_tf.data.drawn.scene import draw_scene
+from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
@@ -35,8 +36,8 @@ def server(request, exports):
     models.failures, models.requests = [], []
     twin = TWINS[request.param](models)
     twin.protocol = request.param
-    twin.ask = lambda *arguments: run(
-        parse([*map(str, arguments), "--server", f"127.0.0.1:{twin.port}", f"--{request.param}"])
+    twin.ask = lambda *arguments, more=("--no-align",): run(
+        parse([*map(str, arguments), "--server", f"127.0.0.1:{twin.port}", f"--{request.param}", *more])
     )
     yield twin
     twin.stop()
@@ -160,6 +161,17 @@ def test_an_answer_over_the_limit_is_named(server, faces, tmp_path):
     }
     with pytest.raises(UserError, match="--max-message-mb"):
         server.ask("translate", faces[0], "--to", "sketch", "--out", tmp_path, "--max-message-mb", 1)
+
+
+def test_faces_are_aligned_before_they_are_sent(server, tmp_path):
+    scene, _ = draw_scene(4, seed=19, share=0.5, degrees=5, ground="color", height=300, width=360)
+    write_png(tmp_path / "scene.png", scene)
+    write_png(tmp_path / "wall.png", np.full((40, 40, 3), 99, np.uint8))
+    with pytest.raises(UserError, match=r"1 of 2 images could not be used; .*\n.*No face was found in .*wall.png"):
+        server.ask(
+            "translate", tmp_path / "scene.png", tmp_path / "wall.png", "--to", "sketch", "--out", tmp_path, more=()
+        )
+    assert read_image(tmp_path / "scene.sketch.png").shape == (250, 200, 3)
 
 
 # ---------------------------------------------------------------- images that cannot be decoded

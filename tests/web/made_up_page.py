@@ -37,6 +37,9 @@ class Models:
 
     name, number, align, caution = "made up", 1, True, "A caution."
 
+    def warning(self, face: np.ndarray, of: str) -> str | None:
+        return "this is unlike what was seen" if face.std() > 60 else None
+
     def as_is(self) -> Models:
         return self
 

@@ -75,6 +75,7 @@ def test_a_picture_goes_there_and_back(page):
         assert f"The {kind} of face.png, 30x40 pixels." in words(answer[-1])
         shown, files = made_of(page, answer)
         np.testing.assert_array_equal(shown, [NOISE, 255 - NOISE])
+        assert "This is unlike what was seen." in answer[2] and "A caution." in answer[2]
         assert [file.name for file in files] == [f"face.{kind}.png", "face.both.png"]
 
 

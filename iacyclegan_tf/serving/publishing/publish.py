@@ -81,7 +81,7 @@ class Source:
 
     Attributes:
         data, metrics: the run's ``data.json`` and the round's ``metrics.json``.
-        calibration: the round's ``calibration.json``, which its recognizers carry; old rounds have none.
+        calibration: the round's ``calibration.json``, which its exports carry; old rounds have none.
     """
 
     config: Config
@@ -131,7 +131,7 @@ def export(module: tf.Module, servable: str, version: Version, source: Source) -
         extra = aside / EXTRA
         card = model_card(servable, source.config, source.data, source.metrics) | {"version": version.number}
         (extra / MODEL_CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        if is_recognizer(servable) and source.calibration.exists():
+        if source.calibration.exists():
             shutil.copyfile(source.calibration, extra / CALIBRATION)
         if not is_recognizer(servable):  # a server that batches would mix up the scores of match
             (aside / PER_MODEL_BATCHING).write_text(batching(source.config.export.batching))
