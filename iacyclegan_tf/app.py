@@ -37,7 +37,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=user_path,
         metavar="INDEX_OR_DIR",
         help="what the tab Search looks in: an index of "
-        "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end",
+        "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end; by default "
+        "some drawn faces",
     )
     protocol = parser.add_mutually_exclusive_group()
     protocol.add_argument(
@@ -60,26 +61,40 @@ def start(options: argparse.Namespace) -> None:
         raise UserError("--label and --grpc say how to ask a server; name it with --server.")
     if options.server is not None and (options.round is not None or options.savedmodels):
         raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
+    if options.gallery and not options.gallery.is_dir():
+        raise UserError(f"The gallery {options.gallery} is not there, or is no folder; name an index or photos.")
     signal.signal(signal.SIGTERM, _end)
-    from iacyclegan_tf.common.terminal import open_console
+    from iacyclegan_tf.common.terminal import open_console, say
     from iacyclegan_tf.web.folder import page_folder
     from iacyclegan_tf.web.server import interruptible, listening, serve
-    from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 
     console = open_console()
-    models = open_models(options)
     with listening(options.host, options.port) as taken, page_folder() as folder:
-        from iacyclegan_tf.web.page import build
+        say(console, "Starting: TensorFlow and Gradio are loaded first, which takes some seconds.")
 
-        def prepared():
-            try_models(models)
-            gallery = options.gallery and open_gallery(options.gallery, models, folder.path.parent, console)
-            return build(models, gallery, about_html(models), folder)
+        def tell(address: str) -> None:
+            say(console, f"Open {address} in a browser; Ctrl-C ends it.")
 
-        def say(address: str) -> None:
-            console.print(f"Open {address} in a browser; Ctrl-C ends it.", soft_wrap=True)
+        serve(interruptible(lambda: _prepared(options, folder, console)), folder, taken, tell)
 
-        serve(interruptible(prepared), folder, taken, say)
+
+def _prepared(options: argparse.Namespace, folder, console):
+    """The page, ready to answer; what takes long is said before it begins."""
+    from iacyclegan_tf.common.terminal import say
+    from iacyclegan_tf.web.answers import Served
+    from iacyclegan_tf.web.examples import draw_examples, draw_gallery
+    from iacyclegan_tf.web.page import build
+    from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, recognizes, try_models
+
+    models, place = open_models(options), options.gallery
+    say(console, f"Loading the models of {models.name}, {models.number} ({models.why}).")
+    try_models(models)
+    about, name = about_html(models), place and place.resolve().name
+    if place is None and recognizes(models):
+        place, name = draw_gallery(folder.path.parent / "drawn"), "drawn faces (none was given)"
+    say(console, f"Opening the gallery: {name}." if place else "These models have no recognizers: nothing is searched.")
+    gallery = place and open_gallery(place, models, folder.path.parent, console)
+    return build(Served(models, gallery, name, about, folder, draw_examples(folder.examples)))
 
 
 def _end(*_) -> None:

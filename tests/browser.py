@@ -127,7 +127,7 @@ class Browser:
         before = set(folder.iterdir())
         self.click(selector)
         new = self.until(
-            lambda: [path for path in set(folder.iterdir()) - before if path.suffix in (".png", ".csv")],
+            lambda: [path for path in set(folder.iterdir()) - before if path.suffix in (".png", ".csv", ".html")],
             f"the file of {selector}",
         )
         return new[0].read_bytes()
@@ -137,9 +137,9 @@ class Browser:
             "[...document.querySelectorAll('[role=tab]')].find(e => e.innerText.trim() === arguments[0]).click()", name
         )
 
-    def upload(self, selector: str, path: Path) -> None:
+    def upload(self, selector: str, *paths: Path) -> None:
         self.until(lambda: self.all(f"{selector} input[type=file]"), f"the file field of {selector}")
-        self.all(f"{selector} input[type=file]")[0].send_keys(str(path))
+        self.all(f"{selector} input[type=file]")[0].send_keys("\n".join(map(str, paths)))
 
     def pixels(self, selector: str) -> tuple[int, int]:
         """Natural width and height of an image once it is loaded; (0, 0) without one."""

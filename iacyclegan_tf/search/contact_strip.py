@@ -24,7 +24,9 @@ def contact_strip(result: SearchResult, photos: Path | None = None) -> tuple[np.
     Args:
         photos: the folder that holds the photos by name, if they do not lie where they were added from.
     """
-    tiles, missing = [_tile(result.probe, ["probe"]), _tile(result.synthesized, ["synthesized photo"])], []
+    pairs = zip(result.probes, result.synthesized)
+    tiles = [tile for pair in pairs for tile in map(_tile, pair, (["probe"], ["synthesized photo"]))]
+    missing = []
     for one in result.candidates:
         try:
             image = stored_photo(one, photos)

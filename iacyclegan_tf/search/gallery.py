@@ -64,15 +64,15 @@ class Candidate:
 class SearchResult:
     """``candidates``, best first by ``by``, of ``searched`` photos. ``sentences`` must be shown with them.
 
-    ``probe`` (aligned, where the gallery is) and ``synthesized`` (its photo) are uint8 ``[h, w, 3]``. ``about`` says
-    where the list comes from, for the file of a case: probe, date, gallery, models, version.
+    ``probes`` (aligned, where the gallery is) and ``synthesized`` (their photos) are uint8 ``[h, w, 3]``. ``about``
+    says where the list comes from, for the file of a case: probe, date, gallery, models, version.
     """
 
     candidates: tuple[Candidate, ...]
     by: str
     searched: int
-    probe: np.ndarray
-    synthesized: np.ndarray
+    probes: tuple[np.ndarray, ...]
+    synthesized: tuple[np.ndarray, ...]
     calibration: Calibration | None
     sentences: tuple[str, ...]
     about: dict[str, str | int]
@@ -117,7 +117,7 @@ class Gallery:
         """
         store = GalleryStore(index)
         if model is None:
-            model = _own_models(store)
+            model = own_models(store)
         return cls(store, model if isinstance(model, Trained) else load(model))
 
     @classmethod
@@ -159,25 +159,30 @@ class Gallery:
         """All or none, with their embeddings; ``UserError`` where one is not there."""
         self.store.remove(names)
 
-    def search(self, sketch: Image, top: int = 20, by: str = "fusion") -> SearchResult:
+    def search(
+        self, sketch: Image | Sequence[Image], top: int = 20, by: str = "fusion", cut: bool = False
+    ) -> SearchResult:
         """The ``top`` photos that are most alike, of all in the gallery.
 
         Args:
-            sketch: a path, an encoded image, or pixels uint8 ``[h, w, 3]``.
+            sketch: a path, an encoded image, or pixels uint8 ``[h, w, 3]``; or a list of sketches of one person, whose
+                cosines are averaged.
             by: ``fusion``, ``photo`` or ``sketch``.
+            cut: they are what is compared already, so that no face is looked for.
         """
         if not top >= 1 or by not in WAYS:
             raise UserError(
                 f"A search needs a top of at least 1 and one of {', '.join(WAYS)}; they are {top} and {by!r}."
             )
-        picture, name = decoded(sketch)
-        probe = bounded(self._face(picture, name, "sketch"), name)
+        sketches = sketch if isinstance(sketch, (list, tuple)) else [sketch]
+        pictures = [decoded(one) for one in sketches]
+        probes = [bounded(one if cut else self.face(one, name, "sketch"), name) for one, name in pictures]
         snapshot = self.store.snapshot()
         if not len(snapshot):
             raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
-        synthesized = self.model.to_photo(probe)
-        pair = {"photo": synthesized, "sketch": probe}
-        scores = cosines(snapshot, {of: self.model.embed(image, of=of) for of, image in pair.items()})
+        synthesized = self.model.to_photo(probes)
+        pair = {"photo": synthesized, "sketch": probes}
+        scores = cosines(snapshot, {of: self.model.embed(images, of=of).mean(0) for of, images in pair.items()})
         scores["fusion"] = fused([scores["photo"], scores["sketch"]])
         places = best(scores[by], snapshot.names, top)
         candidates = tuple(
@@ -185,10 +190,15 @@ class Gallery:
             for rank, place in enumerate(places, 1)
         )
         sentences = tuple(self._sentences(by, len(snapshot)))
-        if warning := isinstance(self.model, Trained) and self.model.warning(probe, "sketch"):
-            sentences = (f"{warning[0].upper()}{warning[1:]}.", *sentences)
-        about = self._about_search(sketch, picture, len(snapshot))
-        return SearchResult(candidates, by, len(snapshot), probe, synthesized, self.calibration, sentences, about)
+        if len(probes) > 1:
+            sentences += (f"Scores are means over {len(probes)} sketches; thresholds were measured with single ones.",)
+        for probe in probes if isinstance(self.model, Trained) else ():
+            if warning := self.model.warning(probe, "sketch"):
+                sentences = (f"{warning[0].upper()}{warning[1:]}.", *sentences)
+        about = self._about_search(sketches, [picture for picture, _ in pictures], len(snapshot))
+        return SearchResult(
+            candidates, by, len(snapshot), tuple(probes), tuple(synthesized), self.calibration, sentences, about
+        )
 
     def __len__(self) -> int:
         return len(self.store)
@@ -196,16 +206,22 @@ class Gallery:
     def close(self) -> None:
         self.store.close()
 
-    def _face(self, pixels: np.ndarray, name: str, of: str) -> np.ndarray:
+    def face(self, pixels: np.ndarray, name: str, of: str) -> np.ndarray:
+        """What is compared of a picture of a ``photo`` or ``sketch``; ``UserError`` where it has no face."""
         return find_portrait(pixels, name).cut(BORDERS[of]) if self.store.align else pixels
 
-    def _about_search(self, sketch: Image, picture: np.ndarray, photos: int) -> dict[str, str | int]:
+    def _about_search(
+        self, sketches: Sequence[Image], pictures: Sequence[np.ndarray], photos: int
+    ) -> dict[str, str | int]:
         """Of pixels, which no file holds, the SHA-256 is that of their bytes."""
-        path = None if isinstance(sketch, (bytes, np.ndarray)) else str(sketch)
-        data = sketch if isinstance(sketch, bytes) else picture.tobytes() if path is None else read_bytes(Path(path))
+        paths = [None if isinstance(one, (bytes, np.ndarray)) else str(one) for one in sketches]
+        held = [
+            one if isinstance(one, bytes) else picture.tobytes() if path is None else read_bytes(Path(path))
+            for one, picture, path in zip(sketches, pictures, paths)
+        ]
         return {
-            "probe": path or "",
-            "probe_sha256": hashlib.sha256(data).hexdigest(),
+            "probe": "; ".join(filter(None, paths)),
+            "probe_sha256": "; ".join(hashlib.sha256(data).hexdigest() for data in held),
             "date": datetime.now().astimezone().isoformat(timespec="seconds"),
             "gallery": str(self.store.folder.resolve()),
             "gallery_photos": photos,
@@ -282,7 +298,7 @@ class Gallery:
             entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
             if known is not None and known.sha256 == entry.sha256:
                 return entry
-            face = self._face(decode_in_time(data, str(path)), f"'{path}'", "photo")
+            face = self.face(decode_in_time(data, str(path)), f"'{path}'", "photo")
             return entry, bounded(face, f"'{path}'")
         except UserError as error:
             return error
@@ -316,7 +332,7 @@ def _about(model: Trained) -> dict:
     }
 
 
-def _own_models(store: GalleryStore) -> Trained:
+def own_models(store: GalleryStore) -> Trained:
     """Those that the gallery was built with, from where their exports lay then."""
     folders = {servable: Path(place) for servable, place in store.models.get("folders", {}).items()}
     name, number = store.models["name"], store.models["number"]

@@ -8,9 +8,10 @@ import json
 
 from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.common.tables import Table, no_formula
-from iacyclegan_tf.search.gallery import WAYS, Candidate, SearchResult
+from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult
 
 _ABOUT = ("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold")
+_ABOUT += ("note",)
 _COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), *_ABOUT, "made_by")
 
 
@@ -48,7 +49,7 @@ def as_csv(result: SearchResult) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS)
     writer.writeheader()
-    about = _about(result) | {"made_by": made_by("gallery")}
+    about = about_list(result) | {"made_by": made_by("gallery")}
     about = {name: no_formula(value) if isinstance(value, str) else value for name, value in about.items()}
     writer.writerows(_values(one) | about | {"name": no_formula(one.name)} for one in result.candidates)
     return text.getvalue()
@@ -56,7 +57,7 @@ def as_csv(result: SearchResult) -> str:
 
 def as_json(result: SearchResult, models: dict) -> str:
     """Everything, with the models, the thresholds and the sentences."""
-    values = _about(result) | {
+    values = about_list(result) | {
         "made_by": made_by("gallery"),
         "models": models,
         "sentences": result.sentences,
@@ -66,14 +67,15 @@ def as_json(result: SearchResult, models: dict) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
-def _about(result: SearchResult) -> dict:
+def about_list(result: SearchResult) -> dict:
+    """Where the list comes from, what its threshold is, and what it is worth."""
     known = result.calibration.known(result.by) if result.calibration else {}
-    return result.about | {"by": result.by, "threshold": known[min(known)] if known else None}
+    return result.about | {"by": result.by, "threshold": known[min(known)] if known else None, "note": LEAD}
 
 
 def provenance(result: SearchResult) -> str:
     """One line for people."""
-    about = _about(result)
+    about = about_list(result)
     threshold = "none" if about["threshold"] is None else f"{about['threshold']:.4g}"
     return (
         f"Probe {about['probe'] or 'without a name'} (SHA-256 {about['probe_sha256']}), {about['date']}, gallery "

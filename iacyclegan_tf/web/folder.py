@@ -50,11 +50,16 @@ class PageFolder:
             path.write_bytes(data)
         return str(path)
 
+    @property
+    def examples(self) -> Path:
+        """The folder in it that stays."""
+        return self.path / "examples"
+
     def sweep(self, before: float) -> None:
         """Deletes the files that were last written before that time, and folders that are then empty."""
         for path in sorted(self.path.rglob("*"), reverse=True):  # what lies in a folder comes before it
             with suppress(OSError):  # in use, not empty, or gone meanwhile: the next round comes
-                if path.lstat().st_mtime < before:
+                if path.lstat().st_mtime < before and not path.is_relative_to(self.examples):
                     path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from iacyclegan_tf.web import messages
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
-from iacyclegan_tf.web.messages import CANCEL, FILE, UPLOAD
+from iacyclegan_tf.web.messages import CANCEL, FILE, JOIN, UPLOAD
 from iacyclegan_tf.web.pictures import MAX_BYTES
 
 _NOT_UNDERSTOOD = "The request is not understood."
@@ -58,18 +59,18 @@ class Guard:
     Args:
         app: the page.
         folder: where its uploads and results lie.
-        choices: of the setting beside the picture, by the number of the page's function.
+        join: what a question may hold (``messages.joining``).
     """
 
     def __init__(
         self,
         app: Callable[..., Awaitable[None]],
         folder: PageFolder,
-        choices: Mapping[int, Collection[str | int]],
+        join: TypeAdapter,
         limits: Limits = Limits(),
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.app, self.folder, self.choices, self.limits, self._clock = app, folder, choices, limits, clock
+        self.app, self.folder, self.join, self.limits, self._clock = app, folder, join, limits, clock
         self._recent: dict[str, deque[float]] = {}
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
@@ -81,7 +82,7 @@ class Guard:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: dict, receive: Callable, send: Callable) -> None:
-        body, answer = _Body(receive), _Answer(send, no_store=scope["path"].startswith(FILE))
+        body, answer = _Body(receive), _Answer(send, scope["path"])
         try:
             with ExitStack() as held:
                 await self._admit(scope, body, held)
@@ -119,7 +120,7 @@ class Guard:
             if path == UPLOAD:
                 held.enter_context(self.folder.room(length))
             else:
-                messages.check_message(path, await body.whole(), self.choices, self._own_file)
+                messages.check_message(path, await body.whole(), self.join, self._own_file)
         except FolderFull as full:
             raise HTTPException(507, str(full)) from None
         except ValueError:
@@ -214,8 +215,8 @@ class _Body:
 class _Answer:
     """What goes back: the page's answers with our headers; its faults are held back, since they have no sentence."""
 
-    def __init__(self, send: Callable, no_store: bool):
-        self._send, self._no_store = send, no_store
+    def __init__(self, send: Callable, path: str):
+        self._send, self._no_store, self._json = send, path.startswith(FILE), path == JOIN
         self._begun = self._ended = self._dropped = False
 
     async def send(self, message: dict) -> None:
@@ -229,7 +230,10 @@ class _Answer:
         if not self._begun:
             # what may still be on its way is not read
             headers = {"connection": "close"} if refusal.status_code in (408, 411, 413) else None
-            answer = PlainTextResponse(refusal.detail, refusal.status_code, headers)
+            if self._json:  # as the page in the browser reads it, which shows the sentence then
+                answer = JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)
+            else:
+                answer = PlainTextResponse(refusal.detail, refusal.status_code, headers)
             await answer({"type": "http"}, None, self._pass_on)
         elif not self._ended:
             await self._pass_on({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""What the page says, and the model card as it stands on it."""
+"""What the page says, a result beside its picture, and the model card."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from urllib.parse import quote
 
-from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult, stored_photo
 from iacyclegan_tf.serving.publishing.model_card import DANGER, LIMITS
+from iacyclegan_tf.web.messages import FILE
 from iacyclegan_tf.web.pictures import thumbnail
+from iacyclegan_tf.web.probe import Probe, marked
 
 FONTS, CODE_FONTS = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]  # none is fetched
 TITLE = "Photos and sketches of faces"
 WHAT = "Turns a face photo into a sketch and back, and looks for a sketched face in a gallery of photos."
 HOW_TO_SEARCH = (
-    "{count} photos are in the gallery. <b>photo</b>: the sketch is turned into a photo and compared with the "
-    "photos. <b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together; the list is "
-    "sorted by it. Only values of one list can be compared."
+    "The gallery <b>{name}</b> holds {count} photos. <b>photo</b>: the sketch is turned into a photo and compared with "
+    "the photos. <b>sketch</b>: it is compared with sketches made of the photos. <b>fusion</b>: both together, which "
+    "sorts the list. Only values of one list can be compared. Up to {most} sketches of one person are searched "
+    "together. Choose a candidate to see it large beside the sketch."
 )
-NO_GALLERY = (
-    "No gallery was given. Start the page with <code>--gallery</code> and the index that "
-    "<code>python -m iacyclegan_tf.gallery build</code> has made, or a folder of photos."
-)
+NOTHING_MADE = "<div class=empty>The result appears here.</div>"
+NO_GALLERY = "These models have no recognizers, so nothing can be searched with them; start the page with a whole run."
 PRIVACY = "What is uploaded or made is deleted within half an hour, and when the page is stopped. "
 PRIVACY_HERE = "Pictures stay on the machine that serves this page: no other is asked."
 PRIVACY_SERVER = "Pictures are sent to the server of the models, which is named above, and to no other machine."
@@ -34,10 +34,9 @@ _WORDS |= {"input": "of the input itself"}
 def card_html(cards: list[dict]) -> str:
     """The model cards of a round's servables, which share everything but their measures and purpose."""
     first = cards[0]
+    numbers = {name: value for card in cards for name, value in _numbers(card["measures"], card["servable"])}
     measures = "".join(
-        f"<tr><td>{escape(name)}</td><td class=number>{value:.3f}</td></tr>"
-        for card in cards
-        for name, value in _numbers(card["measures"], card["servable"])
+        f"<tr><td>{escape(name)}</td><td class=number>{value:.3f}</td></tr>" for name, value in numbers.items()
     )
     return (
         f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {escape(str(first['round']))}. "
@@ -78,7 +77,7 @@ def _facts(values: dict) -> str:
 
 def _numbers(measures: dict, name: str):
     for key, value in measures.items():
-        words = f"{name}, {_WORDS.get(key, key.replace('_', ' '))}"
+        words = f"{name}, {_WORDS.get(key, key.replace('_', ' '))}" if key != "fusion" else "both recognizers, fused"
         if isinstance(value, dict):
             yield from _numbers(value, words)
         elif isinstance(value, (int, float)):
@@ -90,43 +89,37 @@ def _value(value) -> str:
     return f"<code>{escape(text)}</code>" if len(text) > 40 and " " not in text else escape(text)
 
 
-def result_html(result: SearchResult) -> str:
-    """Needs nothing else: the photos are small and inside. They are read from where they were added, and only there.
-
-    The first of the sentences, ``LEAD``, stands above the search at all times (``page.py``).
-    """
-    cards = "".join(map(_card, result.candidates))
-    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.sentences if sentence != LEAD)
-    made = _image(thumbnail(result.synthesized), "The photo that the network made of the sketch")
+def compare_html(before: str, after: str, to: str) -> str:
+    """Two pictures of one size over each other, files of the page, parted by a slider; Gradio's has no keys."""
     return (
-        f"<div class=probe><figure>{made}"
-        f"<figcaption>the sketch as a photo</figcaption></figure><ul>{sentences}</ul></div>"
-        f"<ol class=candidates>{cards}</ol>"
+        f"<div class=compare><img src='{_address(before)}' alt='What the network was given'>"
+        f"<img src='{_address(after)}' alt='The {to} that the network made of it'>"
+        "<input type=range min=0 max=100 value=50 aria-label='Part that shows the result' "
+        "oninput=\"this.parentNode.style.setProperty('--shown', this.value + '%')\"></div>"
     )
 
 
-def _card(one: Candidate) -> str:
-    name = escape(one.name, quote=True)
-    try:
-        picture = _image(thumbnail(stored_photo(one)), f"Photo {one.name}")
-    except UserError:  # its words name a path
-        picture = "<div class=none>The photo that was added is no longer at its place.</div>"
-    scores = "".join(
-        f"<dt>{way}</dt><dd{' class=strong' if way == 'fusion' else ''}>{getattr(one, way):.3f}</dd>" for way in WAYS
+def taken_html(probes: Sequence[Probe], *more: str | None) -> str:
+    """Which face was taken from each picture, and what should be known of it, ``more`` among that."""
+    figures = "".join(
+        f"<figure>{_image(thumbnail(marked(one)), f'{one.name}, the face that was taken is marked')}"
+        f"<figcaption>taken from {escape(one.name)}</figcaption></figure>"
+        for one in probes
+        if not one.plain
     )
-    marks = "".join(
-        f"<span class=mark>{way}: above FAR {100 * far:g} %</span>" for way, far in one.far.items() if far is not None
-    )
-    return (
-        f"<li data-name='{name}'><figure>{picture}<figcaption><div class=who><span class=rank>{one.rank}</span>"
-        f"<span>{name}</span></div><dl>{scores}</dl>{marks}</figcaption></figure></li>"
-    )
+    said = [*(words for one in probes for words in one.remarks()), *filter(None, more)]
+    remarks = "".join(f"<li>{escape(words[0].upper() + words[1:].removesuffix('.'))}.</li>" for words in said)
+    return f"<div class=taken>{figures}<ul>{remarks}</ul></div>" if figures or remarks else ""
+
+
+def _address(path: str) -> str:
+    return escape(f"{FILE.lstrip('/')}{quote(path)}", quote=True)
 
 
 def _image(jpeg: bytes, words: str) -> str:
     return f"<img alt='{escape(words, quote=True)}' src='data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'>"
 
 
-def style() -> str:
-    """``page.css``, which lies beside this file."""
-    return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+def beside(name: str) -> str:
+    """A file that lies beside this one."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

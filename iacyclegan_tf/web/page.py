@@ -1,179 +1,167 @@
-"""The page's tabs and what happens in them. Needs Gradio (the extra ``app``)."""
+"""The page's tabs: what stands in them, and what asks for which answer. Needs Gradio (the extra ``app``)."""
 
 from __future__ import annotations
 
-import threading
-import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-from typing import ClassVar
 
 import gradio as gr
 
-from iacyclegan_tf.search.gallery import LEAD, Gallery
-from iacyclegan_tf.search.ranked_list import as_csv
-from iacyclegan_tf.web.folder import FolderFull, PageFolder
-from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, TITLE, WHAT, result_html
-from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png, side_by_side
+from iacyclegan_tf.web.answers import (
+    BACK,
+    CHOOSE_PICTURE,
+    CHOOSE_SKETCH,
+    CUT,
+    TO,
+    WHOLE,
+    Served,
+    search,
+    sentence,
+    translate,
+)
+from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, NOTHING_MADE, TITLE, WHAT
+from iacyclegan_tf.web.messages import MOST_PICTURES
+from iacyclegan_tf.web.probe import MOST_FACES
+from iacyclegan_tf.web.ranked_html import lead_html
 
-TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
-_CHOOSE_PICTURE = "Choose a picture, or take one with the camera; the result appears by itself."
-_CHOOSE_SKETCH = "Choose a sketch; the list appears by itself."
-_FAULT = "That did not work, and it is not the picture's fault. The terminal that the page was started from says why."
 _QUEUE = 16  # requests that wait; more are turned away with a message
 _AT_ONCE = 4  # that are decoded side by side; one after the other goes through the networks
 _TOP = (10, 20, 50)
+# Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded.
+_ASKED = {"preprocess": False, "api_name": False, "concurrency_id": "models"}
 
 
-class Upload(gr.Image):
-    """An image field whose file is handed over as it came: ``(bytes, name)``, not opened by Gradio."""
-
-    is_template: ClassVar[bool] = True  # for the browser an ordinary image field
-
-    def preprocess(self, payload) -> tuple[bytes, str] | None:
-        if payload is None:
-            return None
-        path = Path(payload.path)  # in the page's own folder: see guard.py
-        return path.read_bytes(), plain_name(payload.orig_name or path.name)
-
-
-def build(models, gallery: Gallery | None, about: str, folder: PageFolder) -> gr.Blocks:
-    """The whole page.
-
-    Args:
-        models: ``Trained`` or ``RemoteModel``.
-        gallery: what is searched; without one the tab says how to get it.
-        about: HTML of the last tab.
-        folder: for results that can be downloaded.
-    """
-    turn = threading.Lock()  # of the networks
+def build(served: Served) -> gr.Blocks:
+    """The whole page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.HTML(f"<h1>{TITLE}</h1><p>{WHAT}</p>", elem_id="head")
+        _html(f"<h1>{TITLE}</h1><p>{WHAT}</p>", "head")
         with gr.Tab("Translate", id="translate"):
-            _translate_tab(models, turn, folder)
+            _translate_tab(served)
         with gr.Tab("Search", id="search"):
-            _search_tab(gallery, turn, folder)
+            _search_tab(served)
         with gr.Tab("About", id="about"):
-            gr.HTML(f"<div class=about>{about}</div>", elem_id="card")
+            _html(f"<div class=about>{served.about}</div>", "card")
     return page.queue(max_size=_QUEUE, api_open=False, default_concurrency_limit=_AT_ONCE)
 
 
-def _translate_tab(models, turn: threading.Lock, folder: PageFolder) -> None:
-    direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
+def _translate_tab(served: Served) -> None:
     with gr.Row():
-        given = _upload("Your picture", "given", 360)
-        made = gr.Image(
-            interactive=False,
-            label="Result",
-            elem_id="made",
-            elem_classes="picture",
-            height=360,
-            buttons=["fullscreen"],
-            alt_text="What the network made of it",
-        )
-    said = gr.HTML(_said(_CHOOSE_PICTURE), elem_id="translate-said")
-    with gr.Row():
-        one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
-        both = gr.DownloadButton("Download side by side", interactive=False, elem_id="download-both")
+        with gr.Column():
+            given = gr.Image(
+                sources=["upload", "webcam", "clipboard"],
+                label="Your picture",
+                elem_id="given",
+                height=320,
+                buttons=["fullscreen"],
+                alt_text="The picture that you chose",
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )
+            direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
+            examples = _examples(given, served.examples.pictures, "translate-examples")
+        with gr.Column():
+            said = _html(sentence(CHOOSE_PICTURE), "translate-said")
+            face = _face_choice("face")
+            made = _html(NOTHING_MADE, "made")
+            with gr.Row():
+                one = gr.DownloadButton("Download the result", interactive=False, elem_id="download-result")
+                both = gr.DownloadButton("Download side by side", interactive=False, elem_id="download-both")
+            as_trained = CUT if served.models.align else WHOLE
+            framing = gr.Radio([CUT, BACK, WHOLE], value=as_trained, label="What is translated", elem_id="framing")
 
-    def translate(upload: tuple[bytes, str] | None, wanted: str) -> tuple:
-        to = next(key for key, words in TO.items() if words == wanted)
+    def example(index: int) -> tuple:
+        path, to = served.examples.pictures[index]
+        values = translate(served, {"path": path, "orig_name": None}, TO[to], as_trained)
+        return path, TO[to], as_trained, *values[1:]
 
-        def work() -> tuple:
-            image, name = decode(*upload), upload[1]
-            with turn:
-                result = (models.to_sketch if to == "sketch" else models.to_photo)(image)
-            files = [
-                folder.write(plain_name(name, f".{to}.png"), png(result)),
-                folder.write(plain_name(name, ".both.png"), png(side_by_side(image, result))),
-            ]
-            words = _said(f"The {to} of {name}, {result.shape[1]}x{result.shape[0]} pixels.")
-            return files[0], *map(_file, files), words
+    def answer(*inputs) -> tuple:
+        return translate(served, *inputs)
 
-        return _explained(work, upload, _CHOOSE_PICTURE, (None, _file(None), _file(None)))
-
+    outputs = [given, face, made, one, both, said]
+    gr.on([given.input], answer, [given, direction, framing], outputs, show_progress_on=made, **_ASKED)
     gr.on(
-        [given.change, direction.change],
-        translate,
-        [given, direction],
-        [made, one, both, said],
-        api_name=False,
-        concurrency_id="models",
+        [direction.input, framing.input, face.input],
+        answer,
+        [given, direction, framing, face],
+        outputs,
         show_progress_on=made,
+        **_ASKED,
+    )
+    gr.on(
+        [examples.click],
+        example,
+        [examples],
+        [given, direction, framing, *outputs[1:]],
+        show_progress_on=made,
+        **_ASKED,
     )
 
 
-def _search_tab(gallery: Gallery | None, turn: threading.Lock, folder: PageFolder) -> None:
-    gr.HTML(f"<p class=lead><strong>{LEAD.replace(':', ':</strong>', 1)}</p>", elem_id="lead")
-    if gallery is None:
-        gr.HTML(f"<p>{NO_GALLERY}</p>", elem_id="no-gallery")
+def _search_tab(served: Served) -> None:
+    _html(f"<p class=lead>{lead_html()}</p>", "lead")
+    if served.gallery is None:
+        _html(f"<p>{NO_GALLERY}</p>", "no-gallery")
         return
     with gr.Row():
-        sketch = _upload("Sketch", "sketch", 300)
         with gr.Column():
+            sketches = gr.Gallery(
+                sources=["upload", "clipboard"],
+                file_types=["image"],
+                label="Sketches of one person",
+                elem_id="sketch",
+                height=320,
+                columns=3,
+                fit_columns=False,
+                object_fit="contain",
+                buttons=[],
+                interactive=True,
+            )
+            examples = _examples(gr.Image(render=False), served.examples.sketches, "search-examples")
+        with gr.Column():
+            said = _html(sentence(CHOOSE_SKETCH), "search-said")
+            face = _face_choice("sketch-face")
+            as_made = CUT if served.gallery.store.align else WHOLE
+            framing = gr.Radio([CUT, WHOLE], value=as_made, label="What is searched", elem_id="sketch-framing")
             top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
-            gr.HTML(f"<p>{HOW_TO_SEARCH.format(count=len(gallery))}</p>")
-            table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
-    said = gr.HTML(_said(_CHOOSE_SKETCH), elem_id="search-said")
-    listed = gr.HTML(elem_id="candidates")
+            with gr.Row():
+                table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
+                case = gr.DownloadButton("Download for the case file", interactive=False, elem_id="download-case")
+            words = HOW_TO_SEARCH.format(
+                count=len(served.gallery), name=escape(served.gallery_name), most=MOST_PICTURES
+            )
+            _html(f"<p>{words}</p>", "how-to-search")
+    listed = _html("", "candidates", visible=False)
 
-    def search(upload: tuple[bytes, str] | None, count: int) -> tuple:
-        def work() -> tuple:
-            image, name = decode(*upload), upload[1]
-            with turn:
-                result = gallery.search(image, count)
-            file = folder.write(plain_name(name, ".candidates.csv"), as_csv(result).encode())
-            words = f"The {len(result.candidates)} of {result.searched} photos that are most alike to {name}."
-            return result_html(result), _file(file), _said(words)
+    def answer(*inputs) -> tuple:
+        return search(served, *inputs)
 
-        return _explained(work, upload, _CHOOSE_SKETCH, ("", _file(None)))
-
+    outputs = [sketches, face, listed, table, case, said]
+    gr.on([sketches.change], answer, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
     gr.on(
-        [sketch.change, top.change],
-        search,
-        [sketch, top],
-        [listed, table, said],
-        api_name=False,
-        concurrency_id="models",
+        [framing.input, top.input, face.input],
+        answer,
+        [sketches, framing, top, face],
+        outputs,
         show_progress_on=listed,
+        **_ASKED,
     )
+    # a field of several pictures tells of a change that the page has made, unless it was empty
+    chosen = examples.click(lambda index: [served.examples.sketches[index][0]], [examples], [sketches], **_ASKED)
+    chosen.then(answer, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
 
 
-def _upload(label: str, name: str, height: int) -> Upload:
-    return Upload(
-        sources=["upload", "webcam", "clipboard"],
-        label=label,
+def _html(words: str, name: str, visible: bool = True) -> gr.HTML:
+    return gr.HTML(words, elem_id=name, visible=visible)
+
+
+def _examples(component, samples: Sequence[tuple], name: str) -> gr.Dataset:
+    return gr.Dataset(
+        components=[component],
+        samples=[[path] for path, *_ in samples],
+        type="index",
+        label="Examples, drawn by this program",
         elem_id=name,
-        elem_classes="picture",
-        height=height,
-        buttons=["fullscreen"],
-        alt_text=f"The {'sketch' if name == 'sketch' else 'picture'} that you chose",
-        webcam_options=gr.WebcamOptions(mirror=False),
     )
 
 
-def _file(path: str | None) -> dict:
-    """What a button that downloads becomes."""
-    return gr.update(value=path, interactive=path is not None)
-
-
-def _explained(work: Callable[[], tuple], upload, choose: str, nothing: tuple) -> tuple:
-    """What ``work`` gives; ``nothing`` and words where nothing was uploaded or it failed.
-
-    Only words about the picture itself are shown: others may name files and machines, and go to the terminal.
-    """
-    if upload is None:
-        return *nothing, _said(choose)
-    try:
-        return work()
-    except (WrongPicture, FolderFull) as error:
-        return *nothing, _said(str(error), wrong=True)
-    except Exception:
-        traceback.print_exc()
-        return *nothing, _said(_FAULT, wrong=True)
-
-
-def _said(words: str, wrong: bool = False) -> str:
-    """Told to screen readers, too; a mistake at once."""
-    return f"<p class='said{' wrong' if wrong else ''}' role={'alert' if wrong else 'status'}>{escape(words)}</p>"
+def _face_choice(name: str) -> gr.Radio:
+    return gr.Radio(list(range(1, MOST_FACES + 1)), value=1, label="Which face", elem_id=name, visible=False)

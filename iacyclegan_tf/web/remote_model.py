@@ -29,10 +29,20 @@ class RemoteModel:
         label: ``stable`` or ``canary``; by default the newest version that is loaded.
     """
 
+    align, caution, why = True, None, "as the server has them"
+
     def __init__(self, connection: Connection, label: str | None = None):
         self.connection, self.label = connection, label
         self._server = f"server at {connection.server.name}"
         self.name, self.number = f"the {self._server}", f"label {label}" if label else "newest version"
+
+    def as_is(self) -> RemoteModel:
+        """It aligns nothing: whoever asks it does."""
+        return self
+
+    def warning(self, face: np.ndarray, of: str = "photo") -> str | None:
+        """What a face must be like lies with the exports, and no server tells it."""
+        return None
 
     def to_sketch(self, image: Images) -> Images:
         """uint8 ``[h, w, 3]`` RGB -> the same; for a list a list. ``UserError`` where the server fails or refuses."""
@@ -105,14 +115,14 @@ class RemoteGallery(Gallery):
         blank = np.full((64, 64, 3), 128, np.uint8)
         lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
         return cls(
-            GalleryStore(index, lengths, {"name": model.name, "number": model.number, "fingerprints": {}}), model
+            GalleryStore(index, lengths, {"name": model.name, "number": model.number, "fingerprints": {}}, True), model
         )
 
     def _check_models(self) -> None:
         snapshot, tried = self.store.snapshot(), 0
         for row, entry in enumerate(snapshot.entries):
             try:
-                photo = stored_photo(_bare(entry))
+                photo = self.face(stored_photo(_bare(entry)), entry.name, "photo")
             except UserError:
                 continue  # gone or changed since
             sketch = self.model.to_sketch(photo)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from importlib import resources
 from typing import TypeVar
 
 from iacyclegan_tf.common.errors import UserError
@@ -17,7 +18,7 @@ from iacyclegan_tf.web.folder import PageFolder
 
 T = TypeVar("T")
 _GOODBYE_S = 0.5  # for answers that are under way when the page is stopped
-_SESSIONS = 32  # whose state Gradio keeps; 0.2 MB each
+_SESSIONS = 32  # whose state Gradio keeps; some hundred kB each, with 50 candidates a MB
 
 
 @contextmanager
@@ -104,8 +105,9 @@ def guarded(page, folder: PageFolder, host: str):
     import gradio
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from iacyclegan_tf.web import messages
     from iacyclegan_tf.web.guard import Guard
-    from iacyclegan_tf.web.html import CODE_FONTS, FONTS, style
+    from iacyclegan_tf.web.html import CODE_FONTS, FONTS, beside
     from iacyclegan_tf.web.pictures import MAX_BYTES
 
     page.state_session_capacity = _SESSIONS
@@ -122,11 +124,26 @@ def guarded(page, folder: PageFolder, host: str):
         mcp_server=False,
         max_file_size=MAX_BYTES,
         theme=gradio.themes.Soft(primary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=CODE_FONTS),
-        css=style(),
+        css=beside("page.css"),
+        head=f"<script>{beside('page.js')}</script>",
+        favicon_path=str(resources.files(__package__) / "favicon.svg"),
     )
     page._queue.pending_messages_per_session.max_size = _SESSIONS  # whose answers nobody has fetched yet
-    choices = {index: {value for _, value in function.inputs[1].choices} for index, function in page.fns.items()}
-    return TrustedHostMiddleware(Guard(app, folder, choices), _names(host), www_redirect=False)
+    join = messages.joining({index: [_kind(one) for one in function.inputs] for index, function in page.fns.items()})
+    return TrustedHostMiddleware(Guard(app, folder, join), _names(host), www_redirect=False)
+
+
+def _kind(field):
+    """What a browser may send as the value of one of the page's fields."""
+    import gradio
+
+    from iacyclegan_tf.web import messages
+
+    if isinstance(field, (gradio.Image, gradio.Gallery)):
+        return messages.ONE if isinstance(field, gradio.Image) else messages.SEVERAL
+    return messages.one_of(
+        range(len(field.samples)) if isinstance(field, gradio.Dataset) else [value for _, value in field.choices]
+    )
 
 
 def _names(host: str) -> list[str]:

@@ -10,9 +10,10 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.terminal import counting_bar
 from iacyclegan_tf.inference.trained import Trained, load
-from iacyclegan_tf.search.gallery import Added, Gallery
+from iacyclegan_tf.search.gallery import Added, Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.client.connecting import connected
+from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.web.html import card_html, server_html
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
 
@@ -24,13 +25,17 @@ def open_models(options: Namespace) -> Models:
     """Those that the command line names; mistakes are told before anything heavy is loaded."""
     if options.server:
         return RemoteModel(connected(options.server, options.protocol), options.label)
-    return load(options.model, options.round, options.savedmodels, align=False)  # the page aligns
+    if options.model is None and options.gallery and (options.gallery / FILE).is_file():
+        models = own_models(GalleryStore(options.gallery))
+        models.align = models.trained_on is None or models.trained_on.aligned
+        return models
+    return load(options.model, options.round, options.savedmodels)
 
 
 def try_models(models: Models) -> None:
     """So that a page which comes up can answer, and answers its first visitor as fast as the next."""
-    models.to_sketch(_BLANK)
-    models.to_photo(_BLANK)
+    models.as_is().to_sketch(_BLANK)
+    models.as_is().to_photo(_BLANK)
 
 
 def about_html(models: Models) -> str:
@@ -43,6 +48,13 @@ def about_html(models: Models) -> str:
         raise UserError(
             f"The model cards of {models.name} {models.number} cannot be shown: {type(error).__name__} {error}."
         ) from None
+
+
+def recognizes(models: Models) -> bool:
+    """Whether there are recognizers, without which nothing can be searched: serving bases may have generators alone."""
+    if isinstance(models, RemoteModel):
+        return "none" not in models.versions().values()
+    return set(models.folders) >= set(SERVABLES)
 
 
 def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery:

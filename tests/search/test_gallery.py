@@ -121,7 +121,19 @@ def test_a_search_gives_what_evaluation_gives(gallery, models, by):
     for one, i in zip(result.candidates, order):
         for way in ("photo", "sketch", "fusion"):
             assert getattr(one, way) == pytest.approx(scores[way][0, i], abs=1e-5)
-    np.testing.assert_array_equal(result.synthesized, 255 - probe)
+    np.testing.assert_array_equal(result.synthesized[0], 255 - probe)
+
+
+def test_several_sketches_rank_by_the_means_of_their_cosines(gallery):
+    probes = [picture(3), picture(1000), picture(1001)]
+    alone = [{one.name: one for one in gallery.search(probe, top=40).candidates} for probe in probes]
+    result = gallery.search(probes, top=40)
+    for one in result.candidates:
+        for way in ("photo", "sketch"):
+            wanted = np.mean([getattr(found[one.name], way) for found in alone])
+            assert getattr(one, way) == pytest.approx(wanted, abs=1e-5)
+    assert len(result.probes) == len(result.synthesized) == 3
+    assert result.about["probe_sha256"].split("; ") == [hashlib.sha256(probe.tobytes()).hexdigest() for probe in probes]
 
 
 def test_the_top_may_be_more_than_there_are(gallery):

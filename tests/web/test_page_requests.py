@@ -1,7 +1,10 @@
 """The page over real sockets, asked as by a browser or by somebody hostile, on models that are known."""
 
 import contextlib
+import csv
+import hashlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,18 +12,21 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the page needs the extra app")
 import made_up_page
 import requests
-from made_up_page import FACE, PHOTO, SKETCH, Asking
+from made_up_page import EXAMPLE, FACE, NOISE, PHOTO, SEARCH, SKETCH, WHOLE, Asking, words
 
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.search import photo_files
+from iacyclegan_tf.search.gallery import LEAD
 from iacyclegan_tf.web import connections
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
@@ -55,27 +61,97 @@ def page(shared, monkeypatch, capfd):
     assert "Traceback" not in said and "Error" not in said, said
 
 
+def made_of(page, answer: list) -> tuple[list[np.ndarray], list[Path]]:
+    """The two pictures of the slider, and the files to be downloaded."""
+    addresses = re.findall("src='gradio_api/([^']+)'", answer[2])[:2]
+    pictures = [requests.get(f"{page.address}/{one}", timeout=9).content for one in addresses]
+    return [decode_image(one, "made") for one in pictures], [Path(file["value"]["path"]) for file in answer[3:5]]
+
+
 def test_a_picture_goes_there_and_back(page):
     for direction, kind in ((SKETCH, "sketch"), (PHOTO, "photo")):
         assert page.join(page.picture(), direction).status_code == 200
-        made, one, both, words = page.answer()
-        assert f"The {kind} of face.png, 30x40 pixels." in words
-        np.testing.assert_array_equal(decode_image(requests.get(made["url"], timeout=9).content, "made"), 255 - FACE)
-        assert [Path(file["value"]["path"]).name for file in (one, both)] == [f"face.{kind}.png", "face.both.png"]
-    page.join(page.picture(), 10, function=1)
-    listed, table, words = page.answer()
-    assert listed.count("<img") == 1 + made_up_page.SHOWN and "3 of 3 photos that are most alike to face.png" in words
-    assert Path(table["value"]["path"]).name == "face.candidates.csv"
+        answer = page.answer()
+        assert f"The {kind} of face.png, 30x40 pixels." in words(answer[-1])
+        shown, files = made_of(page, answer)
+        np.testing.assert_array_equal(shown, [NOISE, 255 - NOISE])
+        assert "This is unlike what was seen." in answer[2] and "A caution." in answer[2]
+        assert [file.name for file in files] == [f"face.{kind}.png", "face.both.png"]
+
+
+def test_the_first_click_shows_a_result(page):
+    page.join(0, function=EXAMPLE)
+    given, to, how, _, *rest = page.answer()
+    shown, _ = made_of(page, [None, None, *rest])
+    assert to == SKETCH and how == FACE and shown[0].shape == (250, 200, 3)
+    assert "The sketch of drawn photo 1.png, 200x250 pixels." in words(rest[-1])
+    page.folder.sweep(time.time() + 100)  # half an hour later
+    page.join(given, to, how)
+    assert words(page.answer()[-1]).startswith("The sketch of drawn photo 1.png")
+
+
+def searched(page, *pictures, top: int = 10) -> list:
+    held = [{"image": one, "caption": None} for one in pictures]
+    assert page.join(held, WHOLE, top, function=SEARCH).status_code == 200
+    return page.answer()
+
+
+def test_several_sketches_are_searched_and_the_list_says_where_from(page):
+    one, other = page.picture(), page.picture(png(255 - NOISE), "other.png")
+    for pictures, said in (((one,), "face.png"), ((one, other), "face.png and 1 more, fused")):
+        _, _, listed, table, case, sentence = searched(page, *pictures)
+        assert words(sentence) == f"The 3 of 3 photos that are most alike to {said}."
+        html = listed["value"]
+        assert html.count("<symbol") == 2 * made_up_page.SHOWN + 2 * len(pictures)
+        line = next(csv.DictReader(Path(table["value"]["path"]).read_text().splitlines()))
+        digests = "; ".join(hashlib.sha256(Path(picture["path"]).read_bytes()).hexdigest() for picture in pictures)
+        wanted = {"probe_sha256": digests, "gallery": "made up", "gallery_photos": "3", "model": "made up"}
+        wanted |= {"round": "1", "version": "1", "date": "2026-11-26", "note": LEAD}
+        wanted |= {"probe": "; ".join(one["orig_name"] for one in pictures)}
+        assert line == line | wanted
+        page_of_its_own = Path(case["value"]["path"]).read_text()
+        assert (
+            all(escape(value) in page_of_its_own for value in wanted.values())
+            and html[html.index("<svg") :] in page_of_its_own
+        )
+        assert Path(case["value"]["path"]).name == "face.candidates.html"
+        assert not re.search("https?:|gradio_api|secret", page_of_its_own), "a file for itself, and no paths"
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".pgm", ".webp"])
+def test_what_no_browser_shows_is_shown_as_png(page, suffix):
+    data = cv2.imencode(suffix, NOISE[..., 0] if suffix == ".pgm" else NOISE)[1].tobytes()
+    pixels = decode_image(data, "given")
+    page.join(page.picture(data, f"face{suffix}"))
+    given, *_, said = page.answer()
+    assert f"The sketch of face{suffix}, 30x40" in words(said)
+    assert ("path" in given) == (suffix != ".webp")
+    if "path" in given:
+        np.testing.assert_array_equal(decode_image(requests.get(given["url"], timeout=9).content, "shown"), pixels)
+        said = page.said(page.picture(data, f"face{suffix}"), SKETCH, FACE)
+        page.join(page.picture(data, f"face{suffix}"), SKETCH, FACE)
+        assert "No face was found" in said and page.answer()[0]["path"] == given["path"]
+        page.join(given)  # as the browser sends it when something else is chosen
+        again = page.answer()
+        assert f"The sketch of face{suffix}, 30x40" in words(again[-1]) and "path" not in again[0]
+        field = searched(page, given)[3]
+        line = next(csv.DictReader(Path(field["value"]["path"]).read_text().splitlines()))
+        assert line["probe_sha256"] == hashlib.sha256(data).hexdigest() and line["probe"] == f"face{suffix}"
+
+
+def test_no_face_is_a_sentence(page):
+    said = page.said(page.picture(), SKETCH, FACE)
+    assert said.startswith("No face was found in 'face.png'.") and str(page.folder.path) not in said
 
 
 @pytest.mark.parametrize("name", ["x" * 120 + ".png", "é" * 70 + ".jpeg", "a.b.c", "." * 70, "x" * 70])
 def test_downloads_keep_their_suffix_and_are_two_files(page, name):
     picture = page.picture() | {"orig_name": name}
     page.join(picture)
-    made, one, both, _ = page.answer()
-    names = [Path(file["value"]["path"]).name for file in (one, both)]
+    _, files = made_of(page, page.answer())
+    names = [file.name for file in files]
     assert names[0].endswith(".sketch.png") and names[1].endswith(".both.png") and names[0] != names[1]
-    assert all(len(one) <= 60 for one in names) and requests.get(made["url"], timeout=9).status_code == 200
+    assert all(len(one) <= 60 for one in names)
 
 
 def test_wrong_pictures_get_a_sentence(page):
@@ -181,7 +257,7 @@ def test_another_address_is_believed_of_nobody(page):
 def test_results_count_as_uploads_do(page, monkeypatch):
     picture = page.picture()
     held = sum(path.stat().st_size for path in page.folder.path.rglob("*") if path.is_file())
-    monkeypatch.setattr(page.folder, "most", held + 4 * len(png(FACE)))
+    monkeypatch.setattr(page.folder, "most", held + 6 * len(png(NOISE)))
     said = [page.said(picture) for _ in range(3)]
     assert (
         "30x40 pixels" in said[0]
@@ -208,7 +284,8 @@ def test_the_memory_of_sessions_comes_back(page, monkeypatch):
     monkeypatch.setattr(page.guard, "limits", page.guard.limits.__class__(per_minute=10_000))
     picture = page.picture()
     for number in range(2 * _SESSIONS):
-        while page.join(picture, 10, function=1).status_code == 503:
+        held = [{"image": picture, "caption": None}]
+        while page.join(held, WHOLE, 10, function=SEARCH).status_code == 503:
             time.sleep(0.05)
         if number % 2:
             page.answer()
@@ -274,7 +351,7 @@ def test_a_picture_that_is_slow_to_decode_holds_nobody_up(page, monkeypatch):
     page.join(pictures[0])
     session, begun = page.session, time.monotonic()
     assert "face.png, 30x40 pixels" in page.said(pictures[1]) and time.monotonic() - begun < 2
-    assert "'slow.png' was not decoded within 2 seconds" in made_up_page.words(page.answer(session)[-1])
+    assert "'slow.png' was not decoded within 2 seconds" in words(page.answer(session)[-1])
     slow.set()
 
 

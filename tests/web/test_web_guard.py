@@ -14,13 +14,17 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 
+from iacyclegan_tf.web import messages
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.guard import Guard, Limits
 from iacyclegan_tf.web.server import _names
 
 JOIN, UPLOAD, CANCEL = "/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/cancel"
 LIMITS = Limits(upload_bytes=2**21, message_bytes=8000, per_minute=5)
-CHOICES = {0: {"Photo → sketch", "Sketch → photo"}, 1: {10, 20}}
+INPUTS = {
+    0: [messages.ONE, messages.one_of(["Photo → sketch", "Sketch → photo"])],
+    1: [messages.SEVERAL, messages.one_of([10, 20])],
+}
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def page(tmp_path):
     (folder / "face.png").write_bytes(b"png")
     (tmp_path / "secret.txt").write_text("secret")
     os.symlink(tmp_path / "secret.txt", folder / "link.png")
-    guard = Guard(inner, PageFolder(folder, 2**21), CHOICES, LIMITS, lambda: time[0])
+    guard = Guard(inner, PageFolder(folder, 2**21), messages.joining(INPUTS), LIMITS, lambda: time[0])
     client = TestClient(TrustedHostMiddleware(guard, _names("127.0.0.1")), "http://127.0.0.1:7860")
     client.folder, client.tick = folder, lambda seconds: time.__setitem__(0, time[0] + seconds)
     return client
@@ -57,6 +61,11 @@ def page(tmp_path):
 
 def picture(path, **changed) -> dict:
     return {"path": str(path), "meta": {"_type": "gradio.FileData"}} | changed
+
+
+def sentence(answer) -> str:
+    """A question is answered in JSON, in which Gradio's page looks for words to show."""
+    return answer.json()["detail"] if answer.request.url.path == JOIN else answer.text
 
 
 def message(picture: dict | None = None, **changed) -> dict:
@@ -141,7 +150,8 @@ def test_files_of_its_own_folder_are_given_out_and_kept_in_no_cache(page):
 def test_what_is_no_file_is_not_there(page, name):
     answer = page.get(f"/gradio_api/file={page.folder}/{name}")
     assert answer.status_code == 404 and answer.text == "That picture is no longer here; choose it again."
-    assert page.post(JOIN, json=message(picture(page.folder / name))).status_code == 404
+    asked = page.post(JOIN, json=message(picture(page.folder / name)))
+    assert asked.status_code == 404 and sentence(asked) == answer.text
 
 
 @pytest.mark.parametrize(
@@ -168,7 +178,7 @@ def test_what_is_no_file_is_not_there(page, name):
 def test_no_other_file_is_given_out_or_read(page, name):
     name = name.format(own=page.folder)
     for answer in (page.get(f"/gradio_api/file={name}"), page.post(JOIN, json=message(picture(name)))):
-        assert answer.status_code == 403 and answer.text == "That file is not given out."
+        assert answer.status_code == 403 and sentence(answer) == "That file is not given out."
 
 
 def test_a_message_about_its_own_files_gets_through_whole(page):
@@ -178,7 +188,7 @@ def test_a_message_about_its_own_files_gets_through_whole(page):
     ):
         body = json.dumps(one)
         assert page.post(JOIN, content=body).text.startswith(f'"through {JOIN[1:]} {len(body)} ')
-    assert page.post(JOIN, json=message(data=[None, 20], fn_index=1)).status_code == 200
+    assert page.post(JOIN, json=message(data=[None, None])).status_code == 200
     cancel = {"session_hash": "ab", "fn_index": 1, "event_id": "a" * 32}
     assert page.post(CANCEL, json=cancel).status_code == 200
 
@@ -195,10 +205,7 @@ WRONG = [
     *(message(session_hash=name) for name in (None, 7, "", "../a", "a" * 65, [])),
     *(message(trigger_id=value) for value in ("5", [])),
     *(message(**{key: 1}) for key in ("event_data", "event_id", "batched", "simple_format", "request", "oauth_token")),
-    *(
-        message(data=value)
-        for value in (None, {}, [], [None], [None, None], [None, 10], [None, "x"], [None, "x", 1], ["a", 10])
-    ),
+    *(message(data=value) for value in (None, {}, [], [None], [None, 10], [None, "x"], [None, "x", 1], ["a", 10])),
     *(message(picture(FACE, orig_name=name)) for name in (7, [], {"a": 1}, True, "a" * 5000)),
     *(message({"path": path}) for path in (FACE, 7, None, [FACE])),
     *(
@@ -214,7 +221,28 @@ WRONG = [
 def test_other_messages_are_not_understood(page, wrong):
     text = wrong if isinstance(wrong, str) else json.dumps(wrong)
     answer = page.post(JOIN, content=text.replace("OWN", str(page.folder)))
-    assert answer.status_code == 400 and answer.text == "The request is not understood."
+    assert answer.status_code == 400 and sentence(answer) == "The request is not understood."
+
+
+def several(*pictures: dict, **changed) -> dict:
+    return message(data=[[{"image": one, "caption": None} for one in pictures], 10], fn_index=1) | changed
+
+
+def test_a_message_about_several_files(page):
+    face = picture(page.folder / "face.png")
+    held = several(face)["data"][0]
+    for one in (several(), several(face, face), several(face, event_data=held)):
+        assert page.post(JOIN, json=one).status_code == 200
+    page.tick(61)
+    other = picture("/etc/passwd")
+    for one in (several(face, other), several(face, event_data=several(other)["data"][0])):
+        assert page.post(JOIN, json=one).status_code == 403
+    page.tick(61)
+    too_many = several(*[face] * (messages.MOST_PICTURES + 1))
+    captioned = several(face)
+    captioned["data"][0][0]["caption"] = "x"
+    for one in (too_many, captioned, several(face, data=[face, 10]), several(face, fn_index=0)):
+        assert page.post(JOIN, json=one).status_code == 400
 
 
 def test_too_large(page):
@@ -246,7 +274,8 @@ def asked(page, path: str, length: int, arriving) -> tuple[int, str]:
     scope |= {"scheme": "http", "server": ("a", 1), "root_path": "", "http_version": "1.1", "raw_path": path.encode()}
     asyncio.run(page.app(scope, arriving, send))
     assert [one["type"] for one in sent] == ["http.response.start", "http.response.body"]
-    return sent[0]["status"], sent[1]["body"].decode()
+    body = sent[1]["body"].decode()
+    return sent[0]["status"], json.loads(body)["detail"] if path == JOIN else body
 
 
 @pytest.mark.parametrize("path, length", [(UPLOAD, 200), (JOIN, 2), (CANCEL, 2), ("/", 0), ("/gradio_api/info", 3)])

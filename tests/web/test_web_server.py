@@ -118,16 +118,16 @@ def test_the_folder_is_bounded_by_what_is_in_it_and_what_is_coming(tmp_path):
 
 def test_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
     old = time.time() - 100
-    for name in ("old/face.png", "mixed/old.png", "mixed/new.png", "new/face.png"):
+    for name in ("old/face.png", "mixed/old.png", "mixed/new.png", "new/face.png", "examples/face.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "link").symlink_to(tmp_path / "new")
-    for name in ("old/face.png", "mixed/old.png", "link"):
+    for name in ("old/face.png", "mixed/old.png", "examples/face.png", "link"):
         os.utime(tmp_path / name, (old, old), follow_symlinks=False)
     folder = PageFolder(tmp_path)
     folder.sweep(time.time() - 50)
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png"))
-    assert left == ["mixed/new.png", "new/face.png"] and not (tmp_path / "link").is_symlink()
+    assert left == ["examples/face.png", "mixed/new.png", "new/face.png"] and not (tmp_path / "link").is_symlink()
     for name in ("old", "mixed", "new"):
         if (tmp_path / name).exists():
             os.utime(tmp_path / name, (old, old))
@@ -145,7 +145,9 @@ def test_a_damaged_card_is_a_sentence(damage, tmp_path):
 
 
 def test_the_card_is_told_and_not_obeyed():
-    said = card_html([CARD | {"round": "<i>2</i>"}])
+    of_recognizers = [CARD | {"servable": of, "measures": {"fusion": {"rank1": 0.75}}} for of in ("one", "other")]
+    said = card_html([CARD | {"round": "<i>2</i>"}, *of_recognizers])
+    assert said.count("<td>both recognizers, fused, rank-1</td><td class=number>0.750</td>") == 1
     assert (
         "<script>" not in said
         and "<i>" not in said

@@ -46,7 +46,7 @@ def model_card(servable: str, config: Config, data: dict, metrics: dict) -> dict
     drawn = config.data.source == "drawn"
     side = "photo" if servable.startswith("photo") else "sketch"
     measures = (
-        {"retrieval": metrics["retrieval"][side]}
+        {"retrieval": metrics["retrieval"][side], "fusion": metrics["retrieval"]["fusion"]}
         if is_recognizer(servable)
         else {**metrics[servable], "trivial_baselines": metrics["trivial_baselines"][servable]}
     )

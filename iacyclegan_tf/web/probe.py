@@ -1,0 +1,120 @@
+"""From a file that was uploaded to the face that is taken from it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
+from iacyclegan_tf.data.images.headers import kind_of
+from iacyclegan_tf.inference.trained import BORDERS
+from iacyclegan_tf.web.folder import PageFolder
+from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png
+
+MOST_FACES = 9  # among which a visitor chooses
+_NO_BROWSER_SHOWS = ("tiff", "pnm")
+_SHOWN = ".shown.png"
+_INK, _PAPER = (79, 70, 229), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An uploaded picture.
+
+    Attributes:
+        name, sha256: of the file as it came.
+        image: uint8 ``[h, w, 3]``.
+        portrait: its faces; None where it was to be taken as it is.
+    """
+
+    name: str
+    sha256: str
+    image: np.ndarray
+    portrait: Portrait | None
+
+    def face(self, of: str) -> np.ndarray:
+        """What the networks are shown of a ``photo`` or ``sketch``."""
+        return self.image if self.portrait is None else self.portrait.cut(BORDERS[of])
+
+    def put_back(self, result: np.ndarray) -> np.ndarray:
+        return result if self.portrait is None else self.portrait.put_back(result)
+
+    def remarks(self) -> list[str]:
+        return [] if self.portrait is None else self.portrait.remarks()
+
+    @property
+    def plain(self) -> bool:
+        """There is nothing to show of what was taken: the whole picture was."""
+        return self.portrait is None or (self.portrait.is_crop and len(self.portrait.faces) == 1)
+
+    @property
+    def faces(self) -> int:
+        return 0 if self.portrait is None else min(len(self.portrait.faces), MOST_FACES)
+
+
+def read_probe(file: dict, folder: PageFolder, as_it_is: bool = False, face: int = 0) -> Probe:
+    """The picture of one of Gradio's messages (``ImageData``), and the face that is taken.
+
+    Of what browsers do not show a PNG is written beside it: ``to_show``.
+
+    Args:
+        as_it_is: no face is looked for.
+        face: which, the largest is 0; where there are not so many (the picture is another), the largest.
+
+    Raises ``WrongPicture`` for what is no picture, or has no face, and ``FolderFull``.
+    """
+    path = Path(file["path"])  # in the page's own folder: see guard.py
+    name = plain_name(file.get("orig_name") or path.name).removesuffix(_SHOWN)
+    if path.name.endswith(_SHOWN):  # stands for one that no browser shows
+        path = path.with_name(path.name.removesuffix(_SHOWN))
+    data = path.read_bytes()
+    image = decode(data, name)
+    if kind_of(data[:512]) in _NO_BROWSER_SHOWS and not _stand_in(path).exists():
+        shown = png(image)
+        with folder.room(len(shown)):
+            _stand_in(path).write_bytes(shown)
+    probe = Probe(name, hashlib.sha256(data).hexdigest(), image, None)
+    if as_it_is:
+        return probe
+    try:
+        portrait = find_portrait(image, f"'{name}'")
+    except UserError:
+        raise WrongPicture(
+            f"No face was found in '{name}'. Take one that is larger, upright and seen from the front, or, if the "
+            "face fills the picture as in the training set, choose to take it as it is."
+        ) from None
+    return replace(probe, portrait=portrait.choose(face) if face < len(portrait.faces) else portrait)
+
+
+def to_show(file: dict) -> str | None:
+    """The path of what the browser shows in the place of a file that ``read_probe`` has read; None: the file itself."""
+    place = _stand_in(Path(file["path"]))
+    return str(place) if place.exists() else None
+
+
+def _stand_in(path: Path) -> Path:
+    return path.with_name(path.name + _SHOWN)
+
+
+def marked(probe: Probe) -> np.ndarray:
+    """The picture, uint8 ``[h, w, 3]``, with an oval around each face and the number by which it is chosen."""
+    image = probe.image.copy()
+    if probe.plain:
+        return image
+    width = max(2, round(max(image.shape[:2]) / 200))
+    for number, face in enumerate(probe.portrait.faces[:MOST_FACES]):
+        left, top, right, bottom = face.box
+        middle, size = ((left + right) / 2, (top + bottom) / 2), ((right - left) * 1.1, (bottom - top) * 1.4)
+        taken = number == probe.portrait.chosen
+        for color, thick in ((_PAPER, 3 * width), (_INK, width)) if taken else ((_PAPER, width),):
+            cv2.ellipse(image, (middle, size, 0), color, thick, cv2.LINE_AA)
+        if probe.faces > 1:
+            place = round(middle[0] - size[0] / 2), round(middle[1] - size[1] / 2)
+            for color, thick in ((_PAPER, 6 * width), (_INK, 2 * width)):
+                cv2.putText(image, str(number + 1), place, 0, width * 0.6, color, thick, cv2.LINE_AA)
+    return image
