@@ -47,7 +47,8 @@ def show(file: Path, write: Path | None = None, overwrite: bool = False) -> None
     from iacyclegan_tf.models.vggface_weights import read_vggface_weights, write_vggface_npz
 
     if write is not None:
-        _check_output(write, overwrite)
+        own = write.exists() and file.exists() and write.samefile(file)  # our .npz, read and written again
+        _check_output(write, overwrite or own)
     table = None
     if is_recognizer_file(file):
         found = read_recognizer(file)

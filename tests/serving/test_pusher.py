@@ -79,10 +79,12 @@ def test_another_runs_versions_keep_their_label_unless_told(tmp_path):
 
 
 def test_a_folder_of_other_files_does_not_become_a_base(tmp_path):
-    first = exports(tmp_path, "first")  # in tmp_path
-    with pytest.raises(UserError, match="holds other files and no serving base"):
-        push(first, tmp_path, ExportConfig(), "one round 1")
-    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+    first, base = exports(tmp_path, "first"), tmp_path / "base"
+    base.mkdir()
+    (base / "models.config").write_text("mine")
+    with pytest.raises(UserError, match="of others and no serving base"):
+        push(first, base, ExportConfig(), "one round 1")
+    assert [path.name for path in base.iterdir()] == ["models.config"]
 
 
 def test_servables_of_one_push_share_a_number_that_is_new_for_all(tmp_path):

@@ -51,8 +51,9 @@ def push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: s
             cannot be written. What was complete before is still there.
     """
     try:
-        if base.is_dir() and any(base.iterdir()) and not any((base / one).exists() for one in (LOCK, *SERVABLES)):
-            raise UserError(f"{base} holds other files and no serving base; name a new folder.")
+        own = any((base / name).exists() for name in (LOCK, *SERVABLES))
+        if not own and any((base / name).exists() for name in (MODELS, BATCHING, MONITORING)):
+            raise UserError(f"{base} holds a {MODELS} of others and no serving base; name a new folder.")
         base.mkdir(parents=True, exist_ok=True)
         with _lock(base):
             _clear_leftovers(base)
