@@ -1,5 +1,7 @@
 """The door for pictures that people have: what is found, where, what is taken as it is, and what goes back."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import skimage.data
@@ -73,3 +75,11 @@ def test_of_several_faces_the_largest_is_taken_and_said():
     assert other.face.eyes[1, 0] < 420 and "number 2" in other.remarks()[0]
     with pytest.raises(UserError, match="no face 3; 2 were found"):
         portrait.choose(2)
+
+
+@needs_dlib
+def test_threads_find_faces_side_by_side():
+    """One detector for all of them ended the process."""
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: find_portrait(ASTRONAUT).face.eyes, range(12)))
+    assert all(np.array_equal(eyes, found[0]) for eyes in found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +34,9 @@ _MEAN = np.array([
     [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
 ])  # fmt: skip
 _EYES_IN_BOX = np.array([0.31, 0.69]), 0.39  # of a face's square, as the cascades see it
+
+
+_local = threading.local()  # a detector keeps state while it runs: shared by threads it ends the process
 
 
 @dataclass(frozen=True)
@@ -153,15 +157,26 @@ def _by_cascades(image: np.ndarray, scale: float, turn: float) -> list[Face]:
     return [Face.of_eyes(eyes, "opencv")]
 
 
-@functools.lru_cache(maxsize=1)
 def _dlib():
     """Detector, predictor and the class of rectangles; ``None`` where dlib or its predictor's file is not installed."""
+    shared = _shared()
+    if shared is None:
+        return None
+    dlib, predictor = shared
+    if not hasattr(_local, "detector"):
+        _local.detector = dlib.get_frontal_face_detector()
+    return _local.detector, predictor, dlib.rectangle
+
+
+@functools.lru_cache(maxsize=1)
+def _shared():
+    """dlib and its predictor, which threads may share."""
     path = packaged_file("shape_predictor_5_face_landmarks.dat")
     try:
         import dlib
     except ImportError:
         return None
-    return (dlib.get_frontal_face_detector(), dlib.shape_predictor(str(path)), dlib.rectangle) if path else None
+    return (dlib, dlib.shape_predictor(str(path))) if path else None
 
 
 def packaged_file(name: str) -> Path | None:
