@@ -30,6 +30,7 @@ from iacyclegan_tf.search.gallery import LEAD
 from iacyclegan_tf.web import connections
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
+from iacyclegan_tf.web.ranked_html import lead_html
 
 ROOT = Path(__file__).parents[2]
 
