@@ -64,8 +64,8 @@ def ranked_html(result: SearchResult, candidates: Sequence[Compared]) -> str:
 
 def case_html(result: SearchResult, candidates: Sequence[Compared]) -> str:
     """The same as a file of its own, with where it comes from; to be kept or printed."""
-    facts = about_list(result).items()
-    rows = "".join(f"<tr><th>{key.replace('_', ' ')}</th><td>{escape(str(value))}</td></tr>" for key, value in facts)
+    facts = {key: "none" if value is None else str(value) for key, value in about_list(result).items() if key != "note"}
+    rows = "".join(f"<tr><th>{key.replace('_', ' ')}</th><td>{escape(value)}</td></tr>" for key, value in facts.items())
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{TITLE}: candidates</title><style>{beside('case.css')}{beside('page.css')}</style>"
