@@ -28,7 +28,7 @@ class Process:
     """A contender, warm and waiting."""
 
     def __init__(self, python: str, setting: Setting, contender: Contender):
-        self.contender, self.times, self.peak = contender, [], 0.0
+        self.contender, self.times, self.processors, self.peak = contender, [], [], 0.0
         self.process = subprocess.Popen(
             [python, "-m", "benchmarks.step_process"],
             cwd=ROOT,
@@ -42,6 +42,7 @@ class Process:
     def run(self, steps: int) -> float:
         told = self._ask(str(steps))
         self.times += told["milliseconds"]
+        self.processors += told["processors"]
         self.peak = told["peak_gb"]
         return statistics.median(told["milliseconds"])
 
@@ -107,18 +108,23 @@ def compare(setting: Setting, options: argparse.Namespace, torch: str | None) ->
         for process in processes:
             process.run(options.steps)
     print(f"\n**{setting.label()}** ({setting.what}; {setting.upsampling})\n")
-    print("| | step, ms (least) | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n" + "|---" * 6 + "|")
+    print(
+        "| | step, ms (least) | CPU, ms | pairs/s | GFLOP/s | share of the floor | peak memory, GB |\n"
+        + "|---" * 7
+        + "|"
+    )
     for precision in options.precisions:
         mine = [process for process in processes if process.contender.precision == precision]
         ground = next((process for process in mine if process.contender.framework == "floor"), None)
         for process in mine:
             time, least, rate, share = statistics.median(process.times), min(process.times), "", ""
+            cpu = min(process.processors)
             if ground:
                 rate = f"{1000 * ground.known['gigaflop'] / time:.0f}"
                 share = "" if process is ground else f"{statistics.median(ground.times) / time:.0%}"
             who = process.contender.label() + f" ({process.known.get('tensorflow')})" * bool(options.beside)
             print(
-                f"| {who} | {time:.0f} ({least:.0f}) | {1000 * setting.batch / time:.2f} | "
+                f"| {who} | {time:.0f} ({least:.0f}) | {cpu:.0f} | {1000 * setting.batch / time:.2f} | "
                 f"{rate} | {share} | {process.peak:.2f} |"
             )
         if options.beside:

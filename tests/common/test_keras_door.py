@@ -39,6 +39,7 @@ sys.path.insert(0, "tests")
 import golden
 from iacyclegan_tf.common.keras_door import keras as ours
 gan = golden.synthesis()
+gan.run_eagerly = True
 gan.fit(tf.data.Dataset.from_tensors((golden.images(1), golden.images(1, 1))), verbose=0)
 trainer = golden.triplet_trainer()
 trainer.train_step((golden.images(4), tf.constant([0, 0, 1, 1])))
