@@ -129,7 +129,7 @@ def judged(maps: np.ndarray, train: np.ndarray) -> str:
     vectors = vectors - centres[nearest]
     vectors = vectors[~train] / np.linalg.norm(vectors[~train], axis=-1, keepdims=True)
     scores, people = vectors[:, 1] @ vectors[:, 0].T, range(len(vectors))
-    rates = " / ".join(f"{100 * verification_rate(scores, people, people, far).rate:.1f}" for far in (0.01, 0.001))
+    rates = " / ".join(f"{100 * verification_rate(scores, people, people, far):.1f}" for far in (0.01, 0.001))
     rank1 = 100 * rank_k(rank_of_match(scores, people, people), 1)
     return f"{len(vectors)} people, rank-1 {rank1:.1f} %, verification at FAR 1 % / 0.1 %: {rates} %"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError, not_all
+from iacyclegan_tf.common.user_paths import expanded
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 _SHOWN = 20  # failures that are printed
@@ -42,11 +43,11 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
         )
         source = command.add_mutually_exclusive_group(required=True)
         source.add_argument(
-            "--images", type=os.path.expanduser, metavar="DIR", help="a folder of images, with all folders below it"
+            "--images", type=expanded, metavar="DIR", help="a folder of images, with all folders below it"
         )
         source.add_argument(
             "--records",
-            type=os.path.expanduser,
+            type=expanded,
             metavar="PATTERN",
             help="TFRecord files of tf.train.Example, e.g. 'shards/*.tfrecord'",
         )
@@ -56,7 +57,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
         command.add_argument(
             "--name-feature", default="name", metavar="NAME", help="of the records: what the image is called"
         )
-        command.add_argument("--out", required=True, type=os.path.expanduser, metavar="DIR")
+        command.add_argument("--out", required=True, type=expanded, metavar="DIR")
         command.add_argument(
             "--batch", type=int, default=8, metavar="N", help="images in one call of the model (default 8)"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import add_overwrite, check_output_folder
+from iacyclegan_tf.common.user_paths import expanded
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -22,15 +22,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "used is named at the end, and the exit code is 2. docs/use.md tells more.",
     )
     parser.add_argument(
-        "inputs",
-        nargs="+",
-        type=os.path.expanduser,
-        metavar="IN",
-        help="an image, a folder, or a glob in quotes ('a/**/*.jpg')",
+        "inputs", nargs="+", type=expanded, metavar="IN", help="an image, a folder, or a glob in quotes ('a/**/*.jpg')"
     )
-    parser.add_argument(
-        "output", type=os.path.expanduser, metavar="OUT", help="a .png file for one image, else a folder"
-    )
+    parser.add_argument("output", type=expanded, metavar="OUT", help="a .png file for one image, else a folder")
     parser.add_argument("--to", choices=("sketch", "photo"), default="sketch", help="what to make (default sketch)")
     parser.add_argument(
         "--model",

@@ -165,7 +165,10 @@ def test_the_environment_is_neither_kept_nor_told():
             if re.match(r"os\.(environ|getenv)", text):
                 read.setdefault(file, set()).update(re.findall(r"'([A-Z_]+)'", text))
         names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        assert not names & {"Path.home", "os.path.expanduser", "os.environb", "getpass.getuser"}, file
+        forbidden = {"Path.home", "os.path.expanduser", "os.environb", "getpass.getuser"}
+        if Path(file).name == "user_paths.py":  # the one door for ~ in what a user typed
+            forbidden.remove("os.path.expanduser")
+        assert not names & forbidden, file
     assert set.union(*read.values()) == {"TF_CPP_MIN_LOG_LEVEL", "KERAS_HOME", "PATH"}, read
 
 

@@ -8,9 +8,14 @@ from pathlib import Path
 from iacyclegan_tf.common.errors import UserError
 
 
+def expanded(text: str | os.PathLike) -> str:
+    """With ``~`` expanded, else as it was: also of patterns and addresses."""
+    return os.path.expanduser(text)
+
+
 def user_path(text: str | os.PathLike) -> Path:
     """With ``~`` expanded: the ``type`` of path arguments, since shells leave ``--out=~/x`` as it is."""
-    return Path(os.path.expanduser(text))
+    return Path(expanded(text))
 
 
 def there(path: Path, what: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import os
 import types
 import typing
 from contextlib import suppress
@@ -15,7 +14,7 @@ import yaml
 
 from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.common.foreign_text import printable
-from iacyclegan_tf.common.user_paths import user_path
+from iacyclegan_tf.common.user_paths import expanded, user_path
 from iacyclegan_tf.config.checks import check
 from iacyclegan_tf.config.settings import PATHS, RETIRED, Config, DataConfig, as_dict, flat
 from iacyclegan_tf.config.strict_yaml import parse_yaml
@@ -60,7 +59,7 @@ def _expand_paths(config: Config) -> None:
     for name in PATHS:
         *groups, key = name.split(".")
         group = functools.reduce(getattr, groups, config)
-        setattr(group, key, os.path.expanduser(getattr(group, key)))
+        setattr(group, key, expanded(getattr(group, key)))
 
 
 def _settle_source(data: DataConfig, file: dict, given: list[dict]) -> None:

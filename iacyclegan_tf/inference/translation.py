@@ -21,7 +21,7 @@ import numpy as np
 
 from iacyclegan_tf.common.atomic_files import NAME_START, remove_if_abandoned, write_bytes
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
+from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait, has_proportions
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.png_record import read_record, with_record
 from iacyclegan_tf.inference.trained import BORDERS, Trained
@@ -145,13 +145,20 @@ def _read(job: Job, way: Way, record: dict, model: Trained) -> _Picture | Outcom
             _refuse_foreign(job, records)
         whole = decode_image(data, str(job.source))
         of = "photo" if way.to == "sketch" else "sketch"
-        portrait = find_portrait(whole, f"'{job.source}'", eyes) if way.align else None
+        align = way.align and (eyes is not None or not _is_our_crop(job.source, whole))
+        portrait = find_portrait(whole, f"'{job.source}'", eyes) if align else None
         face = portrait.cut(BORDERS[of]) if portrait else bounded(whole, f"'{job.source}'")
         remarks = portrait.remarks() if portrait else []
         warning = model.warning(face, of)
         return _Picture(job, face, portrait, record, (*remarks, *([warning] if warning else ())))
     except UserError as error:
         return Outcome(job, "failed", (str(error),))
+
+
+def _is_our_crop(source: Path, image: np.ndarray) -> bool:
+    """Whether the picture is what this command once made of an aligned face: its place is known."""
+    found = read_record(source) or {}
+    return "eyes" in found and found.get("put_back") is False and has_proportions(image.shape[:2])
 
 
 def _way_of(way: Way, eyes: np.ndarray | None) -> dict:

@@ -131,7 +131,7 @@ def test_names_that_hold_a_split_only_in_part_need_a_file(tmp_path):
 
 
 def test_wrong_folders_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"none' must hold manifest.csv"):
+    with pytest.raises(UserError, match=r"none is not there"):
         find_pairs(tmp_path / "none")
     make(tmp_path, photos=[], sketches=["a.jpg"])
     with pytest.raises(UserError, match="photos' holds no image; photos were expected"):

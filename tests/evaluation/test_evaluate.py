@@ -177,7 +177,7 @@ def test_the_report_is_one_file_that_needs_nothing_else(evaluated):
         "Settings that are not the defaults",
         "Worst photos by SSIM",
         "Hardest searches",
-        "Identity kept by synthesized images; judge: HOG",
+        "Identity kept by synthesized images; judge: dlib's face network",
         "class='tile true'",
         "prefers-color-scheme: dark",
     ):
@@ -281,7 +281,7 @@ def test_mistakes_are_one_sentence_each(work, others, tmp_path, monkeypatch):
         evaluate("tiny", "--savedmodels", tmp_path)
     with pytest.raises(UserError, match=r"needs train .* and one split to test on.*--split-file"):
         evaluate(run, "--data", others / "pairs/test")
-    with pytest.raises(UserError, match="nowhere does not exist"):
+    with pytest.raises(UserError, match="nowhere is not there"):
         evaluate(run, "--distractors", tmp_path / "nowhere")
 
 

@@ -87,7 +87,7 @@ def test_80_columns_hold_the_terminal_tables_and_no_two_columns_share_a_name(rou
 
 def test_the_page_has_all_rounds_subsets_and_the_judge(rounds):
     text = page("made up", rounds, [[], []], {})
-    for words in ("By subset", "ar (3 pairs): Recognition, whole crop", "judge: HOG", "d′", "fusion, round 1"):
+    for words in ("By subset", "ar (3 pairs): Recognition, whole crop", "judge: dlib", "d′", "fusion, round 1"):
         assert words in text, words
     assert "<summary>HOG in all four ways, whole crop</summary>" in text
     assert "too few pairs: a verification rate (VR) at a false accept rate (FAR) of 1 % needs 1,000 pairs" in text

@@ -88,6 +88,7 @@ def test_a_folder_with_a_bad_file(work, capsys):
 
 
 def test_one_image_to_a_file_and_to_a_photo(work, capsys):
+    os.mkdir("new")
     assert as_is("photos/1.png", "new/face.png", "--to", "photo", "--round", "1", "--model", "runs/tiny") == 0
     truth = iacyclegan_tf.load("tiny", round=1, align=False).to_photo("photos/1.png")
     assert np.array_equal(read_image("new/face.png"), truth) and os.listdir("new") == ["face.png"]

@@ -118,6 +118,7 @@ LIMIT_S = 0.5
 def ask(port: int, face, what: str, *more: str):
     """One request of the kind ``what``; nothing may be written."""
     out = face.parent / "out"
+    out.mkdir(exist_ok=True)
     words = {
         "translate": ["translate", face, "--no-align", "--to", "sketch", "--out", out],
         "embed": ["embed", face, "--no-align", "--of", "photo", "--out", out / "e.npz"],

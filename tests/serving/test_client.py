@@ -178,7 +178,9 @@ def test_faces_are_aligned_before_they_are_sent(server, tmp_path):
     scene, _ = draw_scene(4, seed=19, share=0.5, degrees=5, ground="color", height=300, width=360)
     write_png(tmp_path / "scene.png", scene)
     write_png(tmp_path / "wall.png", np.full((40, 40, 3), 99, np.uint8))
-    with pytest.raises(UserError, match=r"1 of 2 images could not be used; .*\n.*No face was found in .*wall.png"):
+    with pytest.raises(
+        UserError, match=r"1 of 2 images could not be used by the server; .*\n.*No face was found in .*wall.png"
+    ):
         server.ask(
             "translate", tmp_path / "scene.png", tmp_path / "wall.png", "--to", "sketch", "--out", tmp_path, more=()
         )

@@ -117,13 +117,14 @@ def opened(page, view):
 
 @pytest.fixture(scope="module")
 def model(page):
-    return load(page.run)
+    return load(page.run, align=False)  # its pictures are the aligned crops
 
 
 def shown(view, selector: str) -> np.ndarray:
     """The pixels of a picture that the page got as a file."""
-    view.until(lambda: view.pixels(f"{selector} img")[0], f"a picture in {selector}")
-    return fetched(view.js("return document.querySelector(arguments[0]).src", f"{selector} img"))
+    selector = selector if "img" in selector else f"{selector} img"
+    view.until(lambda: view.pixels(selector)[0], f"a picture in {selector}")
+    return fetched(view.js("return document.querySelector(arguments[0]).src", selector))
 
 
 def fetched(address: str) -> np.ndarray:
