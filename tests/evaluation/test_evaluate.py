@@ -177,7 +177,7 @@ def test_the_report_is_one_file_that_needs_nothing_else(evaluated):
         "Settings that are not the defaults",
         "Worst photos by SSIM",
         "Hardest searches",
-        "Identity kept by synthesized images; judge: dlib's face network",
+        "face network (level2 of chips by landmarks",
         "class='tile true'",
         "prefers-color-scheme: dark",
     ):
