@@ -18,8 +18,6 @@ ROOT = Path(__file__).parents[2]
 def test_keras_3_behind_the_door_is_refused(monkeypatch):
     # TensorFlow puts another object there when it loads its own
     inside = getattr(tf, keras_door.PACKAGE, keras)
-        tf.keras if keras_door.PACKAGE == "keras" else keras
-    )  # TensorFlow puts another object there when it loads it
     monkeypatch.setattr(inside, "ops", None, raising=False)
     with pytest.raises(ImportError, match=r"Keras 3 stands where Keras 2 is needed.*requirements-current\.txt"):
         runpy.run_path(keras_door.__file__)
