@@ -11,7 +11,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 INPUTS = 200
 
 
-@pytest.mark.parametrize("name", READERS)
+SLOW = {"matconvnet"}  # scipy reads each in a process of its own
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in READERS]
+)
 def test_damaged_files_give_an_answer_or_one_sentence(name, tmp_path, capfd):
     reader, seen = READERS[name](tmp_path), {True: 0, False: 0}
     check_samples(name, reader)

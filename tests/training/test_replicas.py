@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # One process for all: logical devices cannot be made once TensorFlow has begun.
 SCRIPT = r'''
 import sys
@@ -98,6 +100,7 @@ print("all held")
 '''
 
 
+@pytest.mark.slow
 def test_two_replicas(tmp_path):
     tests = Path(__file__).parents[1]
     result = subprocess.run(
