@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.drawn.samples import SCENE_SEED
 from iacyclegan_tf.data.drawn.scene import draw_scene
 from iacyclegan_tf.web.pictures import png
 
@@ -34,7 +35,9 @@ def draw_examples(folder: Path) -> Examples:
             path.write_bytes(png(image))
             paths[name, person] = str(path)
     scene = folder / "drawn scene.png"
-    scene.write_bytes(png(draw_scene(1, seed=_SEED, share=0.4, degrees=8, ground="color", height=600, width=800)[0]))
+    scene.write_bytes(
+        png(draw_scene(1, seed=SCENE_SEED, share=0.4, degrees=8, ground="color", height=600, width=800)[0])
+    )
     pictures = [(paths["photo", 0], "sketch"), (str(scene), "sketch"), (paths["sketch", 2], "photo")]
     return Examples(pictures, [(paths["sketch", person],) for person in range(3)])
 
