@@ -23,7 +23,7 @@ def pair():
 
 def test_a_chip_is_cut_by_the_landmarks_of_the_image(pair):
     landmarks = Landmarks()
-    made = landmarks.chips(pair)
+    made = landmarks.chips(iter(pair))
     assert made.images.shape == (2, CHIP, CHIP, 3) and made.missed == 0
     expected = face_chip(pair[0], find_faces(pair[0])[0].points)
     assert np.abs(made.images[0].astype(int) - expected).mean() < 0.2  # points are rounded to six digits

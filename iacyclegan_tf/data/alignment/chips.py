@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +70,9 @@ class Landmarks:
                 self._known[key] = _found(image)
         return self._known[key]
 
-    def chips(self, images: Sequence[np.ndarray]) -> Chips:
+    def chips(self, images: Iterable[np.ndarray]) -> Chips:
         """Of images as they are, each in its own size."""
+        images = list(images)  # a bar's goes round once
         points = tuple(self.points(image) for image in images)
         cuts = [cut(image, one) for image, one in zip(images, points)]
         sizes = tuple(image.shape[:2] for image in images)
