@@ -24,6 +24,7 @@ from iacyclegan_tf.metrics import (
     verification_rate,
 )
 from iacyclegan_tf.metrics.bootstrap import (
+    Interval,
     draw_people,
     percentile_interval,
     resampled_d_prime,
@@ -42,15 +43,6 @@ class Contender:
 
     label: str
     result: RoundResult
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with the ends of its percentile interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from iacyclegan_tf.data.alignment.chips import Landmarks
 from iacyclegan_tf.data.faces import FacePairs, Faces
 from iacyclegan_tf.evaluation import distractors, images, recognition
 from iacyclegan_tf.evaluation.files import RoundResult
-from iacyclegan_tf.evaluation.identity_judge import DLIB, dlib_judgment, judge_of
+from iacyclegan_tf.evaluation.identity_judge import DlibJudge, judge_for
 from iacyclegan_tf.evaluation.matching import Matcher, shown
 from iacyclegan_tf.evaluation.round_metrics import protocol
 from iacyclegan_tf.metrics import rank_of_match
@@ -35,6 +35,7 @@ def evaluate_fully(
     nlda_protocol: str = "cufs",
     others: Sequence[Path] = (),
     landmarks: Landmarks | None = None,
+    judge: DlibJudge | None = None,
 ) -> tuple[RoundResult, list[np.ndarray], list[np.ndarray]]:
     """What round ``number`` was found to be, and its synthesized sketches and photos in the test pairs' order.
 
@@ -42,6 +43,7 @@ def evaluate_fully(
         trivial: from ``images.trivial_measures``, the same for all rounds.
         others: photos of distractors; with them rank-k against the gallery's size is measured too.
         landmarks: where the recognizers are shown chips; ``faces`` come with theirs.
+        judge: of identity, from the same test pairs, for those who evaluate several rounds.
     """
     test, identities = faces.test, np.array(faces.test.identities)
     sketches, photos = test.original_sketches, test.original_photos
@@ -58,9 +60,8 @@ def evaluate_fully(
     chips = None if landmarks is None else seen
     scores, left_out = recognition.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches, chips)
 
-    judged = {}
-    if judge_of(config.recognizer) == DLIB:
-        judged = dlib_judgment(test, fake_photos, fake_sketches)
+    judge = judge or judge_for(config.recognizer, test)
+    judged = judge.scores(fake_photos, fake_sketches) if judge else {}
 
     def measured(rows: np.ndarray) -> dict:
         real, fake = ([side[row] for row in rows] for side in (sketches, fake_sketches))

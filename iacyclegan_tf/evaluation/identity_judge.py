@@ -21,27 +21,32 @@ DLIB = "dlib's face network (level2 of chips by landmarks, from the mean of each
 _BATCH = 32
 
 
-def judge_of(recognizer: RecognizerConfig) -> str:
-    """``DLIB`` or ``HOG``."""
-    return DLIB if recognizer.network != "dlib" and packaged_file(FILE) else HOG
+class DlibJudge:
+    """dlib's network, and what it sees of the real images of ``pairs``: the same for all rounds."""
+
+    def __init__(self, pairs: FacePairs):
+        self._network, landmarks = DlibRecognizer("level2"), Landmarks()
+        self._network.load_file("")
+        self._photos, self._sketches = map(landmarks.chips, (pairs.original_photos, pairs.original_sketches))
+        self._real = {"photos": self._vectors(self._photos.images), "sketches": self._vectors(self._sketches.images)}
+
+    def scores(self, fake_photos: Images, fake_sketches: Images) -> dict[str, np.ndarray]:
+        """Cosines ``[N, N]`` of synthesized and real images, ``photos`` and ``sketches``; all by index of the pairs.
+
+        A synthesized image is cut where its source's face is: ``fake_photos`` belong to the sketches, and the reverse.
+        """
+        return {
+            "photos": self._vectors(self._sketches.cut(fake_photos)) @ self._real["photos"].T,
+            "sketches": self._real["sketches"] @ self._vectors(self._photos.cut(fake_sketches)).T,
+        }
+
+    def _vectors(self, chips: np.ndarray) -> np.ndarray:
+        batches = [chips[start : start + _BATCH].astype(np.float32) for start in range(0, len(chips), _BATCH)]
+        vectors = np.concatenate([self._network.vectors(batch / 127.5 - 1.0, "level2").numpy() for batch in batches])
+        vectors -= vectors.mean(0)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def dlib_judgment(pairs: FacePairs, fake_photos: Images, fake_sketches: Images) -> dict[str, np.ndarray]:
-    """Cosines ``[N, N]`` of synthesized and real images, ``photos`` and ``sketches``; all by index of ``pairs``.
-
-    A synthesized image is cut where its source's face is: ``fake_photos`` belong to the sketches, and the reverse.
-    """
-    network, landmarks = DlibRecognizer("level2"), Landmarks()
-    network.load_file("")
-    photos, sketches = landmarks.chips(pairs.original_photos), landmarks.chips(pairs.original_sketches)
-    return {
-        "photos": _vectors(network, sketches.cut(fake_photos)) @ _vectors(network, photos.images).T,
-        "sketches": _vectors(network, sketches.images) @ _vectors(network, photos.cut(fake_sketches)).T,
-    }
-
-
-def _vectors(network: DlibRecognizer, chips: np.ndarray) -> np.ndarray:
-    batches = [chips[start : start + _BATCH].astype(np.float32) for start in range(0, len(chips), _BATCH)]
-    vectors = np.concatenate([network.vectors(batch / 127.5 - 1.0, "level2").numpy() for batch in batches])
-    vectors -= vectors.mean(0)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def judge_for(recognizer: RecognizerConfig, pairs: FacePairs) -> DlibJudge | None:
+    """``None``: HOG judges."""
+    return DlibJudge(pairs) if recognizer.network != "dlib" and packaged_file(FILE) else None

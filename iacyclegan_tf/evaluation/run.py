@@ -25,6 +25,7 @@ from iacyclegan_tf.data.pairs.pairing import find_pairs
 from iacyclegan_tf.evaluation.distractors import find_distractors
 from iacyclegan_tf.evaluation.files import METRICS, PEOPLE, SCORES, write_round
 from iacyclegan_tf.evaluation.full import evaluate_fully
+from iacyclegan_tf.evaluation.identity_judge import judge_for
 from iacyclegan_tf.evaluation.images import trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
 from iacyclegan_tf.evaluation.report.faces import strips
@@ -53,10 +54,11 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
         console.print(printable(line, most=4096), soft_wrap=True, markup=False)
     folder = run.path if arguments.data is None else other_folder(run, arguments, faces)
     initial, trivial = initial_recognizer(run, faces.fit), trivial_measures(faces, progress)
+    judge = judge_for(run.config.recognizer, faces.test)
     config, results, pictures = replace(run.config, data=data), [], []
     for number in numbers:
         matcher = served_matcher(run, number, initial)
-        more = (arguments.nlda, distractors, landmarks)
+        more = (arguments.nlda, distractors, landmarks, judge)
         result, *fakes = evaluate_fully(number, matcher, config, faces, trivial, progress, *more)
         write_round(folder / f"round_{number}", result)
         results.append(result)

@@ -6,6 +6,7 @@ take nothing from the difference. The interval holds the luck of the people, not
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,15 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.score_matrix import checked_scores, genuine_pairs
 
 LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with the ends of its percentile interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def draw_people(people: int, resamples: int, seed: int) -> np.ndarray:

@@ -10,8 +10,10 @@ from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.common.tables import Table, no_formula
 from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult
 
-_ABOUT = ("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold")
-_ABOUT += ("note",)
+_ABOUT = (
+    *("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold"),
+    "note",
+)
 _COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), *_ABOUT, "made_by")
 
 

@@ -60,10 +60,10 @@ def synthesized_partners(
     with images.reading():
         for number, image in zip(missing, _one_by_one(generator, images, missing)):
             write_png(paths[number], image)
-    if chips is None:
-        stored = ImageFiles(paths, images.shape[1:3], None, numbers)
-    else:
-        stored = ImageFiles(paths, chips.images.shape[1:3], None, numbers, partial(chips.cut_one, fit=fit))
+    size, cut = images.shape[1:3], None
+    if chips is not None:
+        size, cut = chips.images.shape[1:3], partial(chips.cut_one, fit=fit)
+    stored = ImageFiles(paths, size, None, numbers, cut)
     with stored.reading():
         yield stored
 

@@ -7,7 +7,6 @@ the pixels. They are held in shares of the image's sides, so that they also fit 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +56,7 @@ class Landmarks:
     """Finds the landmarks of images, or knows them from ``file``, which ``save`` writes; ``None``: no file."""
 
     def __init__(self, file: Path | None = None):
-        self._file, self._lock, self._known = file, threading.Lock(), {}
+        self._file, self._known = file, {}
         if file is not None and file.exists():
             self._known = {key: _checked(values, file) for key, values in read_object(file).items()}
         self._saved = len(self._known)
@@ -66,8 +65,7 @@ class Landmarks:
         """Of the largest face in uint8 ``[h, w, 3]``, in shares of the sides; ``None`` where there is none."""
         key = sha256 or pixels_sha256(image)
         if key not in self._known:
-            with self._lock:  # dlib's detector keeps state while it runs
-                self._known[key] = _found(image)
+            self._known[key] = _found(image)
         return self._known[key]
 
     def chips(self, images: Iterable[np.ndarray]) -> Chips:
@@ -81,7 +79,7 @@ class Landmarks:
     def save(self) -> None:
         """Writes what was found, if there is a file for it and it is new."""
         if self._file is not None and len(self._known) > self._saved:
-            values = {key: None if one is None else np.round(one, 6).tolist() for key, one in self._known.items()}
+            values = {key: None if one is None else one.tolist() for key, one in self._known.items()}
             write_text(self._file, json.dumps(values) + "\n")
 
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import Table, no_formula
 from iacyclegan_tf.config.settings import FREE, flat
-from iacyclegan_tf.evaluation.comparison import FACE, Contender, Interval, Row, enough_impostors
+from iacyclegan_tf.evaluation.comparison import FACE, Contender, Row, enough_impostors
 from iacyclegan_tf.evaluation.images import SHARP_ENOUGH
 from iacyclegan_tf.evaluation.recognition import FARS
 from iacyclegan_tf.evaluation.report.tables import SHARPNESS_NOTE
 from iacyclegan_tf.metrics import needed_impostor_pairs
-from iacyclegan_tf.metrics.bootstrap import LEVEL
+from iacyclegan_tf.metrics.bootstrap import LEVEL, Interval
 
 
 def comparison_tables(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> list[Table]:

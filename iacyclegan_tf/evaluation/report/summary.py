@@ -9,7 +9,7 @@ import numpy as np
 
 from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.images import SHARP_ENOUGH
-from iacyclegan_tf.metrics.bootstrap import LEVEL, draw_people, percentile_interval, resampled_means
+from iacyclegan_tf.metrics.bootstrap import LEVEL, Interval, draw_people, percentile_interval, resampled_means
 
 RESAMPLES, SEED = 2000, 0
 NOTE = (
@@ -29,12 +29,7 @@ class Answer:
     sentence: str
 
 
-@dataclass(frozen=True)
-class _Difference:
-    value: float
-    low: float
-    high: float
-
+class _Difference(Interval):
     @property
     def verdict(self) -> str:
         return "yes" if self.low > 0 else "no" if self.high < 0 else "unclear"
