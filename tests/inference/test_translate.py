@@ -144,7 +144,7 @@ def test_files_of_others_are_left_alone(work, capsys):
 def test_killed_it_leaves_whole_files_and_goes_on(work, capsys):
     for number in range(150):
         shutil.copy(f"photos/{number % 3}.png", f"photos/copy{number}.png")
-    command = [sys.executable, "-m", "iacyclegan_tf.translate", "photos", "out"]
+    command = [sys.executable, "-m", "iacyclegan_tf.translate", "photos", "out", "--no-align"]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(Path(iacyclegan_tf.__file__).parents[1])})
     while not (work / "out").is_dir() or len(os.listdir("out")) < 20:
         assert process.poll() is None

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 import iacyclegan_tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.drawn.faces import draw_pair
+from iacyclegan_tf.data.drawn.samples import write_samples
 from iacyclegan_tf.data.drawn.scene import draw_ground, draw_scene
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.gallery import parse, run
@@ -166,12 +168,15 @@ def test_the_lines_of_the_readme_and_of_the_docs_run_as_they_stand(work, tiny_ru
     for number, path in enumerate(["sketch.png", "photos/a.jpg", "photos/b.jpg", "more/two.jpg", "one.jpg"]):
         Path(path).parent.mkdir(exist_ok=True)
         assert cv2.imwrite(path, draw_pair(number, 0, seed=5, height=125, width=100)[0 if number else 1][..., ::-1])
+    write_samples(Path("faces"))  # as the README's line before these
     docs = (ROOT / "docs/gallery.md").read_text(encoding="utf-8")
     for text, least in ((ROOT / "README.md").read_text(encoding="utf-8"), 2), (docs, 6):
         lines = re.findall(r"^python -m iacyclegan_tf\.gallery ([^#\n]*)", text, re.MULTILINE)
         assert len(lines) >= least
         for line in lines:
             gallery(*shlex.split(line))
+        if text is not docs:
+            shutil.rmtree("index")  # the docs begin with one of their own
     assert all(Path(f"found.{suffix}").stat().st_size for suffix in ("csv", "json", "png"))
     (example,) = re.findall(r"```python\n(.*?)```", docs, re.DOTALL)
     with contextlib.redirect_stdout(io.StringIO()) as said:
