@@ -32,7 +32,7 @@ Square = Annotated[int, multiple_of(32, "VGG-16 halves it five times")]
 AutoWeight = Annotated[float | Literal["auto"], Allowed("auto, or 0 or more", lambda v: v == "auto" or v >= 0)]
 RECOGNIZER_LAYERS = {
     "vggface": ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7"),
-    "dlib": ("level4", "level3", "level2", "levels", "level1", "level0", "descriptor"),
+    "dlib": ("conv1", "level4", "level3", "level2", "levels", "level1", "level0", "descriptor"),
 }
 
 

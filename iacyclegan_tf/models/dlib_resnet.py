@@ -18,7 +18,8 @@ WHOLE = tuple(round(SIDE / (BOX[i + 2] - BOX[i])) for i in (0, 1))  # height, wi
 _ALL = (0.0, 0.0, 1.0, 1.0)
 _STRIDE = 4  # of level4
 _TOGETHER = {"level4": 4, "level3": 2, "level2": 1}  # in "levels", and over how many places to a side each is averaged
-_SIDES = {"level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
+_EDGES = 32  # channels of conv1
+_SIDES = {"conv1": 72, "level4": 35, "level3": 17, "level2": 8, "level1": 4, "level0": 2}
 
 
 class DlibRecognizer(EmbeddingNetwork):
@@ -102,7 +103,8 @@ class DlibRecognizer(EmbeddingNetwork):
     def _levels(self, pixels, layers: tuple[str, ...]) -> list[tf.Tensor]:
         found: dict[str, tf.Tensor] = {}
         hidden = tf.cast(pixels, self.compute_dtype)
-        hidden = tf.nn.max_pool2d(tf.nn.relu(self.convolutions["conv1"](hidden)), 3, 2, "VALID")
+        found["conv1"] = tf.nn.relu(self.convolutions["conv1"](hidden))
+        hidden = tf.nn.max_pool2d(found["conv1"], 3, 2, "VALID")
         wanted = {*layers, *(_TOGETHER if "levels" in layers else ())} - {"levels"}
         for level, _, blocks in LEVELS:
             for block in range(1, blocks + 1):
@@ -130,7 +132,7 @@ class DlibRecognizer(EmbeddingNetwork):
         return [layer for key, layer in self.convolutions.items() if key == "conv1" or key.startswith(levels)]
 
     def feature_shape(self, layer: str) -> tuple[int, ...]:
-        channels = {level: count for level, count, _ in LEVELS}
+        channels = {"conv1": _EDGES} | {level: count for level, count, _ in LEVELS}
         if layer == "levels":
             return (_SIDES["level2"], _SIDES["level2"], sum(channels[level] for level in _TOGETHER))
         return (DESCRIPTOR,) if layer == "descriptor" else (_SIDES[layer], _SIDES[layer], channels[layer])
@@ -164,8 +166,7 @@ def together(found: dict[str, tf.Tensor]) -> tf.Tensor:
 
 def trunk_shapes() -> tuple[list[tuple[int, int]], int]:
     """(side, channels) of every convolution's output, and the number of parameters."""
-    sides = {"conv1": 72} | _SIDES
-    shapes = [(sides[name.partition("_")[0]], after) for name, _, after, _, _ in CONVOLUTIONS]
+    shapes = [(_SIDES[name.partition("_")[0]], after) for name, _, after, _, _ in CONVOLUTIONS]
     parameters = sum((before * side * side + 1) * after for _, before, after, side, _ in CONVOLUTIONS)
     return shapes, parameters + LEVELS[-1][1] * DESCRIPTOR
 

@@ -153,9 +153,9 @@ def test_weights_come_from_the_package_a_file_or_not_at_all(tmp_path, monkeypatc
 DLIB = ["recognizer.network=dlib", "recognizer.embedding=level2", "loss.perception_layer=[level3, level2]"]
 
 
-def test_every_level_has_its_shape_and_can_be_the_embedding(network):
+def test_every_layer_has_its_shape_and_becomes_vectors(network):
     found = network.features(noise(2), network.LAYERS)
-    shapes = [(35, 35, 32), (17, 17, 64), (8, 8, 128), (8, 8, 224), (4, 4, 256), (2, 2, 256), (128,)]
+    shapes = [(72, 72, 32), (35, 35, 32), (17, 17, 64), (8, 8, 128), (8, 8, 224), (4, 4, 256), (2, 2, 256), (128,)]
     assert [tuple(f.shape[1:]) for f in found] == shapes == [network.feature_shape(name) for name in network.LAYERS]
     for name, feature in zip(network.LAYERS, found):
         flat = np.reshape(feature, [2, -1])
@@ -338,6 +338,18 @@ def test_perception_sees_the_whole_crop_at_the_scale_of_its_chips():
     at, moved = (phi.perceived(smooth, ("level4",), shift)[0] for shift in (nowhere, tf.ones([2])))
     there, here = moved[:, 8:-9, 8:-9], at[:, 9:-8, 9:-8]  # the same places, by one of level4
     assert np.abs(there - here).mean() < 0.1 * np.abs(there - at[:, 8:-9, 8:-9]).mean()
+
+
+def test_conv1_is_the_first_convolution_by_hand(network):
+    """Seven by seven, every second pixel, nothing around the image, and no negative numbers."""
+    chips = noise(1, 150, 150)
+    kernel, bias = (v.numpy() for v in (network.convolutions["conv1"].kernel, network.convolutions["conv1"].bias))
+    pixels = ((chips.numpy()[0] + 1.0) * 127.5 - network.mean_rgb.numpy()) / 256.0
+    found = network.features(chips, ("conv1",))[0].numpy()[0]
+    for row, column in ((0, 0), (10, 71), (71, 5), (33, 40)):
+        window = pixels[2 * row : 2 * row + 7, 2 * column : 2 * column + 7]
+        expected = np.maximum(np.tensordot(window, kernel, 3) + bias, 0.0)
+        np.testing.assert_allclose(found[row, column], expected, atol=1e-4)
 
 
 def test_levels_are_three_levels_at_the_same_places_each_of_length_1(network):
