@@ -13,6 +13,7 @@ from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.evaluation.comparison import Contender, compare
 from iacyclegan_tf.evaluation.files import RoundResult, read_round
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.recognition import FARS
 from iacyclegan_tf.evaluation.report.comparison import difference_cell
 from iacyclegan_tf.evaluation.report.tables import sharpness_words
 
@@ -21,17 +22,15 @@ COMPARED = (
     "sketch SSIM", "sketch FSIM", "photo SSIM", "photo FSIM", "photo rank-1", "sketch rank-1", "fusion rank-1",
     "fusion VR at FAR 1 %", "fusion d′", "fusion, face only, rank-1", "fusion, face only, VR at FAR 1 %",
 )  # fmt: skip
-HEADER = (
-    "", "seeds", "steps", "minutes", "sketch SSIM", "sketch FSIM", "sketch sharpness", "photo SSIM", "photo FSIM",
-    "photo sharpness", "rank-1 none", "rank-1 photo", "rank-1 sketch", "rank-1 fusion", "fusion VR at FAR 1 %",
-    "face only: fusion rank-1", "face only: fusion VR at FAR 1 %",
-)  # fmt: skip
+IMAGES = ("", "seeds", "steps", "minutes", "sketch SSIM / FSIM / sharpness", "photo SSIM / FSIM / sharpness")
+RATES = ("rank1", *FARS)
+RECOGNITION = ("rank-1 / VR at FAR 1 % / 0.1 %", *WAYS, "fusion, face only")
 
 
 def write_tables(folder: Path, into: Path | None, name: str) -> None:
     """Prints the tables, or puts them between the marks of section ``name`` in the file ``into``."""
     results = read_results(folder)
-    text = "\n".join(table.markdown() for table in (values_table(folder, results), *difference_tables(results)))
+    text = "\n".join(table.markdown() for table in (*values_tables(folder, results), *difference_tables(results)))
     if into is None:
         print(text)
         return
@@ -65,39 +64,47 @@ def read_results(folder: Path) -> list[tuple[Attempt, RoundResult]]:
     return results
 
 
-def values_table(folder: Path, results: list[tuple[Attempt, RoundResult]]) -> Table:
-    """One row a preset, mean ± standard deviation where several seeds were trained; then what costs no training."""
-    rows = []
+def values_tables(folder: Path, results: list[tuple[Attempt, RoundResult]]) -> list[Table]:
+    """Images, then recognition: one row a preset, mean ± standard deviation where several seeds were trained; then what
+    costs no training."""
+    images, recognition = [], []
     for preset in dict.fromkeys(attempt.preset for attempt, _ in results):
         same = [(attempt, files) for attempt, files in results if attempt.preset == preset]
+        metrics = [files.metrics for _, files in same]
         cut = "; out of time" if any(attempt.state == OUT_OF_TIME for attempt, _ in same) else ""
-        rows.append(
+        images.append(
             (
                 f"{preset}: {same[0][0].what}{cut}",
                 ", ".join(str(attempt.seed) for attempt, _ in same),
                 _range([_steps(folder, attempt, files) for attempt, files in same]),
                 _range([round(attempt.seconds / 60) for attempt, _ in same]),
-                *_measured_cells([files.metrics for _, files in same]),
+                *_image_cells(metrics),
             )
         )
+        ways = [_rates(metrics, "retrieval", way) for way in WAYS]
+        recognition.append((preset, *ways, _rates(metrics, "retrieval_face", "fusion")))
     first, files = results[0]
     trivial = files.metrics["trivial_baselines"]
     for kind, words in (("input", "input taken as output"), ("mean_training_image", "mean training image")):
         one = {side: {name: values[kind] for name, values in measured.items()} for side, measured in trivial.items()}
-        rows.append((words, *[""] * 3, *_image_cells([one]), *[""] * 7))
+        images.append((words, *[""] * 3, *_image_cells([one])))
     if "not_measured" not in files.metrics["hog"]:
-        whole, face = (_recognition_cells([files.metrics], table, "none") for table in ("hog", "hog_face"))
-        rows.append(("HOG, sketch against photo", *[""] * 9, whole[0], *[""] * 3, whole[1], *face))
+        hog = [files.metrics]
+        recognition.append(("HOG", _rates(hog, "hog", "none"), *[""] * 3, f"none: {_rates(hog, 'hog_face', 'none')}"))
     protocol = files.metrics["protocol"]
-    notes = (
+    note = (
         f"`python -m benchmarks.ablations run {folder}`, base settings {first.config}, for all: "
         f"{' '.join(_shared(results)) or 'nothing else'}; tabled {date.today().isoformat()}. "
         f"{protocol['test_people']} test people, split {protocol['test_split']} (SHA-256 "
         f"{protocol['split_sha256'][:12]}), measured at {', '.join(protocol['measured_at'])}, networks at "
         f"{protocol['network_size']} ({protocol['fit']}). Each preset's last finished round; steps are those of "
-        "synthesis over its rounds, minutes the wall time of all training.",
+        "synthesis over its rounds, minutes the wall time of all training."
     )
-    return Table(f"Ablations: {folder.resolve().name}", HEADER, tuple(rows), notes)
+    name = folder.resolve().name
+    return [
+        Table(f"Ablations: {name}", IMAGES, tuple(images), (note,)),
+        Table(f"Recognition, %: {name}", RECOGNITION, tuple(recognition)),
+    ]
 
 
 def difference_tables(results: list[tuple[Attempt, RoundResult]]) -> list[Table]:
@@ -112,41 +119,33 @@ def _difference_table(results: list[tuple[Attempt, RoundResult]], base: str, see
     if len(contenders) < 2 or contenders[0].label != base:
         return []
     measured = {row.measure: row.differences for row in compare(contenders, RESAMPLES, SEED)}
-    columns = [measure for measure in COMPARED if measure in measured]
     rows = tuple(
-        (contender.label, *(difference_cell(measure, measured[measure][index]) for measure in columns))
-        for index, contender in enumerate(contenders)
-        if index
+        (measure, *(difference_cell(measure, one) for one in measured[measure][1:]))
+        for measure in COMPARED
+        if measure in measured
     )
     note = (
         f"95 % percentile intervals of a paired bootstrap over {len(set(contenders[0].result.identities))} people, "
         f"{RESAMPLES} resamples, seed {SEED}; * where the interval leaves out 0. They hold the luck of the people, not "
         "that of the training's seed."
     )
-    return [Table(f"Difference from {base}, seed {seed}", ("", *columns), rows, (note,))]
+    return [Table(f"Difference from {base}, seed {seed}", ("", *(one.label for one in contenders[1:])), rows, (note,))]
 
 
-def _measured_cells(metrics: list[dict]) -> list[str]:
-    ranks = [_spread([100 * one["retrieval"][way]["rank1"] for one in metrics], "{:.1f}") + " %" for way in WAYS]
-    rate = _recognition_cells(metrics, "retrieval", "fusion")[1]
-    return [*_image_cells(metrics), *ranks, rate, *_recognition_cells(metrics, "retrieval_face", "fusion")]
-
-
-def _recognition_cells(metrics: list[dict], table: str, way: str) -> list[str]:
-    """Rank-1, and verification rate at FAR 1 % where there are people enough."""
+def _rates(metrics: list[dict], table: str, way: str) -> str:
+    """In percent; a rate that the people are too few for is refused."""
     if any("not_measured" in one[table] for one in metrics):
-        return ["", ""]
-    return [
-        "refused" if None in values else _spread([100 * value for value in values], "{:.1f}") + " %"
-        for values in ([one[table][way][measure] for one in metrics] for measure in ("rank1", "vr_far_1"))
-    ]
+        return ""
+    columns = [[one[table][way][rate] for one in metrics] for rate in RATES]
+    return " / ".join("refused" if None in some else _spread([100 * v for v in some], "{:.1f}") for some in columns)
 
 
 def _image_cells(metrics: list[dict]) -> list[str]:
     cells = []
     for side in ("photo_to_sketch", "sketch_to_photo"):
-        cells += [_spread([one[side][name] for one in metrics], "{:.4f}") for name in ("ssim", "fsim")]
-        cells.append(sharpness_words(float(np.mean([one[side]["sharpness"] for one in metrics]))))
+        values = [_spread([one[side][name] for one in metrics], "{:.4f}") for name in ("ssim", "fsim")]
+        sharp = sharpness_words(float(np.mean([one[side]["sharpness"] for one in metrics])))
+        cells.append(" / ".join([*values, sharp]))
     return cells
 
 
