@@ -66,7 +66,7 @@ def start(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, _end)
     from iacyclegan_tf.common.terminal import open_console, say
     from iacyclegan_tf.web.folder import page_folder
-    from iacyclegan_tf.web.server import interruptible, listening, serve
+    from iacyclegan_tf.web.server import listening, serve
 
     console = open_console()
     with listening(options.host, options.port) as taken, page_folder() as folder:
@@ -75,7 +75,7 @@ def start(options: argparse.Namespace) -> None:
         def tell(address: str) -> None:
             say(console, f"Open {address} in a browser; Ctrl-C ends it.")
 
-        serve(interruptible(lambda: _prepared(options, folder, console)), folder, taken, tell)
+        serve(_prepared(options, folder, console), folder, taken, tell)
 
 
 def _prepared(options: argparse.Namespace, folder, console):

@@ -20,10 +20,10 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.alignment.portrait import find_portrait
-from iacyclegan_tf.data.images.files import read_bytes
+from iacyclegan_tf.data.images.files import decode_image, read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.trained import BORDERS, Image, Trained, bounded, decoded, load
-from iacyclegan_tf.search.photo_files import Found, decode_in_time, find_photos, named_file
+from iacyclegan_tf.search.photo_files import Found, find_photos, named_file
 from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
@@ -298,7 +298,7 @@ class Gallery:
             entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
             if known is not None and known.sha256 == entry.sha256:
                 return entry
-            face = self.face(decode_in_time(data, str(path)), f"'{path}'", "photo")
+            face = self.face(decode_image(data, str(path)), f"'{path}'", "photo")
             return entry, bounded(face, f"'{path}'")
         except UserError as error:
             return error
@@ -374,4 +374,4 @@ def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != candidate.sha256:
         raise UserError(f"'{printable(path)}' is not the photo that was added: its checksum is another.")
-    return decode_in_time(data, str(path))
+    return decode_image(data, str(path))

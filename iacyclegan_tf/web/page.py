@@ -71,29 +71,16 @@ def _translate_tab(served: Served) -> None:
     def example(index: int) -> tuple:
         path, to = served.examples.pictures[index]
         values = translate(served, {"path": path, "orig_name": None}, TO[to], as_trained)
-        return path, TO[to], as_trained, *values[1:]
+        return path, TO[to], as_trained, *values
 
     def answer(*inputs) -> tuple:
         return translate(served, *inputs)
 
-    outputs = [given, face, made, one, both, said]
-    gr.on([given.input], answer, [given, direction, framing], outputs, show_progress_on=made, **_ASKED)
-    gr.on(
-        [direction.input, framing.input, face.input],
-        answer,
-        [given, direction, framing, face],
-        outputs,
-        show_progress_on=made,
-        **_ASKED,
-    )
-    gr.on(
-        [examples.click],
-        example,
-        [examples],
-        [given, direction, framing, *outputs[1:]],
-        show_progress_on=made,
-        **_ASKED,
-    )
+    inputs, outputs = [given, direction, framing], [face, made, one, both, said]
+    asked = _ASKED | {"show_progress_on": made}
+    given.input(answer, inputs, outputs, **asked)
+    gr.on([direction.input, framing.input, face.input], answer, [*inputs, face], outputs, **asked)
+    examples.click(example, [examples], [*inputs, *outputs], **asked)
 
 
 def _search_tab(served: Served) -> None:
@@ -134,19 +121,14 @@ def _search_tab(served: Served) -> None:
     def answer(*inputs) -> tuple:
         return search(served, *inputs)
 
-    outputs = [sketches, face, listed, table, case, said]
-    gr.on([sketches.change], answer, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
-    gr.on(
-        [framing.input, top.input, face.input],
-        answer,
-        [sketches, framing, top, face],
-        outputs,
-        show_progress_on=listed,
-        **_ASKED,
-    )
-    # a field of several pictures tells of a change that the page has made, unless it was empty
-    chosen = examples.click(lambda index: [served.examples.sketches[index][0]], [examples], [sketches], **_ASKED)
-    chosen.then(answer, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
+    inputs, outputs = [sketches, framing, top], [face, listed, table, case, said]
+    asked = _ASKED | {"show_progress_on": listed}
+    sketches.change(answer, inputs, outputs, **asked)
+    gr.on([framing.input, top.input, face.input], answer, [*inputs, face], outputs, **asked)
+    # a field of several pictures tells of a change that the page has made, unless it was empty: so it is emptied first
+    emptied = examples.click(None, None, [sketches], js="() => null", api_name=False)
+    chosen = emptied.then(lambda index: [served.examples.sketches[index][0]], [examples], [sketches], **_ASKED)
+    chosen.then(answer, inputs, outputs, **asked)
 
 
 def _html(words: str, name: str, visible: bool = True) -> gr.HTML:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
-from iacyclegan_tf.search.photo_files import decode_in_time
 
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 2**24  # 4096 x 4096, as in the served graph (serving/decoding.py)
@@ -44,7 +44,7 @@ def decode(data: bytes, name: str) -> np.ndarray:
             "smaller, or cut out the face."
         )
     try:
-        return decode_in_time(data, name)
+        return decode_image(data, name)
     except UserError as error:
         raise WrongPicture(str(error)) from None
 

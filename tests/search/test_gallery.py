@@ -6,8 +6,6 @@ import io
 import json
 import os
 import shutil
-import threading
-import time
 import unicodedata
 from dataclasses import replace
 from functools import cache
@@ -266,45 +264,6 @@ def test_names_have_one_form(tmp_path, models):
         gallery.add([tmp_path / "photos"])
     gallery.remove([apart])
     assert len(gallery) == 0
-
-
-def test_a_photo_that_is_slow_to_decode_is_named_and_the_others_added(photos, tmp_path, models, monkeypatch):
-    slow, decode = threading.Event(), photo_files.decode_image
-    monkeypatch.setattr(photo_files, "DECODING_S", 0.2)
-    monkeypatch.setattr(
-        photo_files, "decode_image", lambda data, name: slow.wait(20) if name.endswith("/7.png") else decode(data, name)
-    )
-    _, added = Gallery.build(photos, tmp_path / "index", models)
-    slow.set()
-    assert added.added == 39 and added.bad == (
-        f"'{photos}/a/7.png' was not decoded within 0.2 seconds. Save it anew as PNG.",
-    )
-
-
-def test_loading_tensorflow_is_no_fault_of_the_first_image(monkeypatch):
-    loaded, decode = [], photo_files.decode_image
-
-    def first_slow(data, name):
-        if not loaded:
-            loaded.append(time.sleep(0.5))
-        return decode(data, name)
-
-    photo_files._load_decoder.cache_clear()
-    monkeypatch.setattr(photo_files, "DECODING_S", 0.4)
-    monkeypatch.setattr(photo_files, "decode_image", first_slow)
-    np.testing.assert_array_equal(photo_files.decode_in_time(encoded(3), "a"), picture(3))
-
-
-def test_no_more_images_are_decoded_at_once_than_there_are_decoders(monkeypatch):
-    slow = threading.Event()
-    monkeypatch.setattr(photo_files, "DECODING_S", 0.05)
-    monkeypatch.setattr(photo_files, "_decoders", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(photo_files, "_load_decoder", lambda: None)
-    monkeypatch.setattr(photo_files, "decode_image", lambda data, name: slow.wait(20))
-    for words in ("was not decoded within", "other images keep all decoders busy"):
-        with pytest.raises(UserError, match=words):
-            photo_files.decode_in_time(b"", "a")
-    slow.set()
 
 
 def test_add_takes_files_and_folders_but_no_name_twice(gallery, photos, tmp_path):
