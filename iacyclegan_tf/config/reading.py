@@ -16,7 +16,7 @@ from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.user_paths import expanded, user_path
 from iacyclegan_tf.config.checks import check
-from iacyclegan_tf.config.settings import PATHS, RETIRED, Config, DataConfig, as_dict, flat
+from iacyclegan_tf.config.settings import PATHS, Config, DataConfig, as_dict, flat
 from iacyclegan_tf.config.strict_yaml import parse_yaml
 
 MAX_BYTES = 1_000_000
@@ -114,11 +114,6 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
     hints = typing.get_type_hints(type(target))
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if name in RETIRED:
-            unchanged, instead = RETIRED[name]
-            if value != unchanged:
-                raise UserError(f"{name} in {where} is {value!r}, but this setting is gone: {instead}.")
-            continue
         if key not in hints:
             raise UserError(f"Unknown setting {name!r} in {where}.{_nearest(str(key), name, prefix, hints)}")
         if dataclasses.is_dataclass(hints[key]):

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.settings import flat
 
 _NAME = r"[A-Za-z][\w.]*"
 _RULE = re.compile(
@@ -89,16 +90,11 @@ def parse_rule(text: str, setting: str) -> Rule:
         ) from None
 
 
-def flat_measures(metrics: dict, prefix: str = "") -> dict[str, float]:
+def flat_measures(metrics: dict) -> dict[str, float]:
     """The numbers of ``metrics.json`` by path.
 
     >>> flat_measures({"retrieval": {"photo": {"rank1": 0.5}}, "note": "text"})
     {'retrieval.photo.rank1': 0.5}
     """
-    found = {}
-    for key, value in metrics.items():
-        if isinstance(value, dict):
-            found |= flat_measures(value, f"{prefix}{key}.")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[prefix + key] = value
-    return found
+    numbers = {path: value for path, value in flat(metrics).items() if isinstance(value, (int, float))}
+    return {path: value for path, value in numbers.items() if not isinstance(value, bool)}
