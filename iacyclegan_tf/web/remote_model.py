@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import decode_image
-from iacyclegan_tf.search.gallery import LEAD, Candidate, Gallery, stored_photo
-from iacyclegan_tf.search.store import Entry, GalleryStore
+from iacyclegan_tf.search.gallery import LEAD, Gallery
+from iacyclegan_tf.search.store import GalleryStore
 from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.web.pictures import png
 
 _BATCH = 8  # images in one request
-_TRIED = 3  # photos of a gallery that are embedded again
 _ROUNDING = 1e-3  # of an embedding's length
-_ALIKE = 0.999  # cosine of two embeddings of one photo by one model, on whatever processor
 
 Images = np.ndarray | Sequence[np.ndarray]
 
@@ -100,55 +99,14 @@ class RemoteModel:
 
 
 class RemoteGallery(Gallery):
-    """A gallery whose probes a server embeds.
+    """A new and empty gallery in the folder ``index``, whose photos and probes a server embeds."""
 
-    No file tells whether its models are those that made the index, so it is tried: some photos are embedded again.
-    """
-
-    def __init__(self, store: GalleryStore, model: RemoteModel):
-        self.store, self.model, self.calibration = store, model, None
-        self._check_models()
-
-    @classmethod
-    def start(cls, index, model: RemoteModel) -> RemoteGallery:
-        """A new and empty one in the folder ``index``."""
+    def __init__(self, index: Path, model: RemoteModel):
         blank = np.full((64, 64, 3), 128, np.uint8)
         lengths = {of: len(model.embed(blank, of=of)) for of in ("photo", "sketch")}
-        return cls(
-            GalleryStore(index, lengths, {"name": model.name, "number": model.number, "fingerprints": {}}, True), model
-        )
-
-    def _check_models(self) -> None:
-        snapshot, tried = self.store.snapshot(), 0
-        for row, entry in enumerate(snapshot.entries):
-            try:
-                photo = self.face(stored_photo(_bare(entry)), entry.name, "photo")
-            except UserError:
-                continue  # gone or changed since
-            sketch = self.model.to_sketch(photo)
-            for of, image in (("photo", photo), ("sketch", sketch)):
-                again = self.model.embed(image, of=of)
-                same_shape = again.shape == (self.store.lengths[of],)
-                if not same_shape or not (float(again @ snapshot.vectors[of][row]) >= _ALIKE):  # also NaN
-                    raise UserError(
-                        f"The gallery {self.store.folder} was built with {self.store.models['name']} "
-                        f"{self.store.models['number']}, and {self.model.name} embeds {entry.name!r} otherwise: "
-                        "their embeddings cannot be compared. Serve the models that it was built with, or give the "
-                        "folder of photos itself."
-                    )
-            tried += 1
-            if tried == _TRIED:
-                return
-        if len(snapshot) and not tried:
-            raise UserError(
-                f"None of the photos of the gallery {self.store.folder} is at its place, so that nothing shows "
-                f"whether the models of {self.model.name} made its embeddings. Give the folder of photos itself."
-            )
+        about = {"name": model.name, "number": model.number, "fingerprints": {}}
+        self.store, self.model, self.calibration = GalleryStore(index, lengths, about, True), model, None
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD
         yield "A server tells no thresholds, so the scores only rank: nothing says how alike is alike enough."
-
-
-def _bare(entry: Entry) -> Candidate:
-    return Candidate(0, entry.name, entry.sha256, entry.source, 0.0, 0.0, 0.0, None, {})

@@ -10,7 +10,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.terminal import counting_bar
 from iacyclegan_tf.inference.trained import Trained, load
-from iacyclegan_tf.search.gallery import Added, Gallery, own_models
+from iacyclegan_tf.search.gallery import Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.client.connecting import connected
 from iacyclegan_tf.serving.contract import SERVABLES
@@ -23,9 +23,15 @@ _BLANK = np.full((64, 64, 3), 128, np.uint8)
 
 def open_models(options: Namespace) -> Models:
     """Those that the command line names; mistakes are told before anything heavy is loaded."""
+    has_index = options.gallery and (options.gallery / FILE).is_file()
     if options.server:
+        if has_index:
+            raise UserError(
+                f"{options.gallery} is an index, which only the models that it was built with can search; with "
+                "--server name the folder of photos itself."
+            )
         return RemoteModel(connected(options.server, options.protocol), options.label)
-    if options.model is None and options.gallery and (options.gallery / FILE).is_file():
+    if options.model is None and has_index:
         models = own_models(GalleryStore(options.gallery))
         models.align = models.trained_on is None or models.trained_on.aligned
         return models
@@ -63,11 +69,11 @@ def open_gallery(place: Path, models: Models, scratch: Path, console) -> Gallery
     Files that could not be used are told to ``console``.
     """
     if (place / FILE).is_file():
-        return (RemoteGallery if isinstance(models, RemoteModel) else Gallery)(GalleryStore(place), models)
+        return Gallery(GalleryStore(place), models)
     with counting_bar(console, "embedding photos") as progress:
         if isinstance(models, RemoteModel):
-            gallery = RemoteGallery.start(scratch / "index", models)
-            added: Added = gallery.add([place], progress)
+            gallery = RemoteGallery(scratch / "index", models)
+            added = gallery.add([place], progress)
         else:
             gallery, added = Gallery.build(place, scratch / "index", models, progress)
     for line in (*added.notes, *(f"passed over: {reason}" for reason in added.bad)):

@@ -15,10 +15,9 @@ from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.images.files import write_png
 from iacyclegan_tf.inference.trained import load
 from iacyclegan_tf.search.gallery import LEAD, Gallery
-from iacyclegan_tf.search.store import GalleryStore
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.web.pictures import png
-from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
+from iacyclegan_tf.web.remote_model import RemoteModel
 from iacyclegan_tf.web.sources import about_html, open_gallery, open_models, try_models
 
 PEOPLE = 4
@@ -104,22 +103,10 @@ def test_a_folder_of_photos_is_searched_through_a_server(ask, local, faces, tmp_
     )
 
 
-def test_an_index_is_tried_on_its_photos(ask, local, tiny_run, faces, tmp_path):
-    folder, sketches = faces
-    Gallery.build(folder, tmp_path / "same", local)[0].close()
-    opened = open_gallery(tmp_path / "same", ask(), tmp_path, Quiet())
-    assert isinstance(opened, RemoteGallery) and len(opened.search(sketches[0]).candidates) == PEOPLE
-    Gallery.build(folder, tmp_path / "other", load(tiny_run / "runs/tiny", 1))[0].close()  # by the round before
-    with pytest.raises(UserError, match=r"built with tiny 1, and the server at .* embeds '0.png' otherwise"):
-        open_gallery(tmp_path / "other", ask(), tmp_path, Quiet())
-
-
-def test_an_index_whose_photos_are_gone_cannot_be_tried(ask, local, faces, tmp_path):
-    shutil.copytree(faces[0], tmp_path / "photos")
-    Gallery.build(tmp_path / "photos", tmp_path / "index", local)[0].close()
-    shutil.rmtree(tmp_path / "photos")
-    with pytest.raises(UserError, match=r"None of the photos of the gallery .* is at its place"):
-        RemoteGallery(GalleryStore(tmp_path / "index"), ask())
+def test_an_index_is_for_the_models_that_made_it(ask, tmp_path):
+    (tmp_path / "gallery.sqlite").write_bytes(b"")
+    with pytest.raises(UserError, match=r"is an index, which only .* name the folder of photos itself"):
+        ask("rest", "--gallery", str(tmp_path))
 
 
 NOT_EMBEDDINGS = [
@@ -148,16 +135,6 @@ def test_what_is_no_picture_is_refused(data):
     answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: {"png": [data]})
     with pytest.raises(UserError, match="server at a:1"):
         RemoteModel(answering).to_sketch(np.zeros((9, 9, 3), np.uint8))
-
-
-def test_an_index_of_embeddings_that_are_no_numbers_is_refused(local, faces, tmp_path):
-    """``nan < 0.999`` is false: a comparison that lets something in must be true for it."""
-    Gallery.build(faces[0], tmp_path / "index", local)[0].close()
-    model = RemoteModel(SimpleNamespace(server=SimpleNamespace(name="a:1")))
-    model.to_sketch = local.to_sketch
-    model.embed = lambda image, of: np.full_like(local.embed(image, of=of), np.nan)
-    with pytest.raises(UserError, match=r"embeds '0.png' otherwise"):
-        RemoteGallery(GalleryStore(tmp_path / "index"), model)
 
 
 def test_about_tells_the_servers_versions(ask):
