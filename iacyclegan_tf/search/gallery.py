@@ -192,7 +192,7 @@ class Gallery:
         sentences = tuple(self._sentences(by, len(snapshot)))
         if len(probes) > 1:
             sentences += (f"Scores are means over {len(probes)} sketches; thresholds were measured with single ones.",)
-        for probe in probes if isinstance(self.model, Trained) else ():
+        for probe in probes:
             if warning := self.model.warning(probe, "sketch"):
                 sentences = (f"{warning[0].upper()}{warning[1:]}.", *sentences)
         about = self._about_search(sketches, [picture for picture, _ in pictures], len(snapshot))
@@ -241,7 +241,7 @@ class Gallery:
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD
-        if caution := getattr(self.model, "caution", None):
+        if caution := self.model.caution:
             yield caution
         if self.calibration is None:
             yield (
@@ -336,13 +336,8 @@ def own_models(store: GalleryStore) -> Trained:
     """Those that the gallery was built with, from where their exports lay then."""
     folders = {servable: Path(place) for servable, place in store.models.get("folders", {}).items()}
     name, number = store.models["name"], store.models["number"]
-    why = f"which the gallery {store.folder} was built with"
     if set(folders) == set(SERVABLES) and all(folder.is_dir() for folder in folders.values()):
-        return Trained(name, number, folders, why=why)
-    if any(place.is_dir() for place in (Path("runs") / name, Path("savedmodels") / name)):
-        model = load(name, number)
-        model.why = why
-        return model
+        return Trained(name, number, folders, why=f"which the gallery {store.folder} was built with")
     raise UserError(
         f"The gallery {store.folder} was built with {name} {number}, whose exports are not there any more; name where "
         "they are now (--model, --round)."

@@ -10,6 +10,7 @@ from html import escape
 
 import gradio as gr
 
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search.gallery import Gallery
 from iacyclegan_tf.search.ranked_list import as_csv
 from iacyclegan_tf.web.examples import Examples
@@ -32,13 +33,12 @@ class Served:
     """What the page stands on.
 
     Attributes:
-        models: ``Trained`` or ``RemoteModel``.
         gallery, gallery_name: the name is for people; None where the models have no recognizers.
         about: HTML of the last tab.
         folder: for what can be downloaded.
     """
 
-    models: object
+    models: Trained
     gallery: Gallery | None
     gallery_name: str | None
     about: str

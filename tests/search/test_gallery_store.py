@@ -251,7 +251,7 @@ def test_what_is_no_gallery_is_refused(tmp_path):
         GalleryStore(tmp_path, LENGTHS, MODELS)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / FILE).write_bytes(b"")  # killed before its first commit
-    with pytest.raises(UserError, match="its format is None, not 2"):
+    with pytest.raises(UserError, match="SQLite says 'no such table: about'"):
         GalleryStore(tmp_path / "empty")
     check(GalleryStore(tmp_path / "empty", LENGTHS, MODELS), ())
     (tmp_path / "text").mkdir()

@@ -372,12 +372,7 @@ def test_by_keyboard_alone(page, opened):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [
-        (["--label", "stable"], "name it with --server"),
-        (["--server", "localhost:8501", "--round", "2"], "a server has its own"),
-        (["--model", "nowhere"], "no model 'nowhere'"),
-        (["--gallery", "nowhere"], "The gallery nowhere is not there"),
-    ],
+    [(["--model", "nowhere"], "no model 'nowhere'"), (["--gallery", "nowhere"], "The gallery nowhere is not there")],
 )
 def test_mistakes_are_one_sentence(tmp_path, arguments, words):
     refused(run("app", *arguments, cwd=tmp_path), words)

@@ -12,7 +12,7 @@ import pytest
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.web.folder import FolderFull, PageFolder, page_folder
-from iacyclegan_tf.web.html import card_html, server_html
+from iacyclegan_tf.web.html import card_html
 from iacyclegan_tf.web.server import _names, listening
 from iacyclegan_tf.web.sources import about_html
 
@@ -138,8 +138,3 @@ def test_the_card_is_told_and_not_obeyed():
     assert "<td>photo_to_sketch, SSIM</td><td class=number>0.432</td>" in said
     assert "<td>photo_to_sketch, trivial baselines, SSIM, of the input itself</td><td class=number>0.250</td>" in said
     assert "counts: train 3; test 1" in said and "Apache-2.0" in said
-
-
-def test_versions_of_a_server_are_told_and_not_obeyed():
-    said = server_html("the server at a:1", {"photo_to_sketch": "2 AVAILABLE", "sketch_to_photo": "3 END (<img>)"})
-    assert "The server at a:1. Its versions:" in said and "<td>2 AVAILABLE</td>" in said and "(&lt;img&gt;)" in said
