@@ -21,6 +21,8 @@ from iacyclegan_tf.web.probe import Probe, read_probe
 from iacyclegan_tf.web.ranked_html import case_html, compared, ranked_html
 
 TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
+TOP = (10, 20, 50)  # candidates
+MOST_SKETCHES = 8  # searched together
 CUT, BACK, WHOLE = "The face", "The face, put back into the picture", "The whole picture, as it is"
 CHOOSE_PICTURE = "Choose a picture, or an example below it; the result appears by itself."
 CHOOSE_SKETCH = "Choose a sketch, or an example below it; the list appears by itself."
@@ -56,9 +58,9 @@ def translate(served: Served, file: dict | None, wanted: str, how: str, number: 
         how: ``CUT``, ``BACK`` or ``WHOLE``.
         number: of the face, from 1, the largest.
     """
-    to = next(key for key, words in TO.items() if words == wanted)
 
     def work() -> tuple:
+        to = next(key for key, words in TO.items() if words == wanted)
         probe = read_probe(file, how == WHOLE, (number or 1) - 1)
         of = "photo" if to == "sketch" else "sketch"
         before = probe.face(of)
@@ -87,9 +89,11 @@ def search(served: Served, files: list[dict] | None, how: str, count: int, numbe
     """The choice of a face, HTML of the list, two files and a sentence; as ``translate``."""
 
     def work() -> tuple:
+        if len(files) > MOST_SKETCHES:
+            raise WrongPicture(f"These are {len(files)} sketches; at most {MOST_SKETCHES} are searched together.")
         probes = [read_probe(one["image"], how == WHOLE, (number or 1) - 1) for one in files]
         with served.turn:
-            result = served.gallery.search([probe.face("sketch") for probe in probes], count, cut=True)
+            result = served.gallery.search([probe.face("sketch") for probe in probes], min(count, TOP[-1]), cut=True)
             candidates = compared(result, served.gallery)
         names, digests = ("; ".join(getattr(probe, of) for probe in probes) for of in ("name", "sha256"))
         about = {"probe": names, "probe_sha256": digests, "gallery": served.gallery_name}  # files, and no paths

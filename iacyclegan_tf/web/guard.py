@@ -1,4 +1,4 @@
-"""What stands before the page's framework: the page's own requests (``messages.py``), bounded in size, time and rate.
+"""What stands before the page's framework: the page's own requests (``requests.py``), bounded in size, time and rate.
 
 Files are given out from one folder of the page's own and from nowhere else, and a message that names another file is
 refused. So path traversal and requests to other machines end here, whatever the version of the framework.
@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from iacyclegan_tf.web import messages
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
-from iacyclegan_tf.web.messages import CANCEL, FILE, JOIN, UPLOAD
 from iacyclegan_tf.web.pictures import MAX_BYTES
+from iacyclegan_tf.web.requests import CANCEL, FILE, HEADERS, JOIN, READ, UPLOAD, WRITE, check_query, files_of
 
 _NOT_UNDERSTOOD = "The request is not understood."
 _DECODED = 4  # times that somebody below could decode a path
@@ -58,18 +56,16 @@ class Guard:
     Args:
         app: the page.
         folder: where its uploads and results lie.
-        join: what a question may hold (``messages.joining``).
     """
 
     def __init__(
         self,
         app: Callable[..., Awaitable[None]],
         folder: PageFolder,
-        join: TypeAdapter,
         limits: Limits = Limits(),
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.app, self.folder, self.join, self.limits, self._clock = app, folder, join, limits, clock
+        self.app, self.folder, self.limits, self._clock = app, folder, limits, clock
         self._recent: dict[str, deque[float]] = {}
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
@@ -102,15 +98,14 @@ class Guard:
     async def _admit(self, scope: dict, receive: Callable, held: ExitStack) -> Callable:
         """From where the page receives the request; holds room for an upload. Raises ``HTTPException``."""
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        scope["headers"] = [(key, value) for key, value in scope["headers"] if key.lower() in messages.HEADERS]
+        scope["headers"] = [(key, value) for key, value in scope["headers"] if key.lower() in HEADERS]
         path, reads = scope["path"], scope["method"] in ("GET", "HEAD")
-        if not (messages.READ.fullmatch(path) if reads else scope["method"] == "POST" and path in messages.WRITE):
+        if not (READ.fullmatch(path) if reads else scope["method"] == "POST" and path in WRITE):
             raise HTTPException(404, "There is nothing here.")
         if "transfer-encoding" in headers or not (reads or "content-length" in headers):
             raise HTTPException(411, "The request must say how long it is, and not come in chunks.")
         try:
-            messages.check_host(headers.get("host", ""))
-            messages.check_query(scope["query_string"])
+            check_query(headers.get("host", ""), scope["query_string"])
             if not reads:
                 return await self._admit_body(scope, headers, receive, held)
         except FolderFull as full:
@@ -135,15 +130,16 @@ class Guard:
         if path == UPLOAD:
             held.enter_context(self.folder.room(length))
             return receive
-        return await self._checked(path, receive)
+        return await self._checked(receive)
 
-    async def _checked(self, path: str, receive: Callable) -> Callable:
+    async def _checked(self, receive: Callable) -> Callable:
         """Reads a message, which the page then receives from what is given back. Raises ``ValueError``."""
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        messages.check_message(path, body, self.join, self._own_file)
+        for name in files_of(body):
+            self._own_file(name)
         read = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def once_more() -> dict:

@@ -8,9 +8,9 @@ from html import escape
 from importlib import resources
 from urllib.parse import quote
 
-from iacyclegan_tf.web.messages import FILE
 from iacyclegan_tf.web.pictures import thumbnail
 from iacyclegan_tf.web.probe import Probe, marked
+from iacyclegan_tf.web.requests import FILE
 
 FONTS, CODE_FONTS = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]  # none is fetched
 TITLE = "Photos and sketches of faces"

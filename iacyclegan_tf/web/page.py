@@ -12,7 +12,9 @@ from iacyclegan_tf.web.answers import (
     CHOOSE_PICTURE,
     CHOOSE_SKETCH,
     CUT,
+    MOST_SKETCHES,
     TO,
+    TOP,
     WHOLE,
     Served,
     search,
@@ -20,13 +22,11 @@ from iacyclegan_tf.web.answers import (
     translate,
 )
 from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, NOTHING_MADE, TITLE, WHAT
-from iacyclegan_tf.web.messages import MOST_PICTURES
 from iacyclegan_tf.web.probe import MOST_FACES
 from iacyclegan_tf.web.ranked_html import lead_html
 
 _QUEUE = 16  # requests that wait; more are turned away with a message
 _AT_ONCE = 4  # that are decoded side by side; one after the other goes through the networks
-_TOP = (10, 20, 50)
 # Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded.
 _ASKED = {"preprocess": False, "api_name": False, "concurrency_id": "models"}
 
@@ -108,12 +108,12 @@ def _search_tab(served: Served) -> None:
             face = _face_choice("sketch-face")
             as_made = CUT if served.gallery.store.align else WHOLE
             framing = gr.Radio([CUT, WHOLE], value=as_made, label="What is searched", elem_id="sketch-framing")
-            top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
+            top = gr.Radio(list(TOP), value=TOP[0], label="Candidates to show", elem_id="top")
             with gr.Row():
                 table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
                 case = gr.DownloadButton("Download for the case file", interactive=False, elem_id="download-case")
             words = HOW_TO_SEARCH.format(
-                count=len(served.gallery), name=escape(served.gallery_name), most=MOST_PICTURES
+                count=len(served.gallery), name=escape(served.gallery_name), most=MOST_SKETCHES
             )
             _html(f"<p>{words}</p>", "how-to-search")
     listed = _html("", "candidates", visible=False)

@@ -87,7 +87,6 @@ def guarded(page, folder: PageFolder, host: str):
     import gradio
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from iacyclegan_tf.web import messages
     from iacyclegan_tf.web.guard import Guard
     from iacyclegan_tf.web.html import CODE_FONTS, FONTS, beside
     from iacyclegan_tf.web.pictures import MAX_BYTES
@@ -111,21 +110,7 @@ def guarded(page, folder: PageFolder, host: str):
         favicon_path=str(resources.files(__package__) / "favicon.svg"),
     )
     page._queue.pending_messages_per_session.max_size = _SESSIONS  # whose answers nobody has fetched yet
-    join = messages.joining({index: [_kind(one) for one in function.inputs] for index, function in page.fns.items()})
-    return TrustedHostMiddleware(Guard(app, folder, join), _names(host), www_redirect=False)
-
-
-def _kind(field):
-    """What a browser may send as the value of one of the page's fields."""
-    import gradio
-
-    from iacyclegan_tf.web import messages
-
-    if isinstance(field, (gradio.Image, gradio.Gallery)):
-        return messages.ONE if isinstance(field, gradio.Image) else messages.SEVERAL
-    return messages.one_of(
-        range(len(field.samples)) if isinstance(field, gradio.Dataset) else [value for _, value in field.choices]
-    )
+    return TrustedHostMiddleware(Guard(app, folder), _names(host), www_redirect=False)
 
 
 def _names(host: str) -> list[str]:

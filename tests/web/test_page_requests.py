@@ -131,6 +131,12 @@ def test_wrong_pictures_get_a_sentence(page):
     assert "face.png, 30x40 pixels" in page.said(page.picture())
 
 
+def test_more_sketches_than_are_searched_together(page):
+    held = [{"image": page.picture(), "caption": None}] * 9
+    said = page.said(held, WHOLE, 10, function=SEARCH)
+    assert said == "These are 9 sketches; at most 8 are searched together."
+
+
 def test_a_fault_of_ours_goes_to_the_terminal_and_no_further(page, capfd):
     page.models.fault = ZeroDivisionError("/secret/place")
     said = page.said(page.picture())
