@@ -13,7 +13,6 @@ import gradio as gr
 from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search.gallery import Gallery
 from iacyclegan_tf.search.ranked_list import as_csv
-from iacyclegan_tf.web.examples import Examples
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
 from iacyclegan_tf.web.html import NOTHING_MADE, compare_html, taken_html
 from iacyclegan_tf.web.pictures import WrongPicture, plain_name, png, side_by_side
@@ -37,7 +36,7 @@ class Served:
     Attributes:
         gallery, gallery_name: the name is for people; None where the models have no recognizers.
         about: HTML of the last tab.
-        folder: for what can be downloaded.
+        folder: for what can be downloaded; its ``examples`` are drawn (``data/drawn/samples.py``).
     """
 
     models: Trained
@@ -45,7 +44,6 @@ class Served:
     gallery_name: str | None
     about: str
     folder: PageFolder
-    examples: Examples
     turn: threading.Lock = field(default_factory=threading.Lock)  # of the networks
 
 

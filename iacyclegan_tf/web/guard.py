@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ class Guard:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.app, self.folder, self.limits, self._clock = app, folder, limits, clock
-        self._recent: dict[str, deque[float]] = {}
+        self._recent: list[tuple[float, str]] = []  # when, and from which address
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "lifespan":
@@ -165,14 +164,10 @@ class Guard:
 
     def _slow_down(self, scope: dict) -> None:
         now, address = self._clock(), (scope.get("client") or ("",))[0]
-        for other in [other for other, times in self._recent.items() if times[-1] < now - 60]:
-            del self._recent[other]
-        times = self._recent.setdefault(address, deque())
-        while times and times[0] < now - 60:
-            times.popleft()
-        if len(times) >= self.limits.per_minute:
+        self._recent = [(when, who) for when, who in self._recent if when > now - 60]
+        if sum(who == address for _, who in self._recent) >= self.limits.per_minute:
             raise HTTPException(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
-        times.append(now)
+        self._recent.append((now, address))
 
 
 class _Answer:

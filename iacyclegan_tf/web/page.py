@@ -27,6 +27,8 @@ from iacyclegan_tf.web.ranked_html import lead_html
 
 _QUEUE = 16  # requests that wait; more are turned away with a message
 _AT_ONCE = 4  # that are decoded side by side; one after the other goes through the networks
+_EXAMPLES = (("photos/person_1.png", "sketch"), ("scene.png", "sketch"), ("sketches/person_3.png", "photo"))
+_SKETCHES = tuple(f"sketches/person_{number}.png" for number in (1, 2, 3))
 # Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded.
 _ASKED = {"preprocess": False, "api_name": False, "concurrency_id": "models"}
 
@@ -57,7 +59,8 @@ def _translate_tab(served: Served) -> None:
                 webcam_options=gr.WebcamOptions(mirror=False),
             )
             direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
-            examples = _examples(given, served.examples.pictures, "translate-examples")
+            pictures = [str(served.folder.examples / name) for name, _ in _EXAMPLES]
+            examples = _examples(given, pictures, "translate-examples")
         with gr.Column():
             said = _html(sentence(CHOOSE_PICTURE), "translate-said")
             face = _face_choice("face")
@@ -69,9 +72,8 @@ def _translate_tab(served: Served) -> None:
             framing = gr.Radio([CUT, BACK, WHOLE], value=as_trained, label="What is translated", elem_id="framing")
 
     def example(index: int) -> tuple:
-        path, to = served.examples.pictures[index]
-        values = translate(served, {"path": path, "orig_name": None}, TO[to], as_trained)
-        return path, TO[to], as_trained, *values
+        path, to = pictures[index], TO[_EXAMPLES[index][1]]
+        return path, to, as_trained, *translate(served, {"path": path}, to, as_trained)
 
     def answer(*inputs) -> tuple:
         return translate(served, *inputs)
@@ -102,7 +104,8 @@ def _search_tab(served: Served) -> None:
                 buttons=[],
                 interactive=True,
             )
-            examples = _examples(gr.Image(render=False), served.examples.sketches, "search-examples")
+            drawn = [str(served.folder.examples / name) for name in _SKETCHES]
+            examples = _examples(gr.Image(render=False), drawn, "search-examples")
         with gr.Column():
             said = _html(sentence(CHOOSE_SKETCH), "search-said")
             face = _face_choice("sketch-face")
@@ -127,7 +130,7 @@ def _search_tab(served: Served) -> None:
     gr.on([framing.input, top.input, face.input], answer, [*inputs, face], outputs, **asked)
     # a field of several pictures tells of a change that the page has made, unless it was empty: so it is emptied first
     emptied = examples.click(None, None, [sketches], js="() => null", api_name=False)
-    chosen = emptied.then(lambda index: [served.examples.sketches[index][0]], [examples], [sketches], **_ASKED)
+    chosen = emptied.then(lambda index: [drawn[index]], [examples], [sketches], **_ASKED)
     chosen.then(answer, inputs, outputs, **asked)
 
 
@@ -135,10 +138,10 @@ def _html(words: str, name: str, visible: bool = True) -> gr.HTML:
     return gr.HTML(words, elem_id=name, visible=visible)
 
 
-def _examples(component, samples: Sequence[tuple], name: str) -> gr.Dataset:
+def _examples(component, paths: Sequence[str], name: str) -> gr.Dataset:
     return gr.Dataset(
         components=[component],
-        samples=[[path] for path, *_ in samples],
+        samples=[[path] for path in paths],
         type="index",
         label="Examples, drawn by this program",
         elem_id=name,

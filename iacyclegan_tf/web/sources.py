@@ -9,12 +9,12 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.terminal import counting_bar, say
+from iacyclegan_tf.data.drawn.samples import write_samples
 from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.web.answers import Served
-from iacyclegan_tf.web.examples import draw_examples, draw_gallery
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.html import card_html
 
@@ -28,11 +28,12 @@ def opened(options: Namespace, folder: PageFolder, console) -> Served:
     for translate in (models.as_is().to_sketch, models.as_is().to_photo):
         translate(_BLANK)  # so that a page which comes up can answer, its first visitor as fast as the next
     about, name = about_html(models), place and place.resolve().name
+    write_samples(folder.examples)
     if place is None and set(models.folders) >= set(SERVABLES):  # serving bases may have generators alone
-        place, name = draw_gallery(folder.path.parent / "drawn"), "drawn faces (none was given)"
+        place, name = folder.examples / "photos", "drawn faces (none was given)"
     say(console, f"Opening the gallery: {name}." if place else "These models have no recognizers: nothing is searched.")
     gallery = place and _gallery(place, models, folder.path.parent, console)
-    return Served(models, gallery, name, about, folder, draw_examples(folder.examples))
+    return Served(models, gallery, name, about, folder)
 
 
 def about_html(models: Trained) -> str:

@@ -155,7 +155,7 @@ def test_once_through_all_tabs(page, opened, model, expected, tmp_path):
     """One click shows a result; a photo becomes the sketch that the model draws; the sketch that the network knows best
     finds its person, with true scores; the card is told."""
     opened.click("#translate-examples button")
-    opened.until_text("#translate-said", "The sketch of drawn photo 1.png")
+    opened.until_text("#translate-said", "The sketch of person_1.png")
     photo = page.folder / "photos/person03.png"
     opened.upload("#given", photo)
     opened.until_text("#translate-said", "The sketch of person03.png, 200x250 pixels.")

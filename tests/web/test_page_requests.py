@@ -79,10 +79,10 @@ def test_the_first_click_shows_a_result(page):
     given, to, how, _, *rest = page.answer()
     shown, _ = made_of(page, [None, *rest])
     assert to == SKETCH and how == FACE and shown[0].shape == (250, 200, 3)
-    assert "The sketch of drawn photo 1.png, 200x250 pixels." in words(rest[-1])
+    assert "The sketch of person_1.png, 200x250 pixels." in words(rest[-1])
     page.folder.sweep(time.time() + 100)  # half an hour later
     page.join(given, to, how)
-    assert words(page.answer()[-1]).startswith("The sketch of drawn photo 1.png")
+    assert words(page.answer()[-1]).startswith("The sketch of person_1.png")
 
 
 def searched(page, *pictures, top: int = 10) -> list:
