@@ -47,7 +47,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--strip", type=user_path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
     )
     add_overwrite(search)
-    search.add_argument("--photos", type=user_path, metavar="DIR", help="where the photos lie now, for --strip")
 
     check = commands.add_parser("check", help="compare the embeddings with their checksums")
     check.add_argument("index", type=user_path, metavar="INDEX")
@@ -144,7 +143,7 @@ def _search(options: argparse.Namespace, console) -> None:
         from iacyclegan_tf.data.images.png_record import with_record
         from iacyclegan_tf.search.contact_strip import contact_strip
 
-        picture, missing = contact_strip(result, options.photos)
+        picture, missing = contact_strip(result)
         write_bytes(options.strip, with_record(encode_png(picture), {"made_by": made_by("gallery")}))
         for why in missing:
             say(console, f"not shown: {why}")

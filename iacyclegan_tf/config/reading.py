@@ -115,7 +115,7 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
     for key, value in values.items():
         name = f"{prefix}{key}"
         if key not in hints:
-            raise UserError(f"Unknown setting {name!r} in {where}.{_nearest(str(key), name, prefix, hints)}")
+            raise UserError(f"Unknown setting {name!r} in {where}.{_nearest(str(key), prefix, hints)}")
         if dataclasses.is_dataclass(hints[key]):
             if not isinstance(value, dict):
                 raise UserError(
@@ -127,18 +127,13 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
             setattr(target, key, _convert(value, hints[key], name, where))
 
 
-def _nearest(key: str, name: str, prefix: str, hints: dict) -> str:
+def _nearest(key: str, prefix: str, hints: dict) -> str:
+    """The right name in the wrong group, else the one most like it here, else elsewhere."""
     everywhere = {one.rpartition(".")[2]: one for one in flat(as_dict(Config()))}
-    close = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
-    if key in everywhere:  # the right name in the wrong group
-        found = everywhere[key]
-    elif close:
-        found = prefix + close[0]
-    elif close := difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7):
-        found = everywhere[close[0]]
-    else:
-        return f" Known here: {', '.join(hints)}."
-    return f" Did you mean {found}?"
+    here = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
+    elsewhere = difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7)
+    found = everywhere.get(key) or (here and prefix + here[0]) or (elsewhere and everywhere[elsewhere[0]])
+    return f" Did you mean {found}?" if found else f" Known here: {', '.join(hints)}."
 
 
 def _convert(value, hint, name: str, where: str):

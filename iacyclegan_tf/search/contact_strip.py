@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -19,18 +18,14 @@ _INK, _FAINT = (40, 40, 40), (235, 235, 235)
 _CHARACTERS = 24  # that fill a tile's width
 
 
-def contact_strip(result: SearchResult, photos: Path | None = None) -> tuple[np.ndarray, list[str]]:
-    """uint8 ``[H, W, 3]``, and why a candidate's photo could not be shown.
-
-    Args:
-        photos: the folder that holds the photos by name, if they do not lie where they were added from.
-    """
+def contact_strip(result: SearchResult) -> tuple[np.ndarray, list[str]]:
+    """uint8 ``[H, W, 3]``, and why a candidate's photo could not be shown."""
     pairs = zip(result.probes, result.synthesized)
     tiles = [one for probe, made in pairs for one in ((probe, "probe"), (made, "synthesized photo"))]
     missing = []
     for one in result.candidates:
         try:
-            image = stored_photo(one, photos)
+            image = stored_photo(one)
         except UserError as error:
             image = None
             missing.append(str(error))

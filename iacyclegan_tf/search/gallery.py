@@ -23,7 +23,7 @@ from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.trained import BORDERS, Image, Trained, bounded, decoded, load
-from iacyclegan_tf.search.photo_files import Found, find_photos, named_file
+from iacyclegan_tf.search.photo_files import Found, find_photos
 from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
@@ -266,25 +266,18 @@ class Gallery:
                 f"added; the first is {taken[0]!r}, from {printable(known[taken[0]].source)}. Rename the file, or "
                 "remove that photo first."
             )
-        added, unchanged, moved, bad, names = 0, 0, [], list(found.complaints), list(photos)
+        added, unchanged, bad, names = 0, 0, list(found.complaints), list(photos)
         with ThreadPoolExecutor(_READERS) as pool:
             for start in range(0, len(names), _BATCH):
                 some = names[start : start + _BATCH]
-                new = []
-                for photo in pool.map(lambda name: self._read(name, photos[name], known.get(name)), some):
-                    if isinstance(photo, UserError):
-                        bad.append(str(photo))
-                    elif isinstance(photo, Entry):
-                        unchanged += 1
-                        moved += [photo] if photo != known[photo.name] else []
-                    else:
-                        new.append(photo)
-                if new:
+                read = list(pool.map(lambda name: self._read(name, photos[name], known.get(name)), some))
+                bad += [str(one) for one in read if isinstance(one, UserError)]
+                there = [one for one in read if isinstance(one, Entry)]
+                self.store.move([entry for entry in there if entry != known[entry.name]])
+                if new := [one for one in read if isinstance(one, tuple)]:
                     self._embed_and_store(new)
-                added += len(new)
+                added, unchanged = added + len(new), unchanged + len(there)
                 progress(start + len(some), len(names))
-        if moved:
-            self.store.move(moved)
         return Added(added, unchanged, tuple(bad), tuple(found.notes))
 
     def _read(self, name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry | UserError:
@@ -360,12 +353,12 @@ def _is_same(entry: Entry, path: Path) -> bool:
         return True
 
 
-def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:
-    """The candidate's photo, uint8 ``[h, w, 3]``, from where it was added, or below ``photos``.
+def stored_photo(candidate: Candidate) -> np.ndarray:
+    """The candidate's photo, uint8 ``[h, w, 3]``, from where it was added.
 
     Raises ``UserError`` where it is gone, or is not the photo that was added.
     """
-    path = Path(candidate.source) if photos is None else named_file(photos, candidate.name)
+    path = Path(candidate.source)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != candidate.sha256:
         raise UserError(f"'{printable(path)}' is not the photo that was added: its checksum is another.")

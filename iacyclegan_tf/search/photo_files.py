@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,9 +51,3 @@ def find_photos(places: Iterable[str | Path]) -> Found:
             photos[name] = path
     found.photos.update(sorted(photos.items()))
     return found
-
-
-def named_file(folder: Path, name: str) -> Path:
-    """The file below ``folder`` that a gallery calls ``name``, whichever normal form the disk has."""
-    forms = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
-    return next((path for path in forms if path.exists()), forms[0])

@@ -14,9 +14,8 @@ import threading
 import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +60,7 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(entry.name for entry in self.entries)
 
@@ -172,11 +171,9 @@ class GalleryStore:
 
     def move(self, entries: Sequence[Entry]) -> None:
         """Photos that are there have another ``source`` now; durable when it returns."""
-        with self._using(), self._transaction():
-            self._base.executemany(
-                "UPDATE photos SET source = ? WHERE name = ? AND sha256 = ?",
-                [(entry.source, entry.name, entry.sha256) for entry in entries],
-            )
+        moved = [(entry.source, entry.name, entry.sha256) for entry in entries]
+        with self._using(), self._transaction() if moved else nullcontext():
+            self._base.executemany("UPDATE photos SET source = ? WHERE name = ? AND sha256 = ?", moved)
 
     def remove(self, names: Sequence[str]) -> None:
         """Durable when it returns, all or none; ``UserError`` where one is not there."""
