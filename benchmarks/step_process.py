@@ -1,8 +1,7 @@
-"""One contender of ``benchmarks.train_step`` in a process of its own.
+"""One contender of ``benchmarks.train_step`` in a process of its own: SETTING FRAMEWORK PRECISION.
 
-It is told what to be by one line of JSON on standard input, answers with one line of JSON when it is warm, and then
-for each further line, a number, with as many step times in milliseconds, by the clock and of the processors, and its
-peak memory.
+It answers with one line of JSON when it is warm, and then for each line on standard input, a number, with as many step
+times in milliseconds, by the clock and of the processors, and its peak memory.
 """
 
 from __future__ import annotations
@@ -12,37 +11,31 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from benchmarks.step_settings import Contender, Setting, from_json
+from benchmarks.train_step import SETTINGS
 
 
-def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
+def ready(name: str, framework: str, precision: str) -> tuple[Callable, dict]:
     """The step, and what is known of it."""
-    if contender.framework == "torch":
+    setting = SETTINGS[name]
+    if framework.startswith("torch"):
         from benchmarks.torch_step import build
 
-        return build(setting, contender), {}
+        return build(setting, precision, framework == "torch_channels_last"), {}
     from iacyclegan_tf.training.start import set_threads
 
-    set_threads(contender.threads)
-    from benchmarks.our_step import build, floor, gigaflop, products, traced
+    set_threads(1)
+    import tensorflow as tf
 
-    gan, step = build(replace(setting, recognizer=None) if contender.framework == "cyclegan" else setting, contender)
-    if contender.framework in ("ours", "cyclegan"):
-        import tensorflow as tf
+    from benchmarks.our_step import build
 
-        count = sum(int(v.shape.num_elements()) for v in gan.trainable_variables)
-        losses = {name: float(value) for name, value in step().items()}  # of the first step, from equal weights
-        return step, {"parameters": count, "tensorflow": tf.__version__, "losses": losses}
-    graph = traced(step)
-    counted = products(graph)
-    del gan, step
-    return floor(counted), {"gigaflop": gigaflop(graph), "products": sum(counted.values())}
+    _, step = build(setting._replace(recognizer=None) if framework == "cyclegan" else setting, precision)
+    losses = {name: float(value) for name, value in step().items()}  # of the first step, from equal weights
+    return step, {"tensorflow": tf.__version__, "losses": losses}
 
 
 def main() -> None:
-    step, known = ready(*from_json(json.loads(sys.stdin.readline())))
+    step, known = ready(*sys.argv[1:])
     for _ in range(2):
         step()
     print(json.dumps(known), flush=True)

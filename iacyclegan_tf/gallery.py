@@ -9,6 +9,7 @@ from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder, made_by
+from iacyclegan_tf.common.terminal import counting_bar, open_console, say
 from iacyclegan_tf.common.user_paths import user_path
 
 _WAYS = ("fusion", "photo", "sketch")
@@ -46,7 +47,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--strip", type=user_path, metavar="FILE.png", help="probe, synthesized photo and candidates as a picture"
     )
     add_overwrite(search)
-    search.add_argument("--photos", type=user_path, metavar="DIR", help="where the photos lie now, for --strip")
 
     check = commands.add_parser("check", help="compare the embeddings with their checksums")
     check.add_argument("index", type=user_path, metavar="INDEX")
@@ -65,8 +65,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    from iacyclegan_tf.common.terminal import open_console
-
     console = open_console()
     {"build": _build, "add": _add, "remove": _remove, "search": _search, "check": _check}[options.command](
         options, console
@@ -74,15 +72,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.common.terminal import counting_bar
     from iacyclegan_tf.search.store import FILE
 
     if not options.photos.is_dir():
         raise UserError(f"The folder of photos {options.photos} is not there.")
-    align = not options.no_align
     if (options.index / FILE).is_file():
         gallery = _open(options)
-        if gallery.store.align and not align:
+        if gallery.store.align and options.no_align:
             raise UserError(f"{options.index} was begun with faces aligned; --no-align is for a new gallery.")
         model = gallery.model
     else:
@@ -94,13 +90,11 @@ def _build(options: argparse.Namespace, console) -> None:
     check_output_folder(options.index)
     _say_model(model, console)
     with counting_bar(console, "embedding photos") as progress:
-        gallery, added = Gallery.build(options.photos, options.index, model, progress, align)
+        gallery, added = Gallery.build(options.photos, options.index, model, progress, not options.no_align)
     _tell(gallery, added, console)
 
 
 def _add(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.common.terminal import counting_bar
-
     gallery = _open(options)
     _say_model(gallery.model, console)
     with counting_bar(console, "embedding photos") as progress:
@@ -109,19 +103,13 @@ def _add(options: argparse.Namespace, console) -> None:
 
 
 def _tell(gallery, added, console) -> None:
-    console.print(
-        f"{gallery.store.folder}: {added.added} added, {added.unchanged} were there, {len(gallery)} photos in all, "
-        f"embedded by {gallery.model.name} {gallery.model.number}",
-        soft_wrap=True,
-        markup=False,
-    )
+    photos = f"{added.added} added, {added.unchanged} were there, {len(gallery)} photos in all"
+    say(console, f"{gallery.store.folder}: {photos}, embedded by {gallery.model.name} {gallery.model.number}")
     for note in added.notes:
-        console.print(note, soft_wrap=True, markup=False)
+        say(console, note)
     if added.bad:
-        raise UserError(
-            f"{len(added.bad)} files or folders were passed over; the others are in the gallery:\n  "
-            + "\n  ".join(added.bad)
-        )
+        words = f"{len(added.bad)} files or folders were passed over; the others are in the gallery:"
+        raise UserError("\n  ".join([words, *added.bad]))
 
 
 def _remove(options: argparse.Namespace, console) -> None:
@@ -129,46 +117,38 @@ def _remove(options: argparse.Namespace, console) -> None:
 
     store = GalleryStore(options.index)
     store.remove(options.names)
-    console.print(
-        f"{options.index}: {len(set(options.names))} removed, {len(store)} photos in all", soft_wrap=True, markup=False
-    )
+    say(console, f"{options.index}: {len(set(options.names))} removed, {len(store)} photos in all")
 
 
 def _search(options: argparse.Namespace, console) -> None:
-    from iacyclegan_tf.common.atomic_files import write_text
+    from iacyclegan_tf.common.atomic_files import write_bytes, write_text
     from iacyclegan_tf.common.tables import print_table
     from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
 
-    for path in filter(None, (options.csv, options.json, options.strip)):
+    outputs = [path for path in (options.csv, options.json, options.strip) if path]
+    for path in outputs:
         check_output(path, "gallery", options.overwrite)
     gallery = _open(options)
     _say_model(gallery.model, console)
     result = gallery.search(options.sketch, options.top or max(len(gallery), 1), options.by)
-    console.print(
-        f"{options.sketch} in {options.index}: {len(result.candidates)} of {result.searched} photos, by {result.by}",
-        soft_wrap=True,
-        markup=False,
-    )
+    found = f"{len(result.candidates)} of {result.searched} photos, by {result.by}"
+    say(console, f"{options.sketch} in {options.index}: {found}")
     print_table(table(result), console)
-    try:
-        if options.csv:
-            write_text(options.csv, as_csv(result))
-        if options.json:
-            write_text(options.json, as_json(result, gallery.store.models))
-        if options.strip:
-            from iacyclegan_tf.common.atomic_files import write_bytes
-            from iacyclegan_tf.data.images.files import encode_png
-            from iacyclegan_tf.data.images.png_record import with_record
-            from iacyclegan_tf.search.contact_strip import contact_strip
+    if options.csv:
+        write_text(options.csv, as_csv(result))
+    if options.json:
+        write_text(options.json, as_json(result, gallery.store.models))
+    if options.strip:
+        from iacyclegan_tf.data.images.files import encode_png
+        from iacyclegan_tf.data.images.png_record import with_record
+        from iacyclegan_tf.search.contact_strip import contact_strip
 
-            picture, missing = contact_strip(result, options.photos)
-            write_bytes(options.strip, with_record(encode_png(picture), {"made_by": made_by("gallery")}))
-            for why in missing:
-                console.print(f"not shown: {why}", soft_wrap=True, markup=False)
-    except OSError as error:
-        raise UserError(f"The candidates cannot be written: {error}.") from None
-    for path in filter(None, (options.csv, options.json, options.strip)):
-        console.print(f"written: {path}", soft_wrap=True, markup=False)
+        picture, missing = contact_strip(result)
+        write_bytes(options.strip, with_record(encode_png(picture), {"made_by": made_by("gallery")}))
+        for why in missing:
+            say(console, f"not shown: {why}")
+    for path in outputs:
+        say(console, f"written: {path}")
 
 
 def _check(options: argparse.Namespace, console) -> None:
@@ -178,19 +158,13 @@ def _check(options: argparse.Namespace, console) -> None:
     damaged = store.damaged()
     if options.list:
         for entry in store.entries():
-            console.print(printable(entry.name, _LONGEST_NAME), soft_wrap=True, markup=False)
+            say(console, printable(entry.name, _LONGEST_NAME))
     lengths = ", ".join(f"{way} {length}" for way, length in store.lengths.items())
-    console.print(
-        f"{options.index}: {len(store)} photos, embeddings of {lengths} numbers, by {store.models['name']} "
-        f"{store.models['number']}",
-        soft_wrap=True,
-        markup=False,
-    )
+    by = f"by {store.models['name']} {store.models['number']}"
+    say(console, f"{options.index}: {len(store)} photos, embeddings of {lengths} numbers, {by}")
     if damaged:
-        raise UserError(
-            f"The embeddings of {len(damaged)} photos are damaged. Remove them, and add them again:\n  "
-            + "\n  ".join(printable(name, _LONGEST_NAME) for name in damaged)
-        )
+        words = f"The embeddings of {len(damaged)} photos are damaged. Remove them, and add them again:"
+        raise UserError("\n  ".join([words, *(printable(name, _LONGEST_NAME) for name in damaged)]))
 
 
 def _open(options: argparse.Namespace):
@@ -207,7 +181,7 @@ def _open(options: argparse.Namespace):
 
 
 def _say_model(model, console) -> None:
-    console.print(printable(f"models: {model.name} {model.number}, {model.why}"), soft_wrap=True, markup=False)
+    say(console, printable(f"models: {model.name} {model.number}, {model.why}"))
 
 
 def main() -> None:

@@ -151,13 +151,6 @@ class Browser:
             )
         )
 
-    def screenshot(self, path: Path) -> None:
-        """The whole page, also what lies below the window."""
-        import base64
-
-        picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
-        path.write_bytes(base64.b64decode(picture["data"]))
-
     def requested(self) -> set[str]:
         """``host:port`` of every request since the last call, the browser's own pages and inline data left out."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]

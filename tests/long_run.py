@@ -88,7 +88,8 @@ def page_and_visitors() -> None:
             picture = asking.picture()
             while going:
                 app.app._recent.clear()  # no visitor is too frequent
-                if asking.join(picture, 10, function=1).status_code == 200 and asking.number % 2:
+                wanted = [{"image": picture, "caption": None}], made_up_page.WHOLE, 10
+                if asking.join(*wanted, function=made_up_page.SEARCH).status_code == 200 and asking.number % 2:
                     asking.answer()
                 os.utime(picture["path"])  # not swept
     print(asking.number, flush=True)

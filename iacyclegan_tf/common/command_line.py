@@ -23,19 +23,10 @@ EXIT_TERMINATED = 143  # 128 + SIGTERM
 # such file is read or written: its settings would change what is computed.
 os.environ.setdefault("KERAS_HOME", os.devnull)
 
-
 DISK_REFUSES = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EIO,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENAMETOOLONG,
-    errno.EISDIR,
-    errno.ENOTDIR,
-)
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG,
+    errno.EISDIR, errno.ENOTDIR,
+)  # fmt: skip
 
 
 class WorkerLost(Exception):

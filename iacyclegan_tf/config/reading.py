@@ -16,7 +16,7 @@ from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.user_paths import expanded, user_path
 from iacyclegan_tf.config.checks import check
-from iacyclegan_tf.config.settings import PATHS, RETIRED, Config, DataConfig, as_dict, flat
+from iacyclegan_tf.config.settings import PATHS, Config, DataConfig, as_dict, flat
 from iacyclegan_tf.config.strict_yaml import parse_yaml
 
 MAX_BYTES = 1_000_000
@@ -114,13 +114,8 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
     hints = typing.get_type_hints(type(target))
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if name in RETIRED:
-            unchanged, instead = RETIRED[name]
-            if value != unchanged:
-                raise UserError(f"{name} in {where} is {value!r}, but this setting is gone: {instead}.")
-            continue
         if key not in hints:
-            raise UserError(f"Unknown setting {name!r} in {where}.{_nearest(str(key), name, prefix, hints)}")
+            raise UserError(f"Unknown setting {name!r} in {where}.{_nearest(str(key), prefix, hints)}")
         if dataclasses.is_dataclass(hints[key]):
             if not isinstance(value, dict):
                 raise UserError(
@@ -132,18 +127,13 @@ def _fill(target, values: dict, prefix: str, where: str) -> None:
             setattr(target, key, _convert(value, hints[key], name, where))
 
 
-def _nearest(key: str, name: str, prefix: str, hints: dict) -> str:
+def _nearest(key: str, prefix: str, hints: dict) -> str:
+    """The right name in the wrong group, else the one most like it here, else elsewhere."""
     everywhere = {one.rpartition(".")[2]: one for one in flat(as_dict(Config()))}
-    close = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
-    if key in everywhere:  # the right name in the wrong group
-        found = everywhere[key]
-    elif close:
-        found = prefix + close[0]
-    elif close := difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7):
-        found = everywhere[close[0]]
-    else:
-        return f" Known here: {', '.join(hints)}."
-    return f" Did you mean {found}?"
+    here = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
+    elsewhere = difflib.get_close_matches(key, everywhere, n=1, cutoff=0.7)
+    found = everywhere.get(key) or (here and prefix + here[0]) or (elsewhere and everywhere[elsewhere[0]])
+    return f" Did you mean {found}?" if found else f" Known here: {', '.join(hints)}."
 
 
 def _convert(value, hint, name: str, where: str):

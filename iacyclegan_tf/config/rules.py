@@ -3,7 +3,6 @@
     photo_to_sketch.ssim >= 0.4                                                     a value
     photo_to_sketch.ssim - trivial_baselines.photo_to_sketch.ssim.input >= 0.02     a difference of two measures
     retrieval.photo.rank1 change >= -0.05                                           against the newest blessed version
-    retrieval.photo.rank1 relative change >= -0.1                                   as a share of its value there
 
 Measures are the numbers of a round's ``metrics.json``, by their path. ``>=`` says that higher is better, ``<=`` that
 lower is: the value and change thresholds of TFX's Evaluator with their direction.
@@ -16,10 +15,11 @@ import re
 from dataclasses import dataclass
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.settings import flat
 
 _NAME = r"[A-Za-z][\w.]*"
 _RULE = re.compile(
-    rf"(?P<measure>{_NAME})(\s+-\s+(?P<less>{_NAME}))?(\s+(?P<kind>(relative\s+)?change))?"
+    rf"(?P<measure>{_NAME})(\s+-\s+(?P<less>{_NAME}))?(?P<change>\s+change)?"
     r"\s*(?P<direction>>=|<=)\s*(?P<limit>[-+]?[\d.]+(e[-+]?\d+)?)",
     re.IGNORECASE,
 )
@@ -27,12 +27,12 @@ _RULE = re.compile(
 
 @dataclass(frozen=True)
 class Rule:
-    """``kind`` is ``value``, ``change`` or ``relative change``."""
+    """``change``: against the newest blessed version; else the value itself."""
 
     text: str
     measure: str
     less: str | None
-    kind: str
+    change: bool
     direction: str
     limit: float
 
@@ -45,19 +45,16 @@ class Rule:
         result = {"rule": self.text, "value": value, "baseline": None, "passed": False, "why": ""}
         if value is None:
             return result | {"why": "the round's metrics hold no such finite number"}
-        if self.kind != "value":
+        if self.change:
             if baseline is None:
                 return result | {"passed": None, "why": "no version was blessed before"}
-            before = self._value(baseline)
-            result["baseline"] = before
-            if before is None or (self.kind == "relative change" and before == 0.0):
+            result["baseline"] = before = self._value(baseline)
+            if before is None:
                 return result | {"passed": None, "why": "the blessed version holds no such number to compare with"}
-            value = value - before if self.kind == "change" else (value - before) / abs(before)
+            value -= before
         passed = value >= self.limit if self.direction == ">=" else value <= self.limit
-        return result | {
-            "passed": passed,
-            "why": "" if passed else f"{'it' if self.kind == 'value' else f'the {self.kind}'} is {value:.4g}",
-        }
+        why = "" if passed else f"{'the change' if self.change else 'it'} is {value:.4g}"
+        return result | {"passed": passed, "why": why}
 
     def _value(self, measures: dict[str, float]) -> float | None:
         values = [measures.get(name) for name in (self.measure, self.less) if name]
@@ -69,36 +66,25 @@ class Rule:
 def parse_rule(text: str, setting: str) -> Rule:
     """Raises ``UserError`` that names ``setting`` and shows the form.
 
-    >>> parse_rule("retrieval.photo.rank1 change >= -0.05", "export.thresholds.photo_recognizer").kind
-    'change'
+    >>> parse_rule("retrieval.photo.rank1 change >= -0.05", "export.thresholds.photo_recognizer").limit
+    -0.05
     """
-    match = _RULE.fullmatch(text.strip())
+    found = _RULE.fullmatch(text.strip())
     try:
-        return Rule(
-            text.strip(),
-            match["measure"],
-            match["less"],
-            " ".join((match["kind"] or "value").lower().split()),
-            match["direction"],
-            float(match["limit"]),
-        )
+        limit = float(found["limit"])
+        return Rule(text.strip(), found["measure"], found["less"], bool(found["change"]), found["direction"], limit)
     except (TypeError, ValueError):
         raise UserError(
             f"{setting} holds {text!r}; a rule is MEASURE >= NUMBER, MEASURE - MEASURE >= NUMBER or "
-            "MEASURE change >= NUMBER (or <=, or relative change), e.g. retrieval.photo.rank1 >= 0.5."
+            "MEASURE change >= NUMBER (or <=), e.g. retrieval.photo.rank1 >= 0.5."
         ) from None
 
 
-def flat_measures(metrics: dict, prefix: str = "") -> dict[str, float]:
+def flat_measures(metrics: dict) -> dict[str, float]:
     """The numbers of ``metrics.json`` by path.
 
     >>> flat_measures({"retrieval": {"photo": {"rank1": 0.5}}, "note": "text"})
     {'retrieval.photo.rank1': 0.5}
     """
-    found = {}
-    for key, value in metrics.items():
-        if isinstance(value, dict):
-            found |= flat_measures(value, f"{prefix}{key}.")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[prefix + key] = value
-    return found
+    numbers = {path: value for path, value in flat(metrics).items() if isinstance(value, (int, float))}
+    return {path: value for path, value in numbers.items() if not isinstance(value, bool)}

@@ -298,13 +298,3 @@ def flat(values: dict, prefix: str = "") -> dict:
     for key, value in values.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return found
-
-
-# Settings of earlier versions: the value that changes nothing, and what a user does instead of any other.
-RETIRED = {
-    "recognizer.nuisance": (0, "recognizer.network=dlib with recognizer.adapter=true learns what it took away"),
-    "data.format": (
-        "images",
-        "sets too large for memory are read from their image files with data.source=pairs data.in_memory=false",
-    ),
-}

@@ -20,10 +20,10 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.alignment.portrait import find_portrait
-from iacyclegan_tf.data.images.files import read_bytes
+from iacyclegan_tf.data.images.files import decode_image, read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.trained import BORDERS, Image, Trained, bounded, decoded, load
-from iacyclegan_tf.search.photo_files import Found, decode_in_time, find_photos, named_file
+from iacyclegan_tf.search.photo_files import Found, find_photos
 from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
 from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
@@ -192,7 +192,7 @@ class Gallery:
         sentences = tuple(self._sentences(by, len(snapshot)))
         if len(probes) > 1:
             sentences += (f"Scores are means over {len(probes)} sketches; thresholds were measured with single ones.",)
-        for probe in probes if isinstance(self.model, Trained) else ():
+        for probe in probes:
             if warning := self.model.warning(probe, "sketch"):
                 sentences = (f"{warning[0].upper()}{warning[1:]}.", *sentences)
         about = self._about_search(sketches, [picture for picture, _ in pictures], len(snapshot))
@@ -241,7 +241,7 @@ class Gallery:
 
     def _sentences(self, by: str, searched: int) -> Iterator[str]:
         yield LEAD
-        if caution := getattr(self.model, "caution", None):
+        if caution := self.model.caution:
             yield caution
         if self.calibration is None:
             yield (
@@ -266,25 +266,18 @@ class Gallery:
                 f"added; the first is {taken[0]!r}, from {printable(known[taken[0]].source)}. Rename the file, or "
                 "remove that photo first."
             )
-        added, unchanged, moved, bad, names = 0, 0, [], list(found.complaints), list(photos)
+        added, unchanged, bad, names = 0, 0, list(found.complaints), list(photos)
         with ThreadPoolExecutor(_READERS) as pool:
             for start in range(0, len(names), _BATCH):
                 some = names[start : start + _BATCH]
-                new = []
-                for photo in pool.map(lambda name: self._read(name, photos[name], known.get(name)), some):
-                    if isinstance(photo, UserError):
-                        bad.append(str(photo))
-                    elif isinstance(photo, Entry):
-                        unchanged += 1
-                        moved += [photo] if photo != known[photo.name] else []
-                    else:
-                        new.append(photo)
-                if new:
+                read = list(pool.map(lambda name: self._read(name, photos[name], known.get(name)), some))
+                bad += [str(one) for one in read if isinstance(one, UserError)]
+                there = [one for one in read if isinstance(one, Entry)]
+                self.store.move([entry for entry in there if entry != known[entry.name]])
+                if new := [one for one in read if isinstance(one, tuple)]:
                     self._embed_and_store(new)
-                added += len(new)
+                added, unchanged = added + len(new), unchanged + len(there)
                 progress(start + len(some), len(names))
-        if moved:
-            self.store.move(moved)
         return Added(added, unchanged, tuple(bad), tuple(found.notes))
 
     def _read(self, name: str, path: Path, known: Entry | None) -> tuple[Entry, np.ndarray] | Entry | UserError:
@@ -298,7 +291,7 @@ class Gallery:
             entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
             if known is not None and known.sha256 == entry.sha256:
                 return entry
-            face = self.face(decode_in_time(data, str(path)), f"'{path}'", "photo")
+            face = self.face(decode_image(data, str(path)), f"'{path}'", "photo")
             return entry, bounded(face, f"'{path}'")
         except UserError as error:
             return error
@@ -336,13 +329,8 @@ def own_models(store: GalleryStore) -> Trained:
     """Those that the gallery was built with, from where their exports lay then."""
     folders = {servable: Path(place) for servable, place in store.models.get("folders", {}).items()}
     name, number = store.models["name"], store.models["number"]
-    why = f"which the gallery {store.folder} was built with"
     if set(folders) == set(SERVABLES) and all(folder.is_dir() for folder in folders.values()):
-        return Trained(name, number, folders, why=why)
-    if any(place.is_dir() for place in (Path("runs") / name, Path("savedmodels") / name)):
-        model = load(name, number)
-        model.why = why
-        return model
+        return Trained(name, number, folders, why=f"which the gallery {store.folder} was built with")
     raise UserError(
         f"The gallery {store.folder} was built with {name} {number}, whose exports are not there any more; name where "
         "they are now (--model, --round)."
@@ -365,13 +353,13 @@ def _is_same(entry: Entry, path: Path) -> bool:
         return True
 
 
-def stored_photo(candidate: Candidate, photos: Path | None = None) -> np.ndarray:
-    """The candidate's photo, uint8 ``[h, w, 3]``, from where it was added, or below ``photos``.
+def stored_photo(candidate: Candidate) -> np.ndarray:
+    """The candidate's photo, uint8 ``[h, w, 3]``, from where it was added.
 
     Raises ``UserError`` where it is gone, or is not the photo that was added.
     """
-    path = Path(candidate.source) if photos is None else named_file(photos, candidate.name)
+    path = Path(candidate.source)
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != candidate.sha256:
         raise UserError(f"'{printable(path)}' is not the photo that was added: its checksum is another.")
-    return decode_in_time(data, str(path))
+    return decode_image(data, str(path))

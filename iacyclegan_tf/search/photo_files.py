@@ -1,28 +1,15 @@
-"""The photos that a gallery is to hold: found by name, and decoded in bounded time."""
+"""The photos that a gallery is to hold, found by name."""
 
 from __future__ import annotations
 
-import threading
-import unicodedata
-from base64 import b64decode
 from collections.abc import Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.user_paths import user_path
-from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.data.images.folder import walk_images
 from iacyclegan_tf.search.store import one_form
-
-DECODING_S = 20.0  # 16 megapixels take about one
-_DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
-_decoders = threading.BoundedSemaphore(4)
 
 
 @dataclass
@@ -64,43 +51,3 @@ def find_photos(places: Iterable[str | Path]) -> Found:
             photos[name] = path
     found.photos.update(sorted(photos.items()))
     return found
-
-
-def named_file(folder: Path, name: str) -> Path:
-    """The file below ``folder`` that a gallery calls ``name``, whichever normal form the disk has."""
-    forms = [folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
-    return next((path for path in forms if path.exists()), forms[0])
-
-
-@cache
-def _load_decoder() -> None:
-    """TensorFlow comes with the first image that is decoded; that is no fault of the image."""
-    decode_image(_DOT, "a dot")
-
-
-def decode_in_time(data: bytes, name: str) -> np.ndarray:
-    """``decode_image``, waited for at most ``DECODING_S`` seconds; ``UserError`` then.
-
-    No decoder can be stopped from outside: its thread goes on to its end. So only a few may run at a time; others are
-    refused after the same time.
-    """
-    _load_decoder()
-    outcome: Future = Future()
-
-    def decode() -> None:
-        try:
-            outcome.set_result(decode_image(data, name))
-        except BaseException as error:
-            outcome.set_exception(error)
-        finally:
-            _decoders.release()
-
-    if not _decoders.acquire(timeout=DECODING_S):
-        raise UserError(f"'{printable(name)}' was not decoded: other images keep all decoders busy; try again later.")
-    threading.Thread(target=decode, daemon=True).start()
-    try:
-        return outcome.result(DECODING_S)
-    except TimeoutError:
-        raise UserError(
-            f"'{printable(name)}' was not decoded within {DECODING_S:g} seconds. Save it anew as PNG."
-        ) from None

@@ -25,12 +25,9 @@ def cosines(snapshot: Snapshot, probes: Mapping[str, np.ndarray]) -> dict[str, n
     """
     found = {way: snapshot.vectors[way] @ probe for way, probe in probes.items()}
     for way, scores in found.items():
-        wrong = ~(np.abs(scores) <= LONGEST)  # also NaN
-        if wrong.any():
-            raise UserError(
-                f"The {way} recognizer's embedding of the sketch, or one of the gallery's, is damaged: their cosine is "
-                f"{scores[wrong.argmax()]:g}, and a cosine is between -1 and 1."
-            )
+        if not (np.abs(scores) <= LONGEST).all():  # also NaN
+            words = f"The {way} recognizer's embedding of the sketch, or one of the gallery's, is damaged"
+            raise UserError(f"{words}: a cosine is between -1 and 1, and one of theirs is not.")
     return found
 
 

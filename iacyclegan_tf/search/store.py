@@ -14,9 +14,8 @@ import threading
 import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +35,8 @@ _SETTINGS = (
     "PRAGMA auto_vacuum = FULL",
 )
 _TABLES = (
-    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE photos (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, "
+    "CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS photos (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, "
     "source TEXT NOT NULL, checksum INTEGER NOT NULL, vectors BLOB NOT NULL)",
 )
 
@@ -61,7 +60,7 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(entry.name for entry in self.entries)
 
@@ -73,8 +72,7 @@ class GalleryStore:
         lengths: the length of the embeddings, by way, e.g. ``{"photo": 1024, "sketch": 1024}``.
         models: what they are made with: ``name``, ``number`` and, by servable, ``fingerprints`` and ``folders``. An
             existing gallery keeps its own: compare ``self.models``.
-        align: whether the photos are aligned before they are embedded; an existing gallery keeps its own. Those of
-            versions that knew no alignment are not.
+        align: whether the photos are aligned before they are embedded; an existing gallery keeps its own.
 
     Raises ``UserError`` for a folder that is no gallery, is damaged, or cannot be used. Threads may share an object.
     """
@@ -101,15 +99,11 @@ class GalleryStore:
             for setting in _SETTINGS:
                 self._base.execute(setting)
             if lengths is not None:
-                with self._transaction():
-                    if not self._has_tables():  # another process may have been quicker
-                        self._make_tables(
-                            {"format": FORMAT, "lengths": lengths, "models": models, "photos": 0, "align": align}
-                        )
+                self._make_tables({"format": FORMAT, "lengths": lengths, "models": models, "photos": 0, "align": align})
             about = self._about()
         self.lengths: dict[str, int] = about["lengths"]
         self.models: dict = about["models"]
-        self.align: bool = about.get("align", False)
+        self.align: bool = about["align"]
 
     def __len__(self) -> int:
         with self._using():
@@ -177,11 +171,9 @@ class GalleryStore:
 
     def move(self, entries: Sequence[Entry]) -> None:
         """Photos that are there have another ``source`` now; durable when it returns."""
-        with self._using(), self._transaction():
-            self._base.executemany(
-                "UPDATE photos SET source = ? WHERE name = ? AND sha256 = ?",
-                [(entry.source, entry.name, entry.sha256) for entry in entries],
-            )
+        moved = [(entry.source, entry.name, entry.sha256) for entry in entries]
+        with self._using(), self._transaction() if moved else nullcontext():
+            self._base.executemany("UPDATE photos SET source = ? WHERE name = ? AND sha256 = ?", moved)
 
     def remove(self, names: Sequence[str]) -> None:
         """Durable when it returns, all or none; ``UserError`` where one is not there."""
@@ -213,19 +205,16 @@ class GalleryStore:
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
     def _make_tables(self, about: dict) -> None:
-        for statement in _TABLES:
-            self._base.execute(statement)
-        values = [(key, json.dumps(value)) for key, value in about.items()]
-        self._base.executemany("INSERT INTO about VALUES (?, ?)", values)
-
-    def _has_tables(self) -> bool:
-        return self._base.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone() is not None
+        with self._transaction():
+            for statement in _TABLES:
+                self._base.execute(statement)
+            if self._base.execute("SELECT 1 FROM about").fetchone() is None:  # another process may have been quicker
+                values = [(key, json.dumps(value)) for key, value in about.items()]
+                self._base.executemany("INSERT INTO about VALUES (?, ?)", values)
 
     def _about(self) -> dict:
         """What ``_make_tables`` wrote; ``UserError`` for another format or damaged values."""
-        found = {}
-        if self._has_tables():
-            found.update(self._base.execute("SELECT key, value FROM about"))
+        found = dict(self._base.execute("SELECT key, value FROM about"))
         if found.get("format") != str(FORMAT):
             raise UserError(
                 f"{self.folder / FILE} is no gallery that this version reads: its format is {found.get('format')}, not "
@@ -233,12 +222,11 @@ class GalleryStore:
             )
         try:
             about = {key: json.loads(value) for key, value in found.items()}
-            counts = [about["photos"] + 1, *about["lengths"].values()]
-            words = f"{about['models']['name']} {about['models']['number']}{''.join(about['models']['fingerprints'])}"
-            sound = isinstance(about.get("align", False), bool) and all(
-                isinstance(place, str) for place in about["models"].get("folders", {}).values()
-            )
-            if not (sound and words.isprintable() and all(type(number) is int and number > 0 for number in counts)):
+            models, counts = about["models"], [about["photos"] + 1, *about["lengths"].values()]
+            words = f"{models['name']} {models['number']}{''.join(models['fingerprints'])}"
+            places = all(isinstance(place, str) for place in models.get("folders", {}).values())
+            counted = all(type(number) is int and number > 0 for number in counts)
+            if not (places and counted and words.isprintable() and isinstance(about["align"], bool)):
                 raise ValueError
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise UserError(f"The gallery {self.folder} is damaged: what {FILE} says of itself is no sense.") from None

@@ -10,16 +10,18 @@ from html import escape
 
 import gradio as gr
 
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search.gallery import Gallery
 from iacyclegan_tf.search.ranked_list import as_csv
-from iacyclegan_tf.web.examples import Examples
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
 from iacyclegan_tf.web.html import NOTHING_MADE, compare_html, taken_html
 from iacyclegan_tf.web.pictures import WrongPicture, plain_name, png, side_by_side
-from iacyclegan_tf.web.probe import Probe, read_probe, to_show
+from iacyclegan_tf.web.probe import Probe, read_probe
 from iacyclegan_tf.web.ranked_html import case_html, compared, ranked_html
 
 TO = {"sketch": "Photo → sketch", "photo": "Sketch → photo"}
+TOP = (10, 20, 50)  # candidates
+MOST_SKETCHES = 8  # searched together
 CUT, BACK, WHOLE = "The face", "The face, put back into the picture", "The whole picture, as it is"
 CHOOSE_PICTURE = "Choose a picture, or an example below it; the result appears by itself."
 CHOOSE_SKETCH = "Choose a sketch, or an example below it; the list appears by itself."
@@ -32,23 +34,21 @@ class Served:
     """What the page stands on.
 
     Attributes:
-        models: ``Trained`` or ``RemoteModel``.
         gallery, gallery_name: the name is for people; None where the models have no recognizers.
         about: HTML of the last tab.
-        folder: for what can be downloaded.
+        folder: for what can be downloaded; its ``examples`` are drawn (``data/drawn/samples.py``).
     """
 
-    models: object
+    models: Trained
     gallery: Gallery | None
     gallery_name: str | None
     about: str
     folder: PageFolder
-    examples: Examples
     turn: threading.Lock = field(default_factory=threading.Lock)  # of the networks
 
 
 def translate(served: Served, file: dict | None, wanted: str, how: str, number: int | None = 1) -> tuple:
-    """The picture, the choice of a face, HTML of the result, two files and a sentence.
+    """The choice of a face, HTML of the result, two files and a sentence.
 
     Args:
         file: Gradio's message about what was uploaded.
@@ -56,10 +56,10 @@ def translate(served: Served, file: dict | None, wanted: str, how: str, number: 
         how: ``CUT``, ``BACK`` or ``WHOLE``.
         number: of the face, from 1, the largest.
     """
-    to = next(key for key, words in TO.items() if words == wanted)
 
     def work() -> tuple:
-        probe = read_probe(file, served.folder, how == WHOLE, (number or 1) - 1)
+        to = next(key for key, words in TO.items() if words == wanted)
+        probe = read_probe(file, how == WHOLE, (number or 1) - 1)
         of = "photo" if to == "sketch" else "sketch"
         before = probe.face(of)
         warning = served.models.warning(before, of)
@@ -80,18 +80,18 @@ def translate(served: Served, file: dict | None, wanted: str, how: str, number: 
         html = compare_html(*files[:2], to) + taken_html([probe], warning, served.models.caution)
         return _faces([probe]), html, *map(_file, files[1:]), sentence(words)
 
-    nothing = _HIDDEN, NOTHING_MADE, _file(None), _file(None)
-    shown, *rest = _explained(work, [file] if file else [], CHOOSE_PICTURE, nothing)
-    return shown[0] if isinstance(shown, list) else shown, *rest
+    return _explained(work, bool(file), CHOOSE_PICTURE, (_HIDDEN, NOTHING_MADE, _file(None), _file(None)))
 
 
 def search(served: Served, files: list[dict] | None, how: str, count: int, number: int | None = 1) -> tuple:
-    """The sketches, the choice of a face, HTML of the list, two files and a sentence; as ``translate``."""
+    """The choice of a face, HTML of the list, two files and a sentence; as ``translate``."""
 
     def work() -> tuple:
-        probes = [read_probe(one, served.folder, how == WHOLE, (number or 1) - 1) for one in pictures]
+        if len(files) > MOST_SKETCHES:
+            raise WrongPicture(f"These are {len(files)} sketches; at most {MOST_SKETCHES} are searched together.")
+        probes = [read_probe(one["image"], how == WHOLE, (number or 1) - 1) for one in files]
         with served.turn:
-            result = served.gallery.search([probe.face("sketch") for probe in probes], count, cut=True)
+            result = served.gallery.search([probe.face("sketch") for probe in probes], min(count, TOP[-1]), cut=True)
             candidates = compared(result, served.gallery)
         names, digests = ("; ".join(getattr(probe, of) for probe in probes) for of in ("name", "sha256"))
         about = {"probe": names, "probe_sha256": digests, "gallery": served.gallery_name}  # files, and no paths
@@ -107,8 +107,7 @@ def search(served: Served, files: list[dict] | None, how: str, count: int, numbe
             sentence(f"{words}."),
         )
 
-    pictures = [file["image"] for file in files or ()]
-    return _explained(work, pictures, CHOOSE_SKETCH, (_HIDDEN, _HIDDEN, _file(None), _file(None)))
+    return _explained(work, bool(files), CHOOSE_SKETCH, (_HIDDEN, _HIDDEN, _file(None), _file(None)))
 
 
 def _faces(probes: Sequence[Probe]) -> dict:
@@ -124,21 +123,18 @@ def _file(path: str | None) -> dict:
     return gr.update(value=path, interactive=path is not None)
 
 
-def _explained(work: Callable[[], tuple], pictures: Sequence[dict], choose: str, nothing: tuple) -> tuple:
-    """What the browser shows of the pictures, and what ``work`` gives; ``nothing`` and words where there is none or it
-    failed.
+def _explained(work: Callable[[], tuple], chosen: bool, choose: str, nothing: tuple) -> tuple:
+    """What ``work`` gives; ``nothing`` and words where no picture is chosen or it failed.
 
     Only words about the picture itself are shown: others may name files and machines, and go to the terminal.
     """
     try:
-        values = work() if pictures else (*nothing, sentence(choose))
+        return work() if chosen else (*nothing, sentence(choose))
     except (WrongPicture, FolderFull) as error:
-        values = *nothing, sentence(str(error), wrong=True)
+        return *nothing, sentence(str(error), wrong=True)
     except Exception:
         traceback.print_exc()
-        values = *nothing, sentence(_FAULT, wrong=True)
-    shown = [to_show(one) for one in pictures]
-    return [path or one["path"] for path, one in zip(shown, pictures)] if any(shown) else gr.skip(), *values
+        return *nothing, sentence(_FAULT, wrong=True)
 
 
 def sentence(words: str, wrong: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""What stands before the page's framework: the page's own requests (``messages.py``), bounded in size, time and rate.
+"""What stands before the page's framework: the page's own requests (``requests.py``), bounded in size, time and rate.
 
 Files are given out from one folder of the page's own and from nowhere else, and a message that names another file is
 refused. So path traversal and requests to other machines end here, whatever the version of the framework.
@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from iacyclegan_tf.web import messages
 from iacyclegan_tf.web.folder import FolderFull, PageFolder
-from iacyclegan_tf.web.messages import CANCEL, FILE, JOIN, UPLOAD
 from iacyclegan_tf.web.pictures import MAX_BYTES
+from iacyclegan_tf.web.requests import CANCEL, FILE, HEADERS, JOIN, READ, UPLOAD, WRITE, check_query, files_of
 
 _NOT_UNDERSTOOD = "The request is not understood."
 _DECODED = 4  # times that somebody below could decode a path
@@ -43,35 +40,32 @@ class Limits:
     upload_bytes: of one upload, the form around it included.
     message_bytes: of any other request.
     per_minute: uploads and questions of one address.
-    upload_s, message_s: until a request is here as a whole.
+    seconds: from a request that sends something to the end of its answer.
     """
 
     upload_bytes: int = MAX_BYTES + 2**16
     message_bytes: int = 2**16
     per_minute: int = 60
-    upload_s: float = 120.0
-    message_s: float = 10.0
+    seconds: float = 120.0
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware; the server holds a request to the length that it announces.
 
     Args:
         app: the page.
         folder: where its uploads and results lie.
-        join: what a question may hold (``messages.joining``).
     """
 
     def __init__(
         self,
         app: Callable[..., Awaitable[None]],
         folder: PageFolder,
-        join: TypeAdapter,
         limits: Limits = Limits(),
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.app, self.folder, self.join, self.limits, self._clock = app, folder, join, limits, clock
-        self._recent: dict[str, deque[float]] = {}
+        self.app, self.folder, self.limits, self._clock = app, folder, limits, clock
+        self._recent: list[tuple[float, str]] = []  # when, and from which address
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "lifespan":
@@ -79,66 +73,78 @@ class Guard:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # the page has none
         else:
-            await self._http(scope, receive, send)
+            await self._http(scope, receive, _Answer(send, scope["path"]))
 
-    async def _http(self, scope: dict, receive: Callable, send: Callable) -> None:
-        body, answer = _Body(receive), _Answer(send, scope["path"])
+    async def _http(self, scope: dict, receive: Callable, answer: _Answer) -> None:
+        refusal, fault = HTTPException(400, _NOT_UNDERSTOOD), None
         try:
-            with ExitStack() as held:
-                await self._admit(scope, body, held)
-                await self.app(scope, body, answer.send)
-        except HTTPException as refusal:
-            body.refusal = refusal
+            async with asyncio.timeout(self.limits.seconds if scope["method"] == "POST" else None):
+                with ExitStack() as held:
+                    receive = await self._admit(scope, receive, held)
+                    await self.app(scope, receive, answer.send)
+        except HTTPException as error:
+            refusal = error
+        except TimeoutError:
+            refusal = HTTPException(408, "The request took too long to arrive.")
         except Exception as error:
             # what the framework refuses, and forms that it cannot read; all else is a fault of ours
-            if body.refusal is None and not isinstance(error.__cause__, HTTPException) and scope["path"] != UPLOAD:
-                await answer.say(HTTPException(500, "That did not work."))
-                raise
-        await answer.say(body.refusal or HTTPException(400, _NOT_UNDERSTOOD))
+            if not isinstance(error.__cause__, HTTPException) and scope["path"] != UPLOAD:
+                refusal, fault = HTTPException(500, "That did not work."), error
+        await answer.say(refusal)
+        if fault is not None:
+            raise fault
 
-    async def _admit(self, scope: dict, body: _Body, held: ExitStack) -> None:
-        """Raises ``HTTPException``; sets the bounds of ``body``, and holds room for an upload."""
+    async def _admit(self, scope: dict, receive: Callable, held: ExitStack) -> Callable:
+        """From where the page receives the request; holds room for an upload. Raises ``HTTPException``."""
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        scope["headers"] = [(key, value) for key, value in scope["headers"] if key.lower() in messages.HEADERS]
+        scope["headers"] = [(key, value) for key, value in scope["headers"] if key.lower() in HEADERS]
         path, reads = scope["path"], scope["method"] in ("GET", "HEAD")
-        if not (messages.READ.fullmatch(path) if reads else scope["method"] == "POST" and path in messages.WRITE):
+        if not (READ.fullmatch(path) if reads else scope["method"] == "POST" and path in WRITE):
             raise HTTPException(404, "There is nothing here.")
         if "transfer-encoding" in headers or not (reads or "content-length" in headers):
             raise HTTPException(411, "The request must say how long it is, and not come in chunks.")
         try:
-            messages.check_host(headers.get("host", ""))
-            messages.check_query(scope["query_string"])
-            length = int(headers.get("content-length", "0")[:20])
-            if length < 0:
-                raise ValueError
-            if reads:
-                body.bound(0, self.limits.message_s)
-                if path.startswith(FILE):
-                    self._own_file(path.removeprefix(FILE))
-                return
-            self._admit_body(scope, headers, length, body)
-            if path == UPLOAD:
-                held.enter_context(self.folder.room(length))
-            else:
-                messages.check_message(path, await body.whole(), self.join, self._own_file)
+            check_query(headers.get("host", ""), scope["query_string"])
+            if not reads:
+                return await self._admit_body(scope, headers, receive, held)
         except FolderFull as full:
             raise HTTPException(507, str(full)) from None
         except ValueError:
             raise HTTPException(400, _NOT_UNDERSTOOD) from None
+        if path.startswith(FILE):
+            self._own_file(path.removeprefix(FILE))
+        return receive
 
-    def _admit_body(self, scope: dict, headers: dict[str, str], length: int, body: _Body) -> None:
-        """From this page, not too large, not too often."""
+    async def _admit_body(self, scope: dict, headers: dict[str, str], receive: Callable, held: ExitStack) -> Callable:
+        """From this page, not too large, not too often, and what it holds. Raises ``ValueError``, too."""
+        path, length = scope["path"], int(headers["content-length"][:20])
         if headers.get("origin") not in (None, *(f"{scheme}://{headers['host']}" for scheme in ("http", "https"))):
-            raise HTTPException(
-                403, "That request comes from another page."
-            )  # browsers say from which, others need not
-        upload = scope["path"] == UPLOAD
-        limit = self.limits.upload_bytes if upload else self.limits.message_bytes
-        if not length <= limit:
+            # browsers say from which, others need not
+            raise HTTPException(403, "That request comes from another page.")
+        limit = self.limits.upload_bytes if path == UPLOAD else self.limits.message_bytes
+        if not 0 <= length <= limit:
             raise HTTPException(413, f"That is too large; at most {max(1, limit // 2**20)} MB are taken.")
-        body.bound(length, self.limits.upload_s if upload else self.limits.message_s)
-        if scope["path"] != CANCEL:
+        if path != CANCEL:
             self._slow_down(scope)
+        if path == UPLOAD:
+            held.enter_context(self.folder.room(length))
+            return receive
+        return await self._checked(receive)
+
+    async def _checked(self, receive: Callable) -> Callable:
+        """Reads a message, which the page then receives from what is given back. Raises ``ValueError``."""
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        for name in files_of(body):
+            self._own_file(name)
+        read = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def once_more() -> dict:
+            return read.pop() if read else await receive()
+
+        return once_more
 
     def _own_file(self, name: str) -> None:
         """Raises ``HTTPException`` unless ``name`` is the path of a file in the folder, however often it is decoded."""
@@ -158,58 +164,10 @@ class Guard:
 
     def _slow_down(self, scope: dict) -> None:
         now, address = self._clock(), (scope.get("client") or ("",))[0]
-        for other in [other for other, times in self._recent.items() if times[-1] < now - 60]:
-            del self._recent[other]
-        times = self._recent.setdefault(address, deque())
-        while times and times[0] < now - 60:
-            times.popleft()
-        if len(times) >= self.limits.per_minute:
+        self._recent = [(when, who) for when, who in self._recent if when > now - 60]
+        if sum(who == address for _, who in self._recent) >= self.limits.per_minute:
             raise HTTPException(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
-        times.append(now)
-
-
-class _Body:
-    """A request's body as it arrives: counted, and waited for no longer than is allowed.
-
-    Past a bound ``refusal`` is set, and whoever reads is told that the client has gone.
-    """
-
-    def __init__(self, receive: Callable):
-        self._receive, self.refusal = receive, None
-        self._left, self._end, self._here, self._again = 0, 0.0, False, []
-
-    def bound(self, most_bytes: int, seconds: float) -> None:
-        self._left, self._end = most_bytes, asyncio.get_running_loop().time() + seconds
-
-    async def whole(self) -> bytes:
-        """All of it, which is then given once more to whoever reads next."""
-        parts = []
-        while not self._here:
-            parts.append((await self()).get("body", b""))
-        if self.refusal is not None:
-            raise self.refusal
-        self._again = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
-        return b"".join(parts)
-
-    async def __call__(self) -> dict:
-        if self._again:
-            return self._again.pop()
-        if self._here:
-            return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._end):
-                message = await self._receive()
-        except TimeoutError:
-            return self._refuse(HTTPException(408, "The request took too long to arrive."))
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            return self._refuse(HTTPException(413, "The request is longer than it said."))
-        self._here = not message.get("more_body")
-        return message
-
-    def _refuse(self, refusal: HTTPException) -> dict:
-        self.refusal, self._here = refusal, True
-        return {"type": "http.disconnect"}
+        self._recent.append((now, address))
 
 
 class _Answer:

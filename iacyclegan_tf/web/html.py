@@ -8,10 +8,9 @@ from html import escape
 from importlib import resources
 from urllib.parse import quote
 
-from iacyclegan_tf.serving.publishing.model_card import DANGER, LIMITS
-from iacyclegan_tf.web.messages import FILE
 from iacyclegan_tf.web.pictures import thumbnail
 from iacyclegan_tf.web.probe import Probe, marked
+from iacyclegan_tf.web.requests import FILE
 
 FONTS, CODE_FONTS = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]  # none is fetched
 TITLE = "Photos and sketches of faces"
@@ -24,9 +23,10 @@ HOW_TO_SEARCH = (
 )
 NOTHING_MADE = "<div class=empty>The result appears here.</div>"
 NO_GALLERY = "These models have no recognizers, so nothing can be searched with them; start the page with a whole run."
-PRIVACY = "What is uploaded or made is deleted within half an hour, and when the page is stopped. "
-PRIVACY_HERE = "Pictures stay on the machine that serves this page: no other is asked."
-PRIVACY_SERVER = "Pictures are sent to the server of the models, which is named above, and to no other machine."
+PRIVACY = (
+    "What is uploaded or made is deleted within half an hour, and when the page is stopped. "
+    "Pictures stay on the machine that serves this page: no other is asked."
+)
 _WORDS = {"ssim": "SSIM", "rank1": "rank-1", "rank5": "rank-5", "mrr": "mean reciprocal rank"}
 _WORDS |= {"input": "of the input itself"}
 
@@ -42,32 +42,19 @@ def card_html(cards: list[dict]) -> str:
         f"<h2>The models</h2><p>Run <b>{escape(first['run'])}</b>, round {escape(str(first['round']))}. "
         f"{escape(first['method'])}. For {escape(first['purpose'].partition(';')[0])}.</p>"
         + _table({card["servable"]: card["purpose"].rpartition("; ")[2] for card in cards})
-        + f"<h2>False matches</h2><p>{escape(first['danger_of_false_matches'])}</p>{_limits(first['limits'])}"
+        + f"<h2>False matches</h2><p>{escape(first['danger_of_false_matches'])}</p>"
+        f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in first['limits'])}</ul>"
         f"<h2>Measured on people that were not trained on</h2><div class=wide><table>{measures}</table></div>"
         f"<details><summary>How it was measured</summary>{_facts(first['protocol'])}</details>"
         f"<h2>Data</h2>{_facts(first['data'])}<h2>License of the weights</h2>"
         f"<p>{escape(first['licence_of_weights'])}</p>"
-        f"<h2>Privacy</h2><p>{PRIVACY}{PRIVACY_HERE}</p>"
-    )
-
-
-def server_html(name: str, versions: dict[str, str]) -> str:
-    """A server tells its versions; what they were trained on stands in the card beside each export."""
-    return (
-        f"<h2>The models</h2><p>{escape(name[0].upper() + name[1:])}. Its versions:</p>{_table(versions)}"
-        "<p>What they were trained on and how good they are stands in <code>assets.extra/model_card.json</code> of "
-        f"each version.</p><h2>False matches</h2><p>{escape(DANGER)}</p>{_limits(LIMITS)}"
-        f"<h2>Privacy</h2><p>{PRIVACY}{PRIVACY_SERVER}</p>"
+        f"<h2>Privacy</h2><p>{PRIVACY}</p>"
     )
 
 
 def _table(values: dict[str, str]) -> str:
     rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in values.items())
     return f"<div class=wide><table>{rows}</table></div>"
-
-
-def _limits(limits: Sequence[str]) -> str:
-    return f"<h2>Limits</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in limits)}</ul>"
 
 
 def _facts(values: dict) -> str:

@@ -12,7 +12,9 @@ from iacyclegan_tf.web.answers import (
     CHOOSE_PICTURE,
     CHOOSE_SKETCH,
     CUT,
+    MOST_SKETCHES,
     TO,
+    TOP,
     WHOLE,
     Served,
     search,
@@ -20,13 +22,13 @@ from iacyclegan_tf.web.answers import (
     translate,
 )
 from iacyclegan_tf.web.html import HOW_TO_SEARCH, NO_GALLERY, NOTHING_MADE, TITLE, WHAT
-from iacyclegan_tf.web.messages import MOST_PICTURES
 from iacyclegan_tf.web.probe import MOST_FACES
 from iacyclegan_tf.web.ranked_html import lead_html
 
 _QUEUE = 16  # requests that wait; more are turned away with a message
 _AT_ONCE = 4  # that are decoded side by side; one after the other goes through the networks
-_TOP = (10, 20, 50)
+_EXAMPLES = (("photos/person_1.png", "sketch"), ("scene.png", "sketch"), ("sketches/person_3.png", "photo"))
+_SKETCHES = tuple(f"sketches/person_{number}.png" for number in (1, 2, 3))
 # Files come as messages about them, not opened by Gradio: ``read_probe`` bounds what is decoded.
 _ASKED = {"preprocess": False, "api_name": False, "concurrency_id": "models"}
 
@@ -57,7 +59,8 @@ def _translate_tab(served: Served) -> None:
                 webcam_options=gr.WebcamOptions(mirror=False),
             )
             direction = gr.Radio(list(TO.values()), value=TO["sketch"], label="Direction", elem_id="direction")
-            examples = _examples(given, served.examples.pictures, "translate-examples")
+            pictures = [str(served.folder.examples / name) for name, _ in _EXAMPLES]
+            examples = _examples(given, pictures, "translate-examples")
         with gr.Column():
             said = _html(sentence(CHOOSE_PICTURE), "translate-said")
             face = _face_choice("face")
@@ -69,31 +72,17 @@ def _translate_tab(served: Served) -> None:
             framing = gr.Radio([CUT, BACK, WHOLE], value=as_trained, label="What is translated", elem_id="framing")
 
     def example(index: int) -> tuple:
-        path, to = served.examples.pictures[index]
-        values = translate(served, {"path": path, "orig_name": None}, TO[to], as_trained)
-        return path, TO[to], as_trained, *values[1:]
+        path, to = pictures[index], TO[_EXAMPLES[index][1]]
+        return path, to, as_trained, *translate(served, {"path": path}, to, as_trained)
 
     def answer(*inputs) -> tuple:
         return translate(served, *inputs)
 
-    outputs = [given, face, made, one, both, said]
-    gr.on([given.input], answer, [given, direction, framing], outputs, show_progress_on=made, **_ASKED)
-    gr.on(
-        [direction.input, framing.input, face.input],
-        answer,
-        [given, direction, framing, face],
-        outputs,
-        show_progress_on=made,
-        **_ASKED,
-    )
-    gr.on(
-        [examples.click],
-        example,
-        [examples],
-        [given, direction, framing, *outputs[1:]],
-        show_progress_on=made,
-        **_ASKED,
-    )
+    inputs, outputs = [given, direction, framing], [face, made, one, both, said]
+    asked = _ASKED | {"show_progress_on": made}
+    given.input(answer, inputs, outputs, **asked)
+    gr.on([direction.input, framing.input, face.input], answer, [*inputs, face], outputs, **asked)
+    examples.click(example, [examples], [*inputs, *outputs], **asked)
 
 
 def _search_tab(served: Served) -> None:
@@ -115,18 +104,19 @@ def _search_tab(served: Served) -> None:
                 buttons=[],
                 interactive=True,
             )
-            examples = _examples(gr.Image(render=False), served.examples.sketches, "search-examples")
+            drawn = [str(served.folder.examples / name) for name in _SKETCHES]
+            examples = _examples(gr.Image(render=False), drawn, "search-examples")
         with gr.Column():
             said = _html(sentence(CHOOSE_SKETCH), "search-said")
             face = _face_choice("sketch-face")
             as_made = CUT if served.gallery.store.align else WHOLE
             framing = gr.Radio([CUT, WHOLE], value=as_made, label="What is searched", elem_id="sketch-framing")
-            top = gr.Radio(list(_TOP), value=_TOP[0], label="Candidates to show", elem_id="top")
+            top = gr.Radio(list(TOP), value=TOP[0], label="Candidates to show", elem_id="top")
             with gr.Row():
                 table = gr.DownloadButton("Download as CSV", interactive=False, elem_id="download-csv")
                 case = gr.DownloadButton("Download for the case file", interactive=False, elem_id="download-case")
             words = HOW_TO_SEARCH.format(
-                count=len(served.gallery), name=escape(served.gallery_name), most=MOST_PICTURES
+                count=len(served.gallery), name=escape(served.gallery_name), most=MOST_SKETCHES
             )
             _html(f"<p>{words}</p>", "how-to-search")
     listed = _html("", "candidates", visible=False)
@@ -134,29 +124,24 @@ def _search_tab(served: Served) -> None:
     def answer(*inputs) -> tuple:
         return search(served, *inputs)
 
-    outputs = [sketches, face, listed, table, case, said]
-    gr.on([sketches.change], answer, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
-    gr.on(
-        [framing.input, top.input, face.input],
-        answer,
-        [sketches, framing, top, face],
-        outputs,
-        show_progress_on=listed,
-        **_ASKED,
-    )
-    # a field of several pictures tells of a change that the page has made, unless it was empty
-    chosen = examples.click(lambda index: [served.examples.sketches[index][0]], [examples], [sketches], **_ASKED)
-    chosen.then(answer, [sketches, framing, top], outputs, show_progress_on=listed, **_ASKED)
+    inputs, outputs = [sketches, framing, top], [face, listed, table, case, said]
+    asked = _ASKED | {"show_progress_on": listed}
+    sketches.change(answer, inputs, outputs, **asked)
+    gr.on([framing.input, top.input, face.input], answer, [*inputs, face], outputs, **asked)
+    # a field of several pictures tells of a change that the page has made, unless it was empty: so it is emptied first
+    emptied = examples.click(None, None, [sketches], js="() => null", api_name=False)
+    chosen = emptied.then(lambda index: [drawn[index]], [examples], [sketches], **_ASKED)
+    chosen.then(answer, inputs, outputs, **asked)
 
 
 def _html(words: str, name: str, visible: bool = True) -> gr.HTML:
     return gr.HTML(words, elem_id=name, visible=visible)
 
 
-def _examples(component, samples: Sequence[tuple], name: str) -> gr.Dataset:
+def _examples(component, paths: Sequence[str], name: str) -> gr.Dataset:
     return gr.Dataset(
         components=[component],
-        samples=[[path] for path, *_ in samples],
+        samples=[[path] for path in paths],
         type="index",
         label="Examples, drawn by this program",
         elem_id=name,

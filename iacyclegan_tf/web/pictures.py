@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
-from iacyclegan_tf.search.photo_files import decode_in_time
 
 MAX_BYTES = 16 * 2**20
 MAX_PIXELS = 2**24  # 4096 x 4096, as in the served graph (serving/decoding.py)
@@ -23,28 +23,20 @@ class WrongPicture(UserError):
 
 
 def decode(data: bytes, name: str) -> np.ndarray:
-    """An uploaded file as uint8 ``[h, w, 3]`` RGB, upright.
+    """An uploaded file as uint8 ``[h, w, 3]`` RGB, upright; ``WrongPicture``: the reason in one sentence.
 
-    The size is read from the header first. Files packed with gzip or bzip2, which ``data/images.py`` would unpack, are
-    refused like everything else that is no image.
-
-    Raises:
-        WrongPicture: the reason in one sentence.
+    Files packed with gzip or bzip2, which ``decode_image`` would unpack, are refused like everything else that is no
+    image.
     """
     name = plain_name(name)
-    if len(data) > MAX_BYTES:
-        raise WrongPicture(f"'{name}' has {len(data) / 2**20:.1f} MB; at most {MAX_BYTES // 2**20} MB are taken.")
     try:
         header = read_header(data) if data else None
+        if header and header.width * header.height > MAX_PIXELS:
+            size = f"{header.width}x{header.height} pixels; at most {MAX_PIXELS} are taken"
+            raise WrongPicture(f"'{name}' has {size}. Make it smaller, or cut out the face.")
+        return decode_image(data, name)
     except HeaderError as error:
         raise WrongPicture(f"'{name}' cannot be used: {error}.") from None
-    if header and header.width * header.height > MAX_PIXELS:
-        raise WrongPicture(
-            f"'{name}' has {header.width}x{header.height} pixels; at most {MAX_PIXELS} are taken. Make it "
-            "smaller, or cut out the face."
-        )
-    try:
-        return decode_in_time(data, name)
     except UserError as error:
         raise WrongPicture(str(error)) from None
 

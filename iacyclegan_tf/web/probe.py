@@ -11,14 +11,10 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
-from iacyclegan_tf.data.images.headers import kind_of
 from iacyclegan_tf.inference.trained import BORDERS
-from iacyclegan_tf.web.folder import PageFolder
-from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name, png
+from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name
 
 MOST_FACES = 9  # among which a visitor chooses
-_NO_BROWSER_SHOWS = ("tiff", "pnm")
-_SHOWN = ".shown.png"
 _INK, _PAPER = (79, 70, 229), (255, 255, 255)
 
 
@@ -57,27 +53,18 @@ class Probe:
         return 0 if self.portrait is None else min(len(self.portrait.faces), MOST_FACES)
 
 
-def read_probe(file: dict, folder: PageFolder, as_it_is: bool = False, face: int = 0) -> Probe:
+def read_probe(file: dict, as_it_is: bool = False, face: int = 0) -> Probe:
     """The picture of one of Gradio's messages (``ImageData``), and the face that is taken.
-
-    Of what browsers do not show a PNG is written beside it: ``to_show``.
 
     Args:
         as_it_is: no face is looked for.
         face: which, the largest is 0; where there are not so many (the picture is another), the largest.
 
-    Raises ``WrongPicture`` for what is no picture, or has no face, and ``FolderFull``.
+    Raises ``WrongPicture`` for what is no picture, or has no face.
     """
     path = Path(file["path"])  # in the page's own folder: see guard.py
-    name = plain_name(file.get("orig_name") or path.name).removesuffix(_SHOWN)
-    if path.name.endswith(_SHOWN):  # stands for one that no browser shows
-        path = path.with_name(path.name.removesuffix(_SHOWN))
-    data = path.read_bytes()
+    name, data = plain_name(file.get("orig_name") or path.name), path.read_bytes()
     image = decode(data, name)
-    if kind_of(data[:512]) in _NO_BROWSER_SHOWS and not _stand_in(path).exists():
-        shown = png(image)
-        with folder.room(len(shown)):
-            _stand_in(path).write_bytes(shown)
     probe = Probe(name, hashlib.sha256(data).hexdigest(), image, None)
     if as_it_is:
         return probe
@@ -89,16 +76,6 @@ def read_probe(file: dict, folder: PageFolder, as_it_is: bool = False, face: int
             "face fills the picture as in the training set, choose to take it as it is."
         ) from None
     return replace(probe, portrait=portrait.choose(face) if face < len(portrait.faces) else portrait)
-
-
-def to_show(file: dict) -> str | None:
-    """The path of what the browser shows in the place of a file that ``read_probe`` has read; None: the file itself."""
-    place = _stand_in(Path(file["path"]))
-    return str(place) if place.exists() else None
-
-
-def _stand_in(path: Path) -> Path:
-    return path.with_name(path.name + _SHOWN)
 
 
 def marked(probe: Probe) -> np.ndarray:

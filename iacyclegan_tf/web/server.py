@@ -8,15 +8,13 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib import resources
-from typing import TypeVar
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.web.folder import PageFolder
 
-T = TypeVar("T")
+_CONNECTIONS = 256  # at a time; more are answered 503
 _GOODBYE_S = 0.5  # for answers that are under way when the page is stopped
 _SESSIONS = 32  # whose state Gradio keeps; some hundred kB each, with 50 candidates a MB
 
@@ -41,20 +39,6 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         ) from None
     with taken:
         yield taken
-
-
-def interruptible(work: Callable[[], T]) -> T:
-    """``work()`` in a thread of its own, so that signals are heard at once while TensorFlow computes."""
-    outcome: Future = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return outcome.result()
 
 
 def serve(page, folder: PageFolder, taken: socket.socket, say: Callable[[str], None]) -> None:
@@ -84,17 +68,15 @@ def settings(app):
     """Uvicorn's, bounded; nobody's ``X-Forwarded-For`` is believed, since it would switch the limits off."""
     import uvicorn
 
-    from iacyclegan_tf.web.connections import MOST, BoundedConnection
-
     return uvicorn.Config(
         app,
-        http=BoundedConnection,
+        http="h11",
         ws="none",
         proxy_headers=False,
         log_level="error",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST,
+        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GOODBYE_S,
     )
 
@@ -105,7 +87,6 @@ def guarded(page, folder: PageFolder, host: str):
     import gradio
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from iacyclegan_tf.web import messages
     from iacyclegan_tf.web.guard import Guard
     from iacyclegan_tf.web.html import CODE_FONTS, FONTS, beside
     from iacyclegan_tf.web.pictures import MAX_BYTES
@@ -129,21 +110,7 @@ def guarded(page, folder: PageFolder, host: str):
         favicon_path=str(resources.files(__package__) / "favicon.svg"),
     )
     page._queue.pending_messages_per_session.max_size = _SESSIONS  # whose answers nobody has fetched yet
-    join = messages.joining({index: [_kind(one) for one in function.inputs] for index, function in page.fns.items()})
-    return TrustedHostMiddleware(Guard(app, folder, join), _names(host), www_redirect=False)
-
-
-def _kind(field):
-    """What a browser may send as the value of one of the page's fields."""
-    import gradio
-
-    from iacyclegan_tf.web import messages
-
-    if isinstance(field, (gradio.Image, gradio.Gallery)):
-        return messages.ONE if isinstance(field, gradio.Image) else messages.SEVERAL
-    return messages.one_of(
-        range(len(field.samples)) if isinstance(field, gradio.Dataset) else [value for _, value in field.choices]
-    )
+    return TrustedHostMiddleware(Guard(app, folder), _names(host), www_redirect=False)
 
 
 def _names(host: str) -> list[str]:

@@ -137,11 +137,6 @@ def test_files_that_cannot_be_read_are_told_before_training(tmp_path):
 def test_settings():
     with pytest.raises(UserError, match=r"data.in_memory is false, which needs data.source=pairs"):
         load_config(None, ["data.in_memory=false"])
-    with pytest.raises(
-        UserError, match=r"data.format .* is 'tfrecord', but this setting is gone: .*data.in_memory=false"
-    ):
-        load_config(None, ["data.format=tfrecord"])
-    assert load_config(None, ["data.format=images"]) == load_config(None)  # as configs of earlier runs say
 
 
 # ---------------------------------------------------------------- synthesized partners

@@ -4,10 +4,7 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
-import threading
-import time
 import unicodedata
 from dataclasses import replace
 from functools import cache
@@ -234,15 +231,8 @@ def test_every_file_below_the_folder_is_added_or_named(photos, tmp_path, models)
     assert all(words in note for words in (".hidden.png", "@eaDir", "__MACOSX"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_closed_folders_are_named(photos, tmp_path, models):
-    (photos / "closed").mkdir(mode=0)
-    _, added = Gallery.build(photos, tmp_path / "index", models)
-    assert added.added == 40 and added.bad == (f"'{photos}/closed' cannot be read: Permission denied.",)
-
-
 def test_a_folder_that_cannot_be_looked_into_is_named(photos, tmp_path, models, monkeypatch):
-    """As above, for root."""
+    """Root, who runs some tests, may look into every one."""
     walk = photo_files.walk_images
     closed = {photos / "closed": "Permission denied"}
     monkeypatch.setattr(photo_files, "walk_images", lambda folder: replace(walk(folder), unreadable=closed))
@@ -258,53 +248,12 @@ def test_names_have_one_form(tmp_path, models):
     assert gallery.store.snapshot().names == (whole,)
     write_png(tmp_path / "other" / whole, 1)
     assert gallery.add([tmp_path / "other" / whole]).unchanged == 1
-    candidate = gallery.search(picture(1)).candidates[0]
-    for folder in ("photos", "other"):
-        np.testing.assert_array_equal(stored_photo(candidate, tmp_path / folder), picture(1))
+    np.testing.assert_array_equal(stored_photo(gallery.search(picture(1)).candidates[0]), picture(1))
     write_png(tmp_path / "photos" / whole, 2)
     with pytest.raises(UserError, match="Two photos would have the name 'José"):
         gallery.add([tmp_path / "photos"])
     gallery.remove([apart])
     assert len(gallery) == 0
-
-
-def test_a_photo_that_is_slow_to_decode_is_named_and_the_others_added(photos, tmp_path, models, monkeypatch):
-    slow, decode = threading.Event(), photo_files.decode_image
-    monkeypatch.setattr(photo_files, "DECODING_S", 0.2)
-    monkeypatch.setattr(
-        photo_files, "decode_image", lambda data, name: slow.wait(20) if name.endswith("/7.png") else decode(data, name)
-    )
-    _, added = Gallery.build(photos, tmp_path / "index", models)
-    slow.set()
-    assert added.added == 39 and added.bad == (
-        f"'{photos}/a/7.png' was not decoded within 0.2 seconds. Save it anew as PNG.",
-    )
-
-
-def test_loading_tensorflow_is_no_fault_of_the_first_image(monkeypatch):
-    loaded, decode = [], photo_files.decode_image
-
-    def first_slow(data, name):
-        if not loaded:
-            loaded.append(time.sleep(0.5))
-        return decode(data, name)
-
-    photo_files._load_decoder.cache_clear()
-    monkeypatch.setattr(photo_files, "DECODING_S", 0.4)
-    monkeypatch.setattr(photo_files, "decode_image", first_slow)
-    np.testing.assert_array_equal(photo_files.decode_in_time(encoded(3), "a"), picture(3))
-
-
-def test_no_more_images_are_decoded_at_once_than_there_are_decoders(monkeypatch):
-    slow = threading.Event()
-    monkeypatch.setattr(photo_files, "DECODING_S", 0.05)
-    monkeypatch.setattr(photo_files, "_decoders", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(photo_files, "_load_decoder", lambda: None)
-    monkeypatch.setattr(photo_files, "decode_image", lambda data, name: slow.wait(20))
-    for words in ("was not decoded within", "other images keep all decoders busy"):
-        with pytest.raises(UserError, match=words):
-            photo_files.decode_in_time(b"", "a")
-    slow.set()
 
 
 def test_add_takes_files_and_folders_but_no_name_twice(gallery, photos, tmp_path):
@@ -416,7 +365,7 @@ def test_no_name_is_a_formula_to_a_spreadsheet(calibrated):
     assert [one["name"] for one in json.loads(as_json(odd, {}))["candidates"]] == list(names)
 
 
-def test_the_strip_shows_the_photos_that_were_added(gallery, photos, tmp_path):
+def test_the_strip_shows_the_photos_that_were_added(gallery, photos):
     result = gallery.search(255 - picture(7), top=9)
     (photos / result.candidates[1].name).unlink()
     write_png(photos / result.candidates[2].name, 77)
@@ -435,5 +384,3 @@ def test_the_strip_shows_the_photos_that_were_added(gallery, photos, tmp_path):
     assert (
         np.abs(shown(0).sum() - shown(1).sum()) > 1 and np.ptp(shown(3)) < 5
     )  # probe, its photo; a photo not shown is gray
-    shutil.copytree(write(tmp_path / "again", range(40)), tmp_path / "elsewhere")
-    assert contact_strip(result, tmp_path / "elsewhere")[1] == []

@@ -251,7 +251,7 @@ def test_what_is_no_gallery_is_refused(tmp_path):
         GalleryStore(tmp_path, LENGTHS, MODELS)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / FILE).write_bytes(b"")  # killed before its first commit
-    with pytest.raises(UserError, match="its format is None, not 2"):
+    with pytest.raises(UserError, match="SQLite says 'no such table: about'"):
         GalleryStore(tmp_path / "empty")
     check(GalleryStore(tmp_path / "empty", LENGTHS, MODELS), ())
     (tmp_path / "text").mkdir()
@@ -311,7 +311,7 @@ def test_what_is_no_cosine_is_never_ranked(value):
     vectors = np.eye(3, dtype=np.float32)
     vectors[1, 1] = value
     snapshot = Snapshot(tuple(map(Entry, "abc", "abc")), {"photo": vectors})
-    with pytest.raises(UserError, match=r"The photo recognizer's embedding .* is damaged: their cosine is"):
+    with pytest.raises(UserError, match=r"The photo recognizer's embedding .* is damaged: a cosine is"):
         cosines(snapshot, {"photo": np.float32([0, 1, 0])})
     with pytest.raises(UserError, match="is damaged"):
         cosines(Snapshot(snapshot.entries, {"photo": np.eye(3)}), {"photo": np.array([0, value, 0])})

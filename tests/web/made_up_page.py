@@ -16,9 +16,9 @@ from types import SimpleNamespace
 import numpy as np
 import requests
 
+from iacyclegan_tf.data.drawn.samples import write_samples
 from iacyclegan_tf.data.images.files import write_png
 from iacyclegan_tf.search.gallery import LEAD, Candidate, SearchResult
-from iacyclegan_tf.web.examples import draw_examples
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
 
@@ -86,7 +86,8 @@ def build(folder: PageFolder, models=None):
     from iacyclegan_tf.web.server import guarded
 
     gallery = Gallery(folder.path.parent)
-    page = build(Served(models or Models(), gallery, "made up", "about", folder, draw_examples(folder.examples)))
+    write_samples(folder.examples)
+    page = build(Served(models or Models(), gallery, "made up", "about", folder))
     return page, guarded(page, folder, "127.0.0.1")
 
 

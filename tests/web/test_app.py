@@ -155,7 +155,7 @@ def test_once_through_all_tabs(page, opened, model, expected, tmp_path):
     """One click shows a result; a photo becomes the sketch that the model draws; the sketch that the network knows best
     finds its person, with true scores; the card is told."""
     opened.click("#translate-examples button")
-    opened.until_text("#translate-said", "The sketch of drawn photo 1.png")
+    opened.until_text("#translate-said", "The sketch of person_1.png")
     photo = page.folder / "photos/person03.png"
     opened.upload("#given", photo)
     opened.until_text("#translate-said", "The sketch of person03.png, 200x250 pixels.")
@@ -372,12 +372,7 @@ def test_by_keyboard_alone(page, opened):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [
-        (["--label", "stable"], "name it with --server"),
-        (["--server", "localhost:8501", "--round", "2"], "a server has its own"),
-        (["--model", "nowhere"], "no model 'nowhere'"),
-        (["--gallery", "nowhere"], "The gallery nowhere is not there"),
-    ],
+    [(["--model", "nowhere"], "no model 'nowhere'"), (["--gallery", "nowhere"], "The gallery nowhere is not there")],
 )
 def test_mistakes_are_one_sentence(tmp_path, arguments, words):
     refused(run("app", *arguments, cwd=tmp_path), words)

@@ -1,21 +1,17 @@
 """The page over real sockets, asked as by a browser or by somebody hostile, on models that are known."""
 
-import contextlib
 import csv
 import hashlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -25,9 +21,7 @@ import requests
 from made_up_page import EXAMPLE, FACE, NOISE, PHOTO, SEARCH, SKETCH, WHOLE, Asking, words
 
 from iacyclegan_tf.data.images.files import decode_image
-from iacyclegan_tf.search import photo_files
 from iacyclegan_tf.search.gallery import LEAD
-from iacyclegan_tf.web import connections
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
 from iacyclegan_tf.web.ranked_html import lead_html
@@ -64,9 +58,9 @@ def page(shared, monkeypatch, capfd):
 
 def made_of(page, answer: list) -> tuple[list[np.ndarray], list[Path]]:
     """The two pictures of the slider, and the files to be downloaded."""
-    addresses = re.findall("src='gradio_api/([^']+)'", answer[2])[:2]
+    addresses = re.findall("src='gradio_api/([^']+)'", answer[1])[:2]
     pictures = [requests.get(f"{page.address}/{one}", timeout=9).content for one in addresses]
-    return [decode_image(one, "made") for one in pictures], [Path(file["value"]["path"]) for file in answer[3:5]]
+    return [decode_image(one, "made") for one in pictures], [Path(file["value"]["path"]) for file in answer[2:4]]
 
 
 def test_a_picture_goes_there_and_back(page):
@@ -76,19 +70,19 @@ def test_a_picture_goes_there_and_back(page):
         assert f"The {kind} of face.png, 30x40 pixels." in words(answer[-1])
         shown, files = made_of(page, answer)
         np.testing.assert_array_equal(shown, [NOISE, 255 - NOISE])
-        assert "This is unlike what was seen." in answer[2] and "A caution." in answer[2]
+        assert "This is unlike what was seen." in answer[1] and "A caution." in answer[1]
         assert [file.name for file in files] == [f"face.{kind}.png", "face.both.png"]
 
 
 def test_the_first_click_shows_a_result(page):
     page.join(0, function=EXAMPLE)
     given, to, how, _, *rest = page.answer()
-    shown, _ = made_of(page, [None, None, *rest])
+    shown, _ = made_of(page, [None, *rest])
     assert to == SKETCH and how == FACE and shown[0].shape == (250, 200, 3)
-    assert "The sketch of drawn photo 1.png, 200x250 pixels." in words(rest[-1])
+    assert "The sketch of person_1.png, 200x250 pixels." in words(rest[-1])
     page.folder.sweep(time.time() + 100)  # half an hour later
     page.join(given, to, how)
-    assert words(page.answer()[-1]).startswith("The sketch of drawn photo 1.png")
+    assert words(page.answer()[-1]).startswith("The sketch of person_1.png")
 
 
 def searched(page, *pictures, top: int = 10) -> list:
@@ -100,7 +94,7 @@ def searched(page, *pictures, top: int = 10) -> list:
 def test_several_sketches_are_searched_and_the_list_says_where_from(page):
     one, other = page.picture(), page.picture(png(255 - NOISE), "other.png")
     for pictures, said in (((one,), "face.png"), ((one, other), "face.png and 1 more, fused")):
-        _, _, listed, table, case, sentence = searched(page, *pictures)
+        _, listed, table, case, sentence = searched(page, *pictures)
         assert words(sentence) == f"The 3 of 3 photos that are most alike to {said}."
         html = listed["value"]
         assert html.count("<symbol") == 2 * made_up_page.SHOWN + 2 * len(pictures)
@@ -115,27 +109,6 @@ def test_several_sketches_are_searched_and_the_list_says_where_from(page):
         assert lead_html() in page_of_its_own and html[html.index("<svg") :] in page_of_its_own
         assert Path(case["value"]["path"]).name == "face.candidates.html"
         assert not re.search("https?:|gradio_api|secret", page_of_its_own), "a file for itself, and no paths"
-
-
-@pytest.mark.parametrize("suffix", [".tiff", ".pgm", ".webp"])
-def test_what_no_browser_shows_is_shown_as_png(page, suffix):
-    data = cv2.imencode(suffix, NOISE[..., 0] if suffix == ".pgm" else NOISE)[1].tobytes()
-    pixels = decode_image(data, "given")
-    page.join(page.picture(data, f"face{suffix}"))
-    given, *_, said = page.answer()
-    assert f"The sketch of face{suffix}, 30x40" in words(said)
-    assert ("path" in given) == (suffix != ".webp")
-    if "path" in given:
-        np.testing.assert_array_equal(decode_image(requests.get(given["url"], timeout=9).content, "shown"), pixels)
-        said = page.said(page.picture(data, f"face{suffix}"), SKETCH, FACE)
-        page.join(page.picture(data, f"face{suffix}"), SKETCH, FACE)
-        assert "No face was found" in said and page.answer()[0]["path"] == given["path"]
-        page.join(given)  # as the browser sends it when something else is chosen
-        again = page.answer()
-        assert f"The sketch of face{suffix}, 30x40" in words(again[-1]) and "path" not in again[0]
-        field = searched(page, given)[3]
-        line = next(csv.DictReader(Path(field["value"]["path"]).read_text().splitlines()))
-        assert line["probe_sha256"] == hashlib.sha256(data).hexdigest() and line["probe"] == f"face{suffix}"
 
 
 def test_no_face_is_a_sentence(page):
@@ -156,6 +129,12 @@ def test_downloads_keep_their_suffix_and_are_two_files(page, name):
 def test_wrong_pictures_get_a_sentence(page):
     assert "'a.png' cannot be used: it is not an image" in page.said(page.picture(b"Dear diary", "a.png"))
     assert "face.png, 30x40 pixels" in page.said(page.picture())
+
+
+def test_more_sketches_than_are_searched_together(page):
+    held = [{"image": page.picture(), "caption": None}] * 9
+    said = page.said(held, WHOLE, 10, function=SEARCH)
+    assert said == "These are 9 sketches; at most 8 are searched together."
 
 
 def test_a_fault_of_ours_goes_to_the_terminal_and_no_further(page, capfd):
@@ -294,64 +273,6 @@ def test_the_memory_of_sessions_comes_back(page, monkeypatch):
         time.sleep(0.05)
     sizes = [len(held) for held in (queue.pending_messages_per_session, kept.session_data, kept.time_last_used)]
     assert max(sizes) <= _SESSIONS and not queue.event_ids_to_events and len(queue.event_analytics) <= 16
-
-
-def test_half_sent_requests_do_not_lock_others_out(page, monkeypatch):
-    monkeypatch.setattr(connections, "HEADERS_S", 1.0)
-    kinds = [
-        b"GET / HTTP/1.1\r\nHost: loc",
-        b"",
-        b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n",
-    ]
-    half = []
-    for number in range(140):
-        one = socket.socket()
-        one.bind(("127.0.0.2", 0))  # another client
-        one.connect(("127.0.0.1", page.port))
-        one.sendall(kinds[number % 3])
-        half.append(one)
-    begun = time.monotonic()
-    assert requests.get(f"http://127.0.0.1:{page.port}/", timeout=10).status_code == 200
-    assert time.monotonic() - begun < 5
-    closed = 0
-    for number, one in enumerate(half):
-        one.settimeout(5)
-        try:
-            data = one.recv(100)
-            closed += not data or data.startswith(b"HTTP/1.1 503")
-        except ConnectionResetError:
-            closed += 1
-        except TimeoutError:
-            assert number % 3 == 2 and number < connections.SHARE  # a body has more time
-        one.close()
-    assert closed >= 140 - connections.SHARE
-
-
-def test_a_client_that_keeps_its_connection_gets_no_longer_time(page, monkeypatch):
-    monkeypatch.setattr(connections, "HEADERS_S", 0.5)
-    with socket.create_connection(("127.0.0.1", page.port), timeout=5) as one:
-        one.sendall(b"GET /manifest.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert one.recv(2**16).startswith(b"HTTP/1.1 200")
-        one.sendall(b"GET / HTTP/1.1\r\nHost")
-        begun = time.monotonic()
-        with contextlib.suppress(ConnectionResetError):
-            while one.recv(2**16):
-                pass
-        assert time.monotonic() - begun < 3
-
-
-def test_a_picture_that_is_slow_to_decode_holds_nobody_up(page, monkeypatch):
-    slow, decode = threading.Event(), photo_files.decode_image
-    monkeypatch.setattr(
-        photo_files, "decode_image", lambda data, name: slow.wait(20) if "slow" in name else decode(data, name)
-    )
-    monkeypatch.setattr(photo_files, "DECODING_S", 2.0)
-    pictures = page.picture(name="slow.png"), page.picture()
-    page.join(pictures[0])
-    session, begun = page.session, time.monotonic()
-    assert "face.png, 30x40 pixels" in page.said(pictures[1]) and time.monotonic() - begun < 2
-    assert "'slow.png' was not decoded within 2 seconds" in words(page.answer(session)[-1])
-    slow.set()
 
 
 # ---------------------------------------------------------------- the end

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import signal
 import socket
 import stat
 import time
@@ -10,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.web.folder import FolderFull, PageFolder, page_folder
-from iacyclegan_tf.web.html import card_html, server_html
-from iacyclegan_tf.web.server import _names, interruptible, listening
+from iacyclegan_tf.web.html import card_html
+from iacyclegan_tf.web.server import _names, listening
 from iacyclegan_tf.web.sources import about_html
 
 CARD = {
@@ -70,24 +68,6 @@ def test_port_0_takes_a_free_one():
 )
 def test_only_a_page_of_this_machine_knows_its_names(host, names):
     assert names <= set(_names(host)) and ("*" in names) == ("*" in _names(host))
-
-
-def test_a_signal_is_heard_while_the_networks_compute():
-    def end(*_):
-        raise Terminated
-
-    before = signal.signal(signal.SIGALRM, end)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        begun = time.monotonic()
-        with pytest.raises(Terminated):
-            interruptible(lambda: time.sleep(10))
-        assert time.monotonic() - begun < 2
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert interruptible(lambda: 7) == 7
-    with pytest.raises(UserError, match="wrong"):
-        interruptible(lambda: (_ for _ in ()).throw(UserError("wrong")))
 
 
 def test_the_folder_is_for_this_users_eyes_only_and_goes(monkeypatch):
@@ -158,8 +138,3 @@ def test_the_card_is_told_and_not_obeyed():
     assert "<td>photo_to_sketch, SSIM</td><td class=number>0.432</td>" in said
     assert "<td>photo_to_sketch, trivial baselines, SSIM, of the input itself</td><td class=number>0.250</td>" in said
     assert "counts: train 3; test 1" in said and "Apache-2.0" in said
-
-
-def test_versions_of_a_server_are_told_and_not_obeyed():
-    said = server_html("the server at a:1", {"photo_to_sketch": "2 AVAILABLE", "sketch_to_photo": "3 END (<img>)"})
-    assert "The server at a:1. Its versions:" in said and "<td>2 AVAILABLE</td>" in said and "(&lt;img&gt;)" in said
