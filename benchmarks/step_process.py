@@ -1,7 +1,8 @@
-"""One contender of ``benchmarks.train_step`` in a process of its own: SETTING FRAMEWORK PRECISION.
+"""One contender of ``benchmarks.train_step`` in a process of its own.
 
-It answers with one line of JSON when it is warm, and then for each line on standard input, a number, with as many step
-times in milliseconds, by the clock and of the processors, and its peak memory.
+It is told what to be by one line of JSON on standard input, answers with one line of JSON when it is warm, and then
+for each further line, a number, with as many step times in milliseconds, by the clock and of the processors, and its
+peak memory.
 """
 
 from __future__ import annotations
@@ -11,31 +12,37 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from benchmarks.train_step import SETTINGS
+from benchmarks.step_settings import Contender, Setting, from_json
 
 
-def ready(name: str, framework: str, precision: str) -> tuple[Callable, dict]:
+def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
     """The step, and what is known of it."""
-    setting = SETTINGS[name]
-    if framework.startswith("torch"):
+    if contender.framework == "torch":
         from benchmarks.torch_step import build
 
-        return build(setting, precision, framework == "torch_channels_last"), {}
+        return build(setting, contender), {}
     from iacyclegan_tf.training.start import set_threads
 
-    set_threads(1)
-    import tensorflow as tf
+    set_threads(contender.threads)
+    from benchmarks.our_step import build, floor, gigaflop, products, traced
 
-    from benchmarks.our_step import build
+    gan, step = build(replace(setting, recognizer=None) if contender.framework == "cyclegan" else setting, contender)
+    if contender.framework in ("ours", "cyclegan"):
+        import tensorflow as tf
 
-    _, step = build(setting._replace(recognizer=None) if framework == "cyclegan" else setting, precision)
-    losses = {name: float(value) for name, value in step().items()}  # of the first step, from equal weights
-    return step, {"tensorflow": tf.__version__, "losses": losses}
+        count = sum(int(v.shape.num_elements()) for v in gan.trainable_variables)
+        losses = {name: float(value) for name, value in step().items()}  # of the first step, from equal weights
+        return step, {"parameters": count, "tensorflow": tf.__version__, "losses": losses}
+    graph = traced(step)
+    counted = products(graph)
+    del gan, step
+    return floor(counted), {"gigaflop": gigaflop(graph), "products": sum(counted.values())}
 
 
 def main() -> None:
-    step, known = ready(*sys.argv[1:])
+    step, known = ready(*from_json(json.loads(sys.stdin.readline())))
     for _ in range(2):
         step()
     print(json.dumps(known), flush=True)

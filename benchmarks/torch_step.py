@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.train_step import Setting
+from benchmarks.step_settings import Contender, Setting
 
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 _MEAN = (129.1863, 104.7624, 93.5940)
@@ -128,12 +128,12 @@ def started(network: nn.Module, layout) -> nn.Module:
     return network.to(memory_format=layout)
 
 
-def build(s: Setting, precision: str, channels_last: bool):
+def build(s: Setting, contender: Contender):
     """The step as a function without arguments."""
     import numpy as np
 
     torch.manual_seed(0)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    layout = torch.channels_last if contender.channels_last else torch.contiguous_format
     g_x, g_y, d_x, d_y = (started(make(s), layout) for make in (generator, generator, discriminator, discriminator))
     phis = [Recognizer(*s.recognizer).to(memory_format=layout) for _ in range(2)] if s.recognizer else []
     g_weights, d_weights = ([p for network in pair for p in network.parameters()] for pair in ((g_x, g_y), (d_x, d_y)))
@@ -144,13 +144,15 @@ def build(s: Setting, precision: str, channels_last: bool):
     pools = [Pool(50, torch.Generator().manual_seed(i)) for i in range(2)]
     random = np.random.default_rng(0)
     x, y = (
-        torch.from_numpy(random.uniform(-1, 1, (1, 3, s.height, s.width)).astype(np.float32)).to(memory_format=layout)
+        torch.from_numpy(random.uniform(-1, 1, (s.batch, 3, s.height, s.width)).astype(np.float32)).to(
+            memory_format=layout
+        )
         for _ in range(2)
     )
-    low = precision != "float32"
+    low = contender.precision != "float32"
 
     def autocast():
-        return torch.autocast("cpu", dtype=getattr(torch, precision) if low else torch.bfloat16, enabled=low)
+        return torch.autocast("cpu", dtype=getattr(torch, contender.precision) if low else torch.bfloat16, enabled=low)
 
     def through(network, images):
         with autocast():
@@ -162,14 +164,15 @@ def build(s: Setting, precision: str, channels_last: bool):
             real = [phi(images) for phi, images in zip(phis, (x, y))]
         for weights in d_weights:
             weights.requires_grad_(False)
+        n = s.batch
         sketches, photos = (
             torch.tanh(through(network, torch.cat(images))) for network, images in ((g_x, (x, y)), (g_y, (y, x)))
         )
-        fake_y, fake_x = sketches[:1], photos[:1]
+        fake_y, fake_x = sketches[:n], photos[:n]
         cycled_x, cycled_y = torch.tanh(through(g_y, fake_y)), torch.tanh(through(g_x, fake_x))
         adversarial = sum((through(d, fake) - 1).square().mean() for d, fake in ((d_y, fake_y), (d_x, fake_x)))
         cycle = F.l1_loss(cycled_x, x) + F.l1_loss(cycled_y, y)
-        mapping = F.l1_loss(photos[1:], x) + F.l1_loss(sketches[1:], y)
+        mapping = F.l1_loss(photos[n:], x) + F.l1_loss(sketches[n:], y)
         loss = adversarial + 10 * cycle + 5 * mapping
         if phis:
             with autocast():
@@ -184,7 +187,7 @@ def build(s: Setting, precision: str, channels_last: bool):
         d_loss = 0
         for d, images, fake, pool in ((d_x, x, fake_x, pools[0]), (d_y, y, fake_y, pools[1])):
             judged = through(d, torch.cat([images, pool.query(fake.detach())]))
-            d_loss = d_loss + 0.5 * ((judged[:1] - 1).square().mean() + judged[1:].square().mean())
+            d_loss = d_loss + 0.5 * ((judged[:n] - 1).square().mean() + judged[n:].square().mean())
         optimizers[1].zero_grad(set_to_none=True)
         d_loss.backward()
         optimizers[1].step()
