@@ -40,12 +40,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "iacyclegan_tf.gallery, or a folder of photos, which is read at the start and forgotten at the end; by default "
         "some drawn faces",
     )
-    protocol = parser.add_mutually_exclusive_group()
-    protocol.add_argument(
-        "--rest", dest="protocol", action="store_const", const="rest", help="with --server; the default"
-    )
-    protocol.add_argument("--grpc", dest="protocol", action="store_const", const="grpc")
-    parser.set_defaults(protocol="rest")
     parser.add_argument("--label", metavar="NAME", help="of the server's versions, e.g. stable; by default the newest")
     parser.add_argument(
         "--host",
@@ -57,8 +51,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def start(options: argparse.Namespace) -> None:
-    if options.server is None and (options.label or options.protocol == "grpc"):
-        raise UserError("--label and --grpc say how to ask a server; name it with --server.")
+    if options.server is None and options.label:
+        raise UserError("--label chooses versions of a server; name it with --server.")
     if options.server is not None and (options.round is not None or options.savedmodels):
         raise UserError("--round and --savedmodels choose a model of this machine; a server has its own.")
     if options.gallery and not options.gallery.is_dir():

@@ -48,12 +48,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
     for command in (translate, embed, match, status):
         command.add_argument(
-            "--server", required=True, metavar="HOST[:PORT]", help="without PORT 8501, with --grpc 8500"
+            "--server", required=True, metavar="HOST[:PORT]", help="of its REST API; without PORT 8501"
         )
-        protocol = command.add_mutually_exclusive_group()
-        protocol.add_argument("--rest", dest="protocol", action="store_const", const="rest", help="the default")
-        protocol.add_argument("--grpc", dest="protocol", action="store_const", const="grpc")
-        command.set_defaults(protocol="rest")
         command.add_argument("--timeout", type=float, default=30.0, metavar="S", help="for one request (default 30)")
         command.add_argument("--retries", type=int, default=3, help="where nobody answers (default 3)")
         command.add_argument(
@@ -71,7 +67,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     from iacyclegan_tf.serving.client import commands
-    from iacyclegan_tf.serving.client.connecting import connected
+    from iacyclegan_tf.serving.client.connection import Connection
+    from iacyclegan_tf.serving.client.server import server_at
 
     if not (0 < options.timeout <= _LONGEST_S and options.retries >= 0 and options.max_message_mb >= 1):
         raise UserError(
@@ -80,10 +77,10 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.command != "status":
         _check(options)
-    connection = connected(options.server, options.protocol, options.timeout, options.retries, options.max_message_mb)
+    connection = Connection(server_at(options.server, options.timeout, options.retries, options.max_message_mb))
     if options.command == "status":
         for name in [options.model] if options.model else SERVABLES:
-            print(f"{name}: {printable(', '.join(map(str, connection.status(name))) or 'no version', 2000)}")
+            print(f"{name}: {printable(', '.join(connection.status(name)) or 'no version', 2000)}")
         return
     getattr(commands, options.command)(connection, options)
 

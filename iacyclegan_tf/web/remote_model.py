@@ -67,7 +67,7 @@ class RemoteModel:
 
     def versions(self) -> dict[str, str]:
         """By servable: which versions the server has, in words; ``UserError`` where it does not answer."""
-        return {name: ", ".join(map(str, self.connection.status(name))) or "none" for name in SERVABLES}
+        return {name: ", ".join(self.connection.status(name)) or "none" for name in SERVABLES}
 
     def _translate(self, servable: str, image: Images) -> Images:
         images = [image] if isinstance(image, np.ndarray) else image
@@ -85,14 +85,9 @@ class RemoteModel:
         for at in range(0, len(images), _BATCH):
             batch = images[at : at + _BATCH]
             try:
-                outputs = self.connection.predict(
-                    Model(servable, label=self.label),
-                    "serving_default",
-                    {"image_bytes": [png(image) for image in batch]},
-                )
+                values = self.connection.predict(Model(servable, label=self.label), [png(image) for image in batch])
             except Refused as error:
                 raise UserError(f"The {self._server} refused a request to {servable}: {error}") from None
-            values = next(iter(outputs.values()), [])
             if len(values) != len(batch):
                 raise UserError(f"The {self._server} gave {len(values)} results for {len(batch)} images.")
             answers.extend(values)

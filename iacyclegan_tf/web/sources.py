@@ -12,7 +12,8 @@ from iacyclegan_tf.common.terminal import counting_bar
 from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Added, Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
-from iacyclegan_tf.serving.client.connecting import connected
+from iacyclegan_tf.serving.client.connection import Connection
+from iacyclegan_tf.serving.client.server import server_at
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.web.html import card_html, server_html
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel
@@ -24,7 +25,7 @@ _BLANK = np.full((64, 64, 3), 128, np.uint8)
 def open_models(options: Namespace) -> Models:
     """Those that the command line names; mistakes are told before anything heavy is loaded."""
     if options.server:
-        return RemoteModel(connected(options.server, options.protocol), options.label)
+        return RemoteModel(Connection(server_at(options.server)), options.label)
     if options.model is None and options.gallery and (options.gallery / FILE).is_file():
         models = own_models(GalleryStore(options.gallery))
         models.align = models.trained_on is None or models.trained_on.aligned

@@ -1,4 +1,4 @@
-"""The client over real sockets, against both front ends, backed by the real exports of a tiny run."""
+"""The client over real sockets, against a twin of the server, backed by the real exports of a tiny run."""
 
 import copy
 import socket
@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 from in_process import refused
 from in_process import run as command
-from model_server import TWINS, Failure, Models, load
+from model_server import Failure, Models, RestTwin, load
 
 from iacyclegan_tf.client import parse, run
 from iacyclegan_tf.common.errors import UserError
@@ -22,27 +22,24 @@ from iacyclegan_tf.data.images.png_record import with_record
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
-PROTOCOLS = ("rest", "grpc")
-
 
 @pytest.fixture(scope="module")
 def exports(tiny_run) -> Models:
     return load({name: tiny_run / f"savedmodels/tiny/{name}/2" for name in SERVABLES}, version=2)
 
 
-@pytest.fixture(params=PROTOCOLS)
-def server(request, exports):
+@pytest.fixture
+def server(exports):
     """A twin with ``models`` that a test may change, and ``ask`` for the client's command line."""
     models = copy.copy(exports)
     models.loaded, models.states, models.labels = dict(exports.loaded), {}, {"stable": 2}
     models.failures, models.requests = [], []
-    twin = TWINS[request.param](models)
-    twin.protocol = request.param
+    twin = RestTwin(models)
 
     def ask(command, *arguments, more=("--no-align",)):
         """Pictures as they are, where the faces are not what is tested."""
         words = [command, *map(str, arguments), *(more if command != "status" else ())]
-        run(parse([*words, "--server", f"127.0.0.1:{twin.port}", f"--{request.param}"]))
+        run(parse([*words, "--server", f"127.0.0.1:{twin.port}"]))
 
     twin.ask = ask
     yield twin
@@ -148,7 +145,7 @@ def echo(inputs: dict) -> dict:
 
 
 def test_over_4_megabytes_both_ways(server, faces, tmp_path):
-    """gRPC's own limit for what a client takes is 4 MB; the first answer is small, the second as large as the image."""
+    """The first answer is small, the second as large as the image."""
     noise = np.random.default_rng(0).integers(0, 256, (1300, 1200, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "large.png"), noise)
     size = (tmp_path / "large.png").stat().st_size
@@ -282,10 +279,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.mark.parametrize("protocol, port", [("rest", 8501), ("grpc", 8500)])
-def test_a_server_that_is_down(protocol, port, free_port):
-    with pytest.raises(UserError, match=f"answers at 127.0.0.1:{free_port} after 2 attempts.*usually {port}"):
-        run(parse(["status", "--server", f"127.0.0.1:{free_port}", f"--{protocol}", "--retries", "1"]))
+def test_a_server_that_is_down(free_port):
+    done = command("client", "status", "--server", f"127.0.0.1:{free_port}", "--retries", 1)
+    refused(done, f"No TensorFlow Serving answers at 127.0.0.1:{free_port} after 2 attempts", "usually 8501")
+    assert not done.stdout
 
 
 def test_a_busy_server_is_asked_again(server, faces, tmp_path):
@@ -321,12 +318,7 @@ def test_a_server_that_fails(server, faces, tmp_path):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
 
 
-def test_a_port_that_speaks_something_else(exports, free_port):
-    """REST to the gRPC port, and to a server that says one word and hangs up."""
-    twin = TWINS["grpc"](exports)
-    with pytest.raises(UserError, match="REST port"):
-        run(parse(["status", "--server", f"127.0.0.1:{twin.port}", "--retries", "0", "--timeout", "5"]))
-    twin.stop()
+def test_a_port_that_speaks_something_else(free_port):
     with socket.create_server(("127.0.0.1", free_port)) as listening:
         threading.Thread(target=lambda: listening.accept()[0].sendall(b"hello\r\n"), daemon=True).start()
         with pytest.raises(UserError, match=r"does not speak HTTP.*REST port"):
@@ -347,12 +339,6 @@ def test_a_port_that_speaks_something_else(exports, free_port):
 def test_wrong_options(arguments, words):
     with pytest.raises(UserError, match=words):
         run(parse(["status", *arguments]))
-
-
-def test_the_command_ends_with_a_sentence(free_port):
-    done = command("client", "status", "--server", f"localhost:{free_port}", "--retries", 0)
-    refused(done, "No TensorFlow Serving answers")
-    assert not done.stdout
 
 
 def test_what_the_client_did_not_make_is_kept(server, faces, tmp_path):

@@ -1,4 +1,4 @@
-"""The page's models in a server: twins of TensorFlow Serving's front ends over sockets, on a tiny run's exports."""
+"""The page's models in a server: a twin of TensorFlow Serving over sockets, on a tiny run's exports."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from model_server import TWINS, Failure
+from model_server import Failure, RestTwin
 from model_server import load as serve
 
 from iacyclegan_tf.app import parse
@@ -34,9 +34,9 @@ def ask(models):
     """The models of a server, opened as the command line says; ``ask.models`` is what it serves."""
     twins = []
 
-    def opened(protocol: str = "rest", *more: str) -> RemoteModel:
-        twins.append(TWINS[protocol](models))
-        return open_models(parse(["--server", f"127.0.0.1:{twins[-1].port}", f"--{protocol}", *more]))
+    def opened(*more: str) -> RemoteModel:
+        twins.append(RestTwin(models))
+        return open_models(parse(["--server", f"127.0.0.1:{twins[-1].port}", *more]))
 
     yield opened
     models.failures.clear()
@@ -78,9 +78,8 @@ class Quiet:
         return getattr(Console(quiet=True), name)
 
 
-@pytest.mark.parametrize("protocol", TWINS)
-def test_a_server_answers_as_the_loaded_models_do(ask, local, faces, protocol):
-    remote, (_, sketches) = ask(protocol), faces
+def test_a_server_answers_as_the_loaded_models_do(ask, local, faces):
+    remote, (_, sketches) = ask(), faces
     for way in ("to_sketch", "to_photo"):  # another signature, which may round one value in thousands otherwise
         ours, theirs = (getattr(model, way)(sketches[0]).astype(int) for model in (local, remote))
         assert np.abs(ours - theirs).max() <= 1 and np.mean(ours == theirs) > 0.999
@@ -138,14 +137,14 @@ NOT_EMBEDDINGS = [
 
 @pytest.mark.parametrize("values", NOT_EMBEDDINGS, ids=str)
 def test_what_is_no_embedding_is_refused(values):
-    answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: {"embeddings": [values]})
+    answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: [values])
     with pytest.raises(UserError, match=r"server at a:1 gave no embeddings for photo_recognizer"):
         RemoteModel(answering).embed(np.zeros((9, 9, 3), np.uint8))
 
 
 @pytest.mark.parametrize("data", [b"text", None, 7, png(np.zeros((8, 9, 3), np.uint8))], ids=str)
 def test_what_is_no_picture_is_refused(data):
-    answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: {"png": [data]})
+    answering = SimpleNamespace(server=SimpleNamespace(name="a:1"), predict=lambda *_: [data])
     with pytest.raises(UserError, match="server at a:1"):
         RemoteModel(answering).to_sketch(np.zeros((9, 9, 3), np.uint8))
 
@@ -172,9 +171,9 @@ def test_labels_and_what_goes_wrong(ask, models):
     with pytest.raises(
         UserError, match="refused a request to photo_to_sketch: Unrecognized servable version label: stable"
     ):
-        try_models(ask("rest", "--label", "stable"))
+        try_models(ask("--label", "stable"))
     models.labels["stable"] = 2
-    remote = ask("rest", "--label", "stable")
+    remote = ask("--label", "stable")
     assert remote.to_sketch(np.zeros((9, 9, 3), np.uint8)).shape == (9, 9, 3)
     models.failures.append(Failure("INTERNAL", "out of luck"))
     with pytest.raises(UserError, match="failed: HTTP 500, out of luck"):

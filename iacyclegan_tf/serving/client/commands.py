@@ -123,8 +123,7 @@ def _each(
     """Each decodable image with its answer; the others go to ``failed`` with the server's reason."""
 
     def ask(some: list[Image]) -> list:
-        outputs = connection.predict(model, "serving_default", {"image_bytes": [image.data for image in some]})
-        return list(*outputs.values())
+        return list(connection.predict(model, [image.data for image in some]))
 
     most = connection.server.max_message_mb * 2**20 * 3 // 4  # base64 adds a third
     for some in _batches(images, batch, most):
