@@ -76,7 +76,7 @@ EXCEPTIONS = {
         "Python inside a graph",
         "iacyclegan_tf/data/streams/image_sources.py",
     ): "training images are read from their files in tf.data, in this process; no export has it",
-    ("downloads", "iacyclegan_tf/serving/client/connecting.py"): "http_proxy and NO_PROXY are read, nothing is fetched",
+    ("downloads", "iacyclegan_tf/serving/client/server.py"): "http_proxy and NO_PROXY are read, nothing is fetched",
     ("listening sockets", "iacyclegan_tf/web/server.py"): "the page in the browser, on 127.0.0.1 unless told otherwise",
 }
 
@@ -147,6 +147,7 @@ def test_no_child_process_gets_a_shell_and_each_is_one_of_ours():
 SAVED_MODELS = {
     "iacyclegan_tf/evaluation/run.py": "a run that the user named",
     "iacyclegan_tf/serving/calling.py": "a run or a folder of exports that the user named",
+    "iacyclegan_tf/serving/publishing/warmup_replay.py": "an export that this run has just made",
     "iacyclegan_tf/inference/openvino_runtime.py": "a function's argument, for the user's own scripts",
 }
 

@@ -147,9 +147,7 @@ def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]
     try:
         with new_folder(folder) as aside:
             save(module, aside)
-            extra = aside / EXTRA
-            extra.mkdir()
-            write_warmup(servable, extra)
+            write_warmup(servable, aside)
             yield aside
             (aside / SUMS).write_text(sums(aside), encoding="utf-8")
     except (OSError, tf.errors.OpError) as error:
