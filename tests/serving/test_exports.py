@@ -14,7 +14,7 @@ from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.serving.contract import SERVABLES, is_recognizer, signatures
-from iacyclegan_tf.serving.networks import ServedNetworks
+from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing import infra_validator
 from iacyclegan_tf.serving.publishing.graph_check import read_meta_graph
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
@@ -59,7 +59,7 @@ def test_an_export_holds_what_its_signatures_read_and_no_more(name, exports, liv
 
 
 def by_live_model(model: keras.Model, image: np.ndarray) -> np.ndarray:
-    """uint8 or whole-number ``[h, w, 3]`` -> what the network makes of it, without the code of ``servables.py``."""
+    """uint8 or whole-number ``[h, w, 3]`` -> what the network makes of it, without ``served_modules.py``."""
     answer = model(FIT.apply(image)[None].astype(np.float32) / 127.5 - 1.0).numpy()[0]
     return answer if answer.ndim == 1 else FIT.undo((answer + 1.0) * 127.5, image.shape[:2])
 

@@ -14,7 +14,7 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.serving.publishing import infra_validator
 from iacyclegan_tf.serving.publishing.infra_validator import validate, write_verdict
 from iacyclegan_tf.serving.publishing.sample_requests import write_warmup
-from iacyclegan_tf.serving.servables import Translator
+from iacyclegan_tf.serving.served_modules import Translator
 
 
 class Brighten(tf.Module):

@@ -13,7 +13,7 @@ from tensorflow.python.framework.dtypes import as_dtype
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.serving.contract import Signature, signatures
-from iacyclegan_tf.serving.exports import check_files
+from iacyclegan_tf.serving.export_folders import check_files
 from iacyclegan_tf.serving.publishing.sample_requests import WARMUP
 
 _PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
