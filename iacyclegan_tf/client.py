@@ -1,4 +1,4 @@
-"""``python -m iacyclegan_tf.client``: asks a TensorFlow Serving process for sketches, photos, embeddings or scores."""
+"""``python -m iacyclegan_tf.client``: asks a TensorFlow Serving process for sketches, photos or embeddings."""
 
 from __future__ import annotations
 
@@ -35,18 +35,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     embed.add_argument("--of", choices=("photo", "sketch"), required=True, help="what the images are")
     embed.add_argument("--out", type=user_path, required=True, metavar="FILE.npz", help="arrays names and embeddings")
 
-    match = commands.add_parser("match", help="cosine scores of probes against a gallery, of one modality")
-    match.add_argument("--probes", nargs="+", type=user_path, required=True, metavar="IMAGE")
-    match.add_argument("--gallery", nargs="+", type=user_path, required=True, metavar="IMAGE")
-    match.add_argument("--of", choices=("photo", "sketch"), required=True, help="what all the images are")
-    match.add_argument(
-        "--out", type=user_path, metavar="FILE.csv", help="all scores; without it the best five are printed"
-    )
-
     status = commands.add_parser("status", help="which versions are loaded")
     status.add_argument("--model", choices=SERVABLES, help="by default all four")
 
-    for command in (translate, embed, match, status):
+    for command in (translate, embed, status):
         command.add_argument(
             "--server", required=True, metavar="HOST[:PORT]", help="of its REST API; without PORT 8501"
         )
@@ -55,7 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             "--max-message-mb", type=int, default=64, metavar="MB", help="per request and per answer (default 64)"
         )
-    for command in (translate, embed, match):
+    for command in (translate, embed):
         add_overwrite(command)
         command.add_argument("--no-align", action="store_true", help="look for no faces: take the images as they are")
         command.add_argument("--batch", type=int, default=8, metavar="N", help="images in one request (default 8)")
@@ -68,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     from iacyclegan_tf.serving.client import commands
     from iacyclegan_tf.serving.client.connection import Connection
-    from iacyclegan_tf.serving.client.server import server_at
+    from iacyclegan_tf.serving.client.exchange import server_at
 
     if not (0 < options.timeout <= _LONGEST_S and options.retries >= 0 and options.max_message_mb >= 1):
         raise UserError(
@@ -90,7 +82,7 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError(f"--batch is {options.batch}; it must be at least 1.")
     if options.command == "translate":
         check_output_folder(options.out)
-    elif options.out:
+    else:
         check_output(options.out, "client", options.overwrite)
 
 

@@ -57,7 +57,6 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
         for words in (
             ["translate", face, "--to", "sketch", "--out", folder],
             ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
-            ["match", "--probes", face, "--gallery", face, "--of", "sketch"],
             ["status"],
         ):
             run(parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", "--timeout", "120"]))

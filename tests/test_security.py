@@ -76,7 +76,6 @@ EXCEPTIONS = {
         "Python inside a graph",
         "iacyclegan_tf/data/streams/image_sources.py",
     ): "training images are read from their files in tf.data, in this process; no export has it",
-    ("downloads", "iacyclegan_tf/serving/client/server.py"): "http_proxy and NO_PROXY are read, nothing is fetched",
     ("listening sockets", "iacyclegan_tf/web/server.py"): "the page in the browser, on 127.0.0.1 unless told otherwise",
 }
 

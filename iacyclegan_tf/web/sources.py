@@ -13,7 +13,7 @@ from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Added, Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.client.connection import Connection
-from iacyclegan_tf.serving.client.server import server_at
+from iacyclegan_tf.serving.client.exchange import server_at
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.web.html import card_html, server_html
 from iacyclegan_tf.web.remote_model import RemoteGallery, RemoteModel

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from in_process import refused, run
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.serving.client.answers import BrokenAnswer, checked
-from iacyclegan_tf.serving.client.server import proxy_for, server_at
 
 
 def png(width: int = 4, height: int = 3) -> bytes:
@@ -84,7 +82,6 @@ def ask(port: int, face, what: str, *more: str):
     words = {
         "translate": ["translate", face, "--no-align", "--to", "sketch", "--out", out],
         "embed": ["embed", face, "--no-align", "--of", "photo", "--out", out / "e.npz"],
-        "match": ["match", "--no-align", "--probes", face, "--gallery", face, "--of", "photo", "--out", out / "s.csv"],
         "status": ["status"],
     }[what]
     more = ("--server", f"127.0.0.1:{port}", "--retries", 0, "--timeout", LIMIT_S, *more)
@@ -183,8 +180,7 @@ WRONG = [
     ("translate", {"outputs": [PICTURE, PICTURE]}),
     ("translate", {"outputs": []}),
     ("translate", {"outputs": PICTURE}),
-    ("match", {"outputs": [[float("nan"), 1.0]]}),
-    ("match", {"outputs": [0.5]}),
+    ("embed", {"outputs": [0.5]}),
     ("status", {"model_version_status": 7}),
     ("status", {"model_version_status": [{"version": "x", "state": "AVAILABLE"}]}),
     ("status", {"model_version_status": [{"version": "1", "state": "\x1b[31m"}]}),
@@ -216,7 +212,7 @@ def test_what_a_server_says_is_printed_short_and_without_escapes(status, rest, f
     assert "\\x1b[2J" in done.stderr and done.stderr.count("\n") <= 2
 
 
-# ---------------------------------------------------------------- the door, and proxies
+# ---------------------------------------------------------------- the door
 
 
 def test_good_answers_pass():
@@ -224,42 +220,3 @@ def test_good_answers_pass():
     assert checked("image_bytes", [png()], 1) == [png()]
     with pytest.raises(BrokenAnswer, match="length 1"):
         checked("embedding", [[1.0, 0.06]], 1)
-
-
-def test_which_hosts_a_proxy_is_used_for(monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    assert proxy_for("models.example", 8501) is None
-    monkeypatch.setenv("http_proxy", "http://me:secret@proxy.example:3128")
-    for host in ("localhost", "127.0.0.1", "127.1.2.3", "::1", "LOCALHOST"):
-        assert proxy_for(host, 8501) is None
-    assert proxy_for("models.example", 8501) == "http://me:secret@proxy.example:3128"
-    name = server_at("models.example").name
-    assert "proxy.example:3128" in name and "secret" not in name
-    monkeypatch.setenv("NO_PROXY", "other.example,.example")
-    assert proxy_for("models.example", 8501) is None
-    monkeypatch.delenv("NO_PROXY")
-    monkeypatch.setenv("http_proxy", "socks5://proxy.example:1080")
-    with pytest.raises(UserError, match="http_proxy must be http://"):
-        proxy_for("models.example", 8501)
-
-
-def test_a_proxy_is_asked_and_named(monkeypatch):
-    """One that answers 403."""
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    heard = []
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve():
-            connection, _ = listening.accept()
-            heard.append(connection.recv(999))
-            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-            connection.close()
-
-        threading.Thread(target=serve, daemon=True).start()
-        port = listening.getsockname()[1]
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        done = run("client", "status", "--server", "models.example:99", "--retries", 0, "--timeout", 5)
-    refused(done, f"through the proxy 127.0.0.1:{port}")
-    assert heard[0].startswith(b"GET http://models.example:99/v1/")

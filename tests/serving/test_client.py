@@ -89,38 +89,6 @@ def test_embed(server, faces, tmp_path):
     assert server.models.requests == [2, 1]
 
 
-def test_the_scores_hold_no_formula(server, faces, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("=1.png").write_bytes(Path(faces[0]).read_bytes())
-    server.ask("match", "--probes", "=1.png", "--gallery", "=1.png", faces[1], "--of", "photo", "--out", "scores.csv")
-    header, row = Path("scores.csv").read_text().splitlines()
-    assert header.startswith("probe,'=1.png,") and row.startswith("'=1.png,")
-
-
-def test_match(server, faces, tmp_path, capsys):
-    server.ask(
-        "match",
-        "--probes",
-        *faces[:2],
-        "--gallery",
-        *faces,
-        "--of",
-        "sketch",
-        "--out",
-        tmp_path / "scores.csv",
-        "--batch",
-        2,
-    )
-    lines = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()]
-    assert lines[0] == ["probe", *map(str, faces)] and [line[0] for line in lines[1:]] == list(map(str, faces[:2]))
-    wanted = answer_of(server, "sketch_recognizer", "match", probe_bytes=faces[:2], gallery_bytes=faces)
-    np.testing.assert_allclose(np.array([line[1:] for line in lines[1:]], float), wanted, atol=2e-6)
-    capsys.readouterr()
-    server.ask("match", "--probes", faces[1], "--gallery", *faces, "--of", "photo")
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == str(faces[1]) and printed[1].split() == ["1.0000", str(faces[1])]
-
-
 def test_status(server, capsys):
     server.models.states = {"photo_to_sketch": {3: "LOADING"}}
     server.ask("status")
@@ -207,25 +175,6 @@ def test_translate_names_the_bad_ones_and_does_the_others(server, with_bad, tmp_
     assert str(with_bad[2]) in message and str(with_bad[7]) in message and str(with_bad[3]) not in message
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{i}.sketch.png" for i in (0, 1, 3, 4, 5, 6)]
     assert len(server.models.requests) <= 1 + 2 * 2 * 3
-
-
-def test_match_leaves_the_bad_ones_out(server, with_bad, faces, tmp_path):
-    with pytest.raises(UserError, match="1 of 4 images") as error:
-        server.ask(
-            "match",
-            "--probes",
-            faces[0],
-            "--gallery",
-            with_bad[0],
-            with_bad[2],
-            with_bad[3],
-            "--of",
-            "photo",
-            "--out",
-            tmp_path / "s.csv",
-        )
-    assert str(with_bad[2]) in str(error.value)
-    assert (tmp_path / "s.csv").read_text().splitlines()[0] == f"probe,{with_bad[0]},{with_bad[3]}"
 
 
 def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):

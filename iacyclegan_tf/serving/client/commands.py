@@ -1,9 +1,8 @@
-"""What the client command does: translate, embed and match image files on a server."""
+"""What the client command does: translate and embed image files on a server."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -12,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.common.atomic_files import write_bytes, write_text
+from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import check_output, made_by
-from iacyclegan_tf.common.tables import no_formula
 from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
 from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
@@ -67,7 +65,11 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
 def embed(connection: Connection, options: argparse.Namespace) -> None:
     failed = []
     images = _read(options.images, options.of, options, failed)
-    found = _embeddings(connection, images, options, failed)
+    model = _model(f"{options.of}_recognizer", options)
+    found = {image.path: row for image, row in _each(connection, model, images, options.batch, failed)}
+    lengths = sorted({len(row) for row in found.values()})
+    if len(lengths) > 1:
+        raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
     if found:
         file, rows = io.BytesIO(), np.stack(list(found.values()))
         np.savez(
@@ -76,45 +78,6 @@ def embed(connection: Connection, options: argparse.Namespace) -> None:
         write_bytes(options.out, file.getvalue())
         print(f"{_shown(options.out)}: {len(rows)} embeddings of {rows.shape[1]} numbers")
     _name(failed, len(set(options.images)))
-
-
-def match(connection: Connection, options: argparse.Namespace) -> None:
-    """Each image is embedded once and the cosines are taken here: the signature ``match`` would get it many times."""
-    failed, paths = [], [*options.probes, *options.gallery]
-    images = _read(paths, options.of, options, failed)
-    found = _embeddings(connection, images, options, failed)
-    probes, gallery = (
-        [path for path in dict.fromkeys(side) if path in found] for side in (options.probes, options.gallery)
-    )
-    if probes and gallery:
-        scores = np.stack([found[path] for path in probes]) @ np.stack([found[path] for path in gallery]).T
-        if options.out:
-            _write_table(options.out, probes, gallery, scores)
-        else:
-            for probe, row in zip(probes, scores):
-                print(_shown(probe))
-                for index in np.argsort(-row, kind="stable")[:5]:
-                    print(f"  {row[index]:7.4f}  {_shown(gallery[index])}")
-    _name(failed, len(set(paths)))
-
-
-def _write_table(out: Path, probes: list[Path], gallery: list[Path], scores: np.ndarray) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["probe", *(no_formula(str(path)) for path in gallery)])
-    writer.writerows([no_formula(str(path)), *(f"{score:.6f}" for score in row)] for path, row in zip(probes, scores))
-    write_text(out, text.getvalue())
-    print(_shown(out))
-
-
-def _embeddings(connection: Connection, images: list[Image], options: argparse.Namespace, failed: list) -> dict:
-    """float32 ``[D]`` of length 1 for the path of each decodable image."""
-    model = _model(f"{options.of}_recognizer", options)
-    found = {image.path: row for image, row in _each(connection, model, images, options.batch, failed)}
-    lengths = sorted({len(row) for row in found.values()})
-    if len(lengths) > 1:
-        raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
-    return found
 
 
 def _each(

@@ -16,8 +16,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.serving.client.answers import BrokenAnswer, checked
-from iacyclegan_tf.serving.client.exchange import exchange
-from iacyclegan_tf.serving.client.server import PORT, Server
+from iacyclegan_tf.serving.client.exchange import PORT, Server, exchange
 from iacyclegan_tf.serving.contract import signatures
 
 Answer = TypeVar("Answer")
