@@ -147,7 +147,6 @@ SAVED_MODELS = {
     "iacyclegan_tf/evaluation/run.py": "a run that the user named",
     "iacyclegan_tf/serving/calling.py": "a run or a folder of exports that the user named",
     "iacyclegan_tf/serving/publishing/warmup_replay.py": "an export that this run has just made",
-    "iacyclegan_tf/inference/openvino_runtime.py": "a function's argument, for the user's own scripts",
 }
 
 
