@@ -28,15 +28,8 @@ def evaluate(servable: str, metrics: dict, rules: tuple[str, ...], blessings: Pa
     if all(result["passed"] is None for result in results):
         reasons.append("no threshold that counts; without one nothing is blessed")
     place = blessings / str(version)
-    content = {
-        "servable": servable,
-        "version": version,
-        "baseline": baseline,
-        "results": results,
-        "reasons": reasons,
-        "measures": measures,
-        "protocol": metrics["protocol"],
-    }
+    content = {"servable": servable, "version": version, "baseline": baseline, "results": results, "reasons": reasons}
+    content |= {"measures": measures, "protocol": metrics["protocol"]}
     write_text(place / FILE, json.dumps(content, indent=2) + "\n")
     write_bytes(place / (NOT_BLESSED if reasons else BLESSED), b"")
     return reasons
@@ -48,11 +41,5 @@ def _measures(blessing: Path) -> dict[str, float]:
 
 def newest_blessed(blessings: Path, below: int) -> int | None:
     """The newest version under ``below`` that bears ``BLESSED``."""
-    return max(
-        (
-            version
-            for version in list_versions(blessings)
-            if version < below and (blessings / str(version) / BLESSED).exists()
-        ),
-        default=None,
-    )
+    marked = (version for version in list_versions(blessings) if (blessings / str(version) / BLESSED).exists())
+    return max((version for version in marked if version < below), default=None)
