@@ -18,13 +18,13 @@ _LONGEST_S = 86_400
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program("client"),
-        description="Asks a TensorFlow Serving process that serves the exports of a run (docs/serving.md). An image "
-        "that the server cannot decode fails its whole request; the client finds it by halving and does the others.",
+        description="Asks a TensorFlow Serving process that serves the exports of a run (docs/serving.md). Images "
+        "that cannot be used are named at the end, and the others are done.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     translate = commands.add_parser("translate", help="photos to sketches, or sketches to photos, as PNG files")
-    translate.add_argument("images", nargs="+", type=user_path, metavar="IMAGE", help="JPEG, PNG or BMP files")
+    translate.add_argument("images", nargs="+", type=user_path, metavar="IMAGE", help="of any format")
     translate.add_argument("--to", choices=("sketch", "photo"), required=True)
     translate.add_argument(
         "--out", type=user_path, required=True, metavar="DIR", help="for NAME.sketch.png, NAME.photo.png"

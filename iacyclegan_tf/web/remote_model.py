@@ -10,7 +10,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.search.gallery import LEAD, Candidate, Gallery, stored_photo
 from iacyclegan_tf.search.store import Entry, GalleryStore
-from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
+from iacyclegan_tf.serving.client.connection import Connection, Model
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.web.pictures import png
 
@@ -84,10 +84,7 @@ class RemoteModel:
         answers = []
         for at in range(0, len(images), _BATCH):
             batch = images[at : at + _BATCH]
-            try:
-                values = self.connection.predict(Model(servable, label=self.label), [png(image) for image in batch])
-            except Refused as error:
-                raise UserError(f"The {self._server} refused a request to {servable}: {error}") from None
+            values = self.connection.predict(Model(servable, label=self.label), [png(image) for image in batch])
             if len(values) != len(batch):
                 raise UserError(f"The {self._server} gave {len(values)} results for {len(batch)} images.")
             answers.extend(values)

@@ -11,6 +11,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tensorflow  # noqa: F401, loaded before memory and time are measured
 from in_process import refused, run
 
 from iacyclegan_tf.serving.client.answers import BrokenAnswer, checked

@@ -105,7 +105,7 @@ def test_versions_and_labels(server, faces, tmp_path):
     for number, which in enumerate((["--version", 2], ["--label", "stable"], [])):
         server.ask("translate", faces[0], "--to", "sketch", "--out", tmp_path / str(number), *which)
     by_version, by_label, newest = [(tmp_path / f"{n}/anna.sketch.png").read_bytes() for n in range(3)]
-    assert by_version == by_label != newest == recorded(faces[0].read_bytes())
+    assert by_version == by_label != newest
 
 
 def echo(inputs: dict) -> dict:
@@ -122,7 +122,7 @@ def test_over_4_megabytes_both_ways(server, faces, tmp_path):
     assert read_image(tmp_path / "large.sketch.png").shape == noise.shape
     server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
     server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path)
-    assert (tmp_path / "large.sketch.png").stat().st_size == len(recorded((tmp_path / "large.png").read_bytes()))
+    assert np.array_equal(read_image(tmp_path / "large.sketch.png"), noise[..., ::-1])
     with pytest.raises(UserError, match=r"large.png has 4.\d MB.*--max-message-mb"):
         server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path, "--max-message-mb", 4)
 
@@ -143,9 +143,7 @@ def test_faces_are_aligned_before_they_are_sent(server, tmp_path):
     scene, _ = draw_scene(4, seed=19, share=0.5, degrees=5, ground="color", height=300, width=360)
     write_png(tmp_path / "scene.png", scene)
     write_png(tmp_path / "wall.png", np.full((40, 40, 3), 99, np.uint8))
-    with pytest.raises(
-        UserError, match=r"1 of 2 images could not be used by the server; .*\n.*No face was found in .*wall.png"
-    ):
+    with pytest.raises(UserError, match=r"1 of 2 images could not be used; .*\n.*No face was found in .*wall.png"):
         server.ask(
             "translate", tmp_path / "scene.png", tmp_path / "wall.png", "--to", "sketch", "--out", tmp_path, more=()
         )
@@ -171,10 +169,10 @@ def test_translate_names_the_bad_ones_and_does_the_others(server, with_bad, tmp_
     with pytest.raises(UserError) as error:
         server.ask("translate", *with_bad, "--to", "sketch", "--out", tmp_path / "out")
     message = str(error.value)
-    assert message.startswith("2 of 8 images") and "neither JPEG, PNG nor BMP" in message
+    assert message.startswith("2 of 8 images") and "cannot be decoded" in message
     assert str(with_bad[2]) in message and str(with_bad[7]) in message and str(with_bad[3]) not in message
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{i}.sketch.png" for i in (0, 1, 3, 4, 5, 6)]
-    assert len(server.models.requests) <= 1 + 2 * 2 * 3
+    assert server.models.requests == [6]
 
 
 def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):
@@ -192,7 +190,7 @@ def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):
 # ---------------------------------------------------------------- photos as cameras and people name them
 
 
-def test_a_photo_is_turned_upright_before_it_is_sent(server, faces, tmp_path):
+def test_a_photo_is_sent_upright(server, faces, tmp_path):
     """Half of it bright, stored lying, with the orientation that turns it by 90 degrees."""
     server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
     lying = np.zeros((40, 60, 3), np.uint8)

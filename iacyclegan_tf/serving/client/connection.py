@@ -39,7 +39,7 @@ class Unavailable(ServerError):
 
 
 class Refused(ServerError):
-    """The request itself is at fault, e.g. one image of it cannot be decoded."""
+    """The request itself is at fault, e.g. its label is unknown."""
 
 
 class NotFound(ServerError):
@@ -72,7 +72,7 @@ class Connection:
     def predict(self, model: Model, images: list[bytes]) -> list[bytes] | np.ndarray:
         """What the signature ``serving_default`` makes of encoded images: PNG files, or float32 ``[N, D]`` of length 1.
 
-        Raises ``Refused``, or ``UserError`` for what no other images would mend.
+        One that the server cannot decode fails them all. Raises ``UserError``.
         """
         which = f"/labels/{quote(model.label, safe='')}" if model.label else ""
         if model.version is not None:
@@ -89,6 +89,8 @@ class Connection:
 
         try:
             return self._patiently(attempt)
+        except Refused as error:
+            raise UserError(f"The server at {self.server.name} refused a request to {model.name}: {error}") from None
         except NotFound as error:
             states = printable(", ".join(self.status(model.name)) or "none", 1000)
             raise UserError(
