@@ -62,6 +62,9 @@ def write_verdict(reasons: list[str], blessing: Path) -> None:
 
 def replay(folders: list[Path], answers: str) -> str:
     """Fills the folder ``answers``; returns why the process ended, for the first export that got none."""
+    # modules from where this process has them (-P: nowhere else), and nothing of its environment
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "KERAS_HOME": os.devnull}
+    environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     with ExitStack() as stack:  # TensorFlow takes [ ] * ? in a path for a pattern
         places = [str(stack.enter_context(plain_path(folder.resolve()))) for folder in folders]
         try:
@@ -71,7 +74,7 @@ def replay(folders: list[Path], answers: str) -> str:
                 text=True,
                 errors="replace",
                 timeout=TIMEOUT_S,
-                env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+                env=environment,
             )
         except subprocess.TimeoutExpired:
             return f"no answer within {TIMEOUT_S} s"
