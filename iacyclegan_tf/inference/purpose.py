@@ -61,9 +61,3 @@ def face_spaces(folders: Mapping[str, Path]) -> dict[str, FaceSpace]:
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"The calibration {path} cannot be read: {type(error).__name__} {error}.") from None
     return {}
-
-
-def caution(folders: Mapping[str, Path]) -> str | None:
-    """The sentence to show beside results, where the models have only seen drawn faces."""
-    known = trained_on(folders)
-    return ONLY_DRAWN if known and known.drawn else None

@@ -43,11 +43,9 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
     places = [os.path.realpath(target) for target in targets.values()]
     if len(set(places)) < len(images):
         raise UserError("Two of the images have the same name, so that one result would replace the other.")
-    for image in images:
-        if os.path.realpath(image.path) in places:
-            raise UserError(
-                f"A result would replace {_shown(image.path)}, which is one of the images. Give another --out."
-            )
+    for path in options.images:
+        if os.path.realpath(path) in places:
+            raise UserError(f"A result would replace {_shown(path)}, which is one of the images. Give another --out.")
     for target in targets.values() if options.out.is_dir() else ():  # a new folder holds nothing
         check_output(target, "client", options.overwrite)
     model = _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)

@@ -22,7 +22,7 @@ def evaluate(servable: str, metrics: dict, rules: tuple[str, ...], blessings: Pa
     """
     measures = flat_measures({name: value for name, value in metrics.items() if name not in ("round", "protocol")})
     baseline = newest_blessed(blessings, below=version)
-    before = _measures(blessings / str(baseline)) if baseline else None
+    before = flat_measures(read_object(blessings / str(baseline) / FILE).get("measures") or {}) if baseline else None
     results = [parse_rule(rule, f"export.thresholds.{servable}").judge(measures, before) for rule in rules]
     reasons = [f"{result['rule']}: {result['why']}" for result in results if result["passed"] is False]
     if all(result["passed"] is None for result in results):
@@ -33,10 +33,6 @@ def evaluate(servable: str, metrics: dict, rules: tuple[str, ...], blessings: Pa
     write_text(place / FILE, json.dumps(content, indent=2) + "\n")
     write_bytes(place / (NOT_BLESSED if reasons else BLESSED), b"")
     return reasons
-
-
-def _measures(blessing: Path) -> dict[str, float]:
-    return flat_measures(read_object(blessing / FILE).get("measures") or {})
 
 
 def newest_blessed(blessings: Path, below: int) -> int | None:
