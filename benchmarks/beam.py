@@ -50,7 +50,7 @@ def model(folder: Path) -> None:
 
     from iacyclegan_tf.data.fit import Fit
     from iacyclegan_tf.models.generator import Generator
-    from iacyclegan_tf.serving.servables import Translator, save
+    from iacyclegan_tf.serving.served_modules import Translator, save
 
     generator = Generator(FILTERS, BLOCKS, "resize", seed=1)
     generator(tf.zeros([1, SIDE, SIDE, 3]))

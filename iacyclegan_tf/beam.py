@@ -20,7 +20,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
     parser = argparse.ArgumentParser(
         prog=program("beam"),
         allow_abbrev=False,
-        description="Translates or embeds all images of a folder or of TFRecords with a trained model, on this "
+        description="Translates or embeds all images below a folder with a trained model, on this "
         "machine or on any runner of Apache Beam. Options that are not listed here go to Beam, e.g. "
         "--runner=DataflowRunner. An image that cannot be used is named with its reason in OUT/failures.jsonl. Needs "
         "pip install 'iacyclegan_tf[beam]'.",
@@ -41,22 +41,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
         command.add_argument(
             "--savedmodels", metavar="DIR", help="the folder above the run's exports; by default its own"
         )
-        source = command.add_mutually_exclusive_group(required=True)
-        source.add_argument(
-            "--images", type=expanded, metavar="DIR", help="a folder of images, with all folders below it"
-        )
-        source.add_argument(
-            "--records",
-            type=expanded,
-            metavar="PATTERN",
-            help="TFRecord files of tf.train.Example, e.g. 'shards/*.tfrecord'",
-        )
-        command.add_argument(
-            "--image-feature", default="image", metavar="NAME", help="of the records: the encoded image"
-        )
-        command.add_argument(
-            "--name-feature", default="name", metavar="NAME", help="of the records: what the image is called"
-        )
+        command.add_argument("--images", required=True, type=expanded, metavar="DIR", help="with all folders below it")
         command.add_argument("--out", required=True, type=expanded, metavar="DIR")
         command.add_argument(
             "--batch", type=int, default=8, metavar="N", help="images in one call of the model (default 8)"
@@ -64,8 +49,6 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, list[
         command.add_argument(
             "--workers", type=int, default=1, metavar="N", help="processes on this machine, without --runner"
         )
-    translate.add_argument("--form", choices=("png", "tfrecord"), default="png", help="of the results (default png)")
-    embed.set_defaults(form="tfrecord")
     return parser.parse_known_args(arguments)
 
 
@@ -92,40 +75,29 @@ def run(options: argparse.Namespace, more: list[str]) -> None:
         raise UserError(
             f"Apache Beam cannot be imported ({error}); install it with: pip install 'iacyclegan_tf[beam]'"
         ) from None
-    from iacyclegan_tf.inference.pipeline.running import Job, failures
+    from iacyclegan_tf.inference.pipeline.running import Job
     from iacyclegan_tf.inference.pipeline.running import run as run_job
 
-    servable, output, kind = (
-        (PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, "images", options.to)
-        if options.command == "translate"
-        else (f"{options.of}_recognizer", "embedding", "embedding")
-    )
-    job = Job(
-        model_folder(options, servable),
-        output,
-        kind,
-        options.out,
-        options.form,
-        options.images or "",
-        options.records or "",
-        options.image_feature,
-        options.name_feature,
-        options.batch,
-    )
-    if job.images and "://" not in job.images and not Path(job.images).is_dir():
-        raise UserError(f"--images is {job.images!r}, which is no folder.")
-    counters = run_job(job, more)
-    there = f", {counters['there']} were there" if counters["there"] else ""
-    left_out = f", {counters['left out']} left out (hidden or made by systems)" if counters.get("left out") else ""
-    print(f"{counters['written']} results in {job.out}{there}, {counters['failed']} failures{left_out}")
-    if counters["failed"]:
-        named = failures(job)
-        raise UserError(
-            f"{not_all(len(named), len(named) + counters['written'] + counters['there'], 'could not be used')[:-1]}; "
-            f"{job.out}/failures.jsonl names all that could not:\n"
-            + "\n".join(f"  {one['name']}: {one['reason']}" for one in named[:_SHOWN])
-            + (f"\n  ... and {len(named) - _SHOWN} more" if len(named) > _SHOWN else "")
-        )
+    if options.command == "translate":
+        servable, kind = PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options.to
+    else:
+        servable, kind = f"{options.of}_recognizer", "embedding"
+    if "://" not in options.images and not Path(options.images).is_dir():
+        raise UserError(f"--images is {options.images!r}, which is no folder.")
+    job = Job(model_folder(options, servable), kind, options.images, options.out, options.batch)
+    _tell(*run_job(job, more), options.out)
+
+
+def _tell(counted: dict[str, int], failures: list[dict], out: str) -> None:
+    there = f", {counted['there']} were there" if counted["there"] else ""
+    left_out = f", {counted['left out']} left out (hidden or made by systems)" if counted["left out"] else ""
+    print(f"{counted['written']} results in {out}{there}, {len(failures)} failures{left_out}")
+    if failures:
+        total = len(failures) + counted["written"] + counted["there"]
+        words = not_all(len(failures), total, "could not be used")[:-1]
+        lines = [f"  {one['name']}: {one['reason']}" for one in failures[:_SHOWN]]
+        more = [f"  ... and {len(failures) - _SHOWN} more"] if len(failures) > _SHOWN else []
+        raise UserError("\n".join([f"{words}; {out}/failures.jsonl names all that could not:", *lines, *more]))
 
 
 def local(workers: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m iacyclegan_tf.client``: asks a TensorFlow Serving process for sketches, photos, embeddings or scores."""
+"""``python -m iacyclegan_tf.client``: asks a TensorFlow Serving process for sketches, photos or embeddings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LONGEST_S = 86_400
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program("client"),
-        description="Asks a TensorFlow Serving process that serves the exports of a run (docs/serving.md). An image "
-        "that the server cannot decode fails its whole request; the client finds it by halving and does the others.",
+        description="Asks a TensorFlow Serving process that serves the exports of a run (docs/serving.md). Images "
+        "that cannot be used are named at the end, and the others are done.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     translate = commands.add_parser("translate", help="photos to sketches, or sketches to photos, as PNG files")
-    translate.add_argument("images", nargs="+", type=user_path, metavar="IMAGE", help="JPEG, PNG or BMP files")
+    translate.add_argument("images", nargs="+", type=user_path, metavar="IMAGE", help="of any format")
     translate.add_argument("--to", choices=("sketch", "photo"), required=True)
     translate.add_argument(
         "--out", type=user_path, required=True, metavar="DIR", help="for NAME.sketch.png, NAME.photo.png"
@@ -35,31 +35,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     embed.add_argument("--of", choices=("photo", "sketch"), required=True, help="what the images are")
     embed.add_argument("--out", type=user_path, required=True, metavar="FILE.npz", help="arrays names and embeddings")
 
-    match = commands.add_parser("match", help="cosine scores of probes against a gallery, of one modality")
-    match.add_argument("--probes", nargs="+", type=user_path, required=True, metavar="IMAGE")
-    match.add_argument("--gallery", nargs="+", type=user_path, required=True, metavar="IMAGE")
-    match.add_argument("--of", choices=("photo", "sketch"), required=True, help="what all the images are")
-    match.add_argument(
-        "--out", type=user_path, metavar="FILE.csv", help="all scores; without it the best five are printed"
-    )
-
     status = commands.add_parser("status", help="which versions are loaded")
     status.add_argument("--model", choices=SERVABLES, help="by default all four")
 
-    for command in (translate, embed, match, status):
+    for command in (translate, embed, status):
         command.add_argument(
-            "--server", required=True, metavar="HOST[:PORT]", help="without PORT 8501, with --grpc 8500"
+            "--server", required=True, metavar="HOST[:PORT]", help="of its REST API; without PORT 8501"
         )
-        protocol = command.add_mutually_exclusive_group()
-        protocol.add_argument("--rest", dest="protocol", action="store_const", const="rest", help="the default")
-        protocol.add_argument("--grpc", dest="protocol", action="store_const", const="grpc")
-        command.set_defaults(protocol="rest")
         command.add_argument("--timeout", type=float, default=30.0, metavar="S", help="for one request (default 30)")
         command.add_argument("--retries", type=int, default=3, help="where nobody answers (default 3)")
         command.add_argument(
             "--max-message-mb", type=int, default=64, metavar="MB", help="per request and per answer (default 64)"
         )
-    for command in (translate, embed, match):
+    for command in (translate, embed):
         add_overwrite(command)
         command.add_argument("--no-align", action="store_true", help="look for no faces: take the images as they are")
         command.add_argument("--batch", type=int, default=8, metavar="N", help="images in one request (default 8)")
@@ -71,7 +59,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     from iacyclegan_tf.serving.client import commands
-    from iacyclegan_tf.serving.client.connecting import connected
+    from iacyclegan_tf.serving.client.connection import Connection
+    from iacyclegan_tf.serving.client.exchange import server_at
 
     if not (0 < options.timeout <= _LONGEST_S and options.retries >= 0 and options.max_message_mb >= 1):
         raise UserError(
@@ -80,10 +69,10 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.command != "status":
         _check(options)
-    connection = connected(options.server, options.protocol, options.timeout, options.retries, options.max_message_mb)
+    connection = Connection(server_at(options.server, options.timeout, options.retries, options.max_message_mb))
     if options.command == "status":
         for name in [options.model] if options.model else SERVABLES:
-            print(f"{name}: {printable(', '.join(map(str, connection.status(name))) or 'no version', 2000)}")
+            print(f"{name}: {printable(', '.join(connection.status(name)) or 'no version', 2000)}")
         return
     getattr(commands, options.command)(connection, options)
 
@@ -93,7 +82,7 @@ def _check(options: argparse.Namespace) -> None:
         raise UserError(f"--batch is {options.batch}; it must be at least 1.")
     if options.command == "translate":
         check_output_folder(options.out)
-    elif options.out:
+    else:
         check_output(options.out, "client", options.overwrite)
 
 

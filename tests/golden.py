@@ -20,7 +20,7 @@ from iacyclegan_tf.models.discriminator import Discriminator
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
 from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.serving.servables import Embedder, Translator
+from iacyclegan_tf.serving.served_modules import Embedder, Translator
 
 HEIGHT, WIDTH = 32, 24
 PEOPLE = 3

@@ -37,9 +37,9 @@ def usage(pid: int) -> dict[str, float]:
 
 
 def serve_and_ask(exports: Path, folder: Path) -> None:
-    """Both front ends and clients of both, until SIGTERM; one line with the number of requests at the end."""
+    """A twin of TensorFlow Serving and its clients, until SIGTERM; one line with the number of requests at the end."""
     import cv2
-    from model_server import TWINS, load
+    from model_server import RestTwin, load
 
     from iacyclegan_tf.client import parse, run
     from iacyclegan_tf.data.drawn.faces import draw_pair
@@ -51,23 +51,18 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
     cv2.imwrite(str(face), draw_pair(0, 0, seed=1, height=50, width=40)[0])
     models = load({name: max((exports / name).iterdir(), key=lambda path: path.name) for name in SERVABLES}, version=2)
     models.labels = {"stable": 2}
-    twins = {protocol: TWINS[protocol](models) for protocol in ("rest", "grpc")}
+    twin = RestTwin(models)
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, as long as the process lives
     while going:
-        for protocol, twin in twins.items():
-            for words in (
-                ["translate", face, "--to", "sketch", "--out", folder],
-                ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
-                ["match", "--probes", face, "--gallery", face, "--of", "sketch"],
-                ["status"],
-            ):
-                run(
-                    parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", f"--{protocol}", "--timeout", "120"])
-                )
-                asked += 1
+        for words in (
+            ["translate", face, "--to", "sketch", "--out", folder],
+            ["embed", face, "--of", "photo", "--out", folder / "e.npz"],
+            ["status"],
+        ):
+            run(parse([*map(str, words), "--server", f"127.0.0.1:{twin.port}", "--timeout", "120"]))
+            asked += 1
         models.requests.clear()  # the twin's own memory of what it was asked
-    for twin in twins.values():
-        twin.stop()
+    twin.stop()
     print(asked, file=sys.__stdout__, flush=True)
 
 

@@ -1,7 +1,6 @@
-"""Twins of TensorFlow Serving's two front ends over real exports, for tests of the client over real sockets.
+"""A twin of TensorFlow Serving's REST front end over real exports, for tests of the client over real sockets.
 
-The gRPC one is made of tensorflow-serving-api's own servicer classes, the REST one of the standard library after
-tensorflow/serving's ``g3doc/api_rest.md``. Both answer with the words and codes of the real server.
+Made of the standard library after tensorflow/serving's ``g3doc/api_rest.md``, with the words and codes of the server.
 """
 
 from __future__ import annotations
@@ -12,20 +11,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
 
 _CODES = {"NOT_FOUND": 404, "INVALID_ARGUMENT": 400, "UNAVAILABLE": 503, "INTERNAL": 500, "RESOURCE_EXHAUSTED": 429}
 _PATH = re.compile(r"/v1/models/(?P<model>\w+)(/versions/(?P<version>\d+)|/labels/(?P<label>\w+))?(:predict)?")
@@ -92,53 +83,6 @@ def load(exports: dict[str, Path], version: int) -> Models:
         }
 
     return Models({name: {version: functions(folder)} for name, folder in exports.items()})
-
-
-class GrpcTwin(prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, models: Models):
-        self.models = models
-        # as in server.cc: no limit on messages
-        self._server = grpc.server(
-            ThreadPoolExecutor(4),
-            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
-        )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(self, self._server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop(0)
-
-    def Predict(self, request, context):
-        spec = request.model_spec
-        version = spec.version.value if spec.HasField("version") else None
-        try:
-            outputs = self.models.predict(
-                spec.name,
-                version,
-                spec.version_label or None,
-                spec.signature_name or "serving_default",
-                {key: tf.make_ndarray(value) for key, value in request.inputs.items()},
-            )
-        except Failure as failure:
-            context.abort(grpc.StatusCode[failure.code], failure.reason)
-        answer = predict_pb2.PredictResponse()
-        for key, value in outputs.items():
-            answer.outputs[key].CopyFrom(tf.make_tensor_proto(value))
-        return answer
-
-    def GetModelStatus(self, request, context):
-        try:
-            states = self.models.status(request.model_spec.name)
-        except Failure as failure:
-            context.abort(grpc.StatusCode[failure.code], failure.reason)
-        answer = get_model_status_pb2.GetModelStatusResponse()
-        for version, state in states.items():
-            answer.model_version_status.add(
-                version=version, state=get_model_status_pb2.ModelVersionStatus.State.Value(state)
-            )
-        return answer
 
 
 class RestTwin:
@@ -210,6 +154,3 @@ class RestTwin:
             for key, value in outputs.items()
         }
         return {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
-
-
-TWINS = {"rest": RestTwin, "grpc": GrpcTwin}

@@ -40,7 +40,7 @@ from iacyclegan_tf.models.build import build_recognizer
 from iacyclegan_tf.models.saved_state import read_folder
 from iacyclegan_tf.serving.calling import Served
 from iacyclegan_tf.serving.contract import SERVABLES
-from iacyclegan_tf.serving.servables import Embedder
+from iacyclegan_tf.serving.served_modules import Embedder
 
 
 def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, console) -> None:

@@ -10,8 +10,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.alignment.portrait import has_proportions
 from iacyclegan_tf.metrics.face_space import FaceSpace, read_face_space
-from iacyclegan_tf.serving.contract import EXTRA
-from iacyclegan_tf.serving.contract import FILE as CALIBRATION
+from iacyclegan_tf.serving.contract import CALIBRATION, EXTRA
 from iacyclegan_tf.serving.publishing.model_card import DRAWN
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 
@@ -62,9 +61,3 @@ def face_spaces(folders: Mapping[str, Path]) -> dict[str, FaceSpace]:
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"The calibration {path} cannot be read: {type(error).__name__} {error}.") from None
     return {}
-
-
-def caution(folders: Mapping[str, Path]) -> str | None:
-    """The sentence to show beside results, where the models have only seen drawn faces."""
-    known = trained_on(folders)
-    return ONLY_DRAWN if known and known.drawn else None

@@ -28,7 +28,7 @@ from iacyclegan_tf.inference import purpose
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
 from iacyclegan_tf.serving.calling import Served, bounded, call
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
-from iacyclegan_tf.serving.exports import list_versions
+from iacyclegan_tf.serving.export_folders import list_versions
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
 
@@ -69,7 +69,8 @@ class Trained:
     @property
     def caution(self) -> str | None:
         """The sentence to show beside results, where these models have only seen drawn faces."""
-        return purpose.caution(self.folders)
+        known = self.trained_on
+        return purpose.ONLY_DRAWN if known and known.drawn else None
 
     @cached_property
     def _spaces(self) -> dict:
@@ -125,7 +126,7 @@ class Trained:
         """
         if of not in ("photo", "sketch"):
             raise ValueError(f"of is {of!r}; it must be 'photo' or 'sketch'")
-        if not _is_list(image):
+        if not isinstance(image, (list, tuple)):
             return self.embed([image], of)[0]
         embeddings = self._call(f"{of}_recognizer", image)
         return np.stack(embeddings) if embeddings else np.zeros([0, self._width(of)], np.float32)
@@ -151,7 +152,7 @@ class Trained:
         return f"<Trained {self.name} {self.number}: {', '.join(self.folders)}>"
 
     def _translate(self, servable: str, image):
-        return self._call(servable, image) if _is_list(image) else self._call(servable, [image])[0]
+        return self._call(servable, image) if isinstance(image, (list, tuple)) else self._call(servable, [image])[0]
 
     def _call(self, servable: str, images: Sequence[Image]) -> list[np.ndarray]:
         """Each image's answer, in order."""
@@ -244,10 +245,6 @@ def _checked(pixels) -> np.ndarray:
         what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise ValueError(f"an image is a path, bytes, or uint8 [h, w, 3] or [h, w], not {what}")
     return np.repeat(pixels[..., None], 3, axis=2) if gray else pixels
-
-
-def _is_list(image) -> bool:
-    return isinstance(image, (list, tuple))
 
 
 def _of_run(run: TrainedRun, wanted: int | None) -> Trained:

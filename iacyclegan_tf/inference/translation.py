@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,11 +28,8 @@ from iacyclegan_tf.serving.calling import BATCH, bounded
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 SERVABLE = {"sketch": PHOTO_TO_SKETCH, "photo": SKETCH_TO_PHOTO}
-_READERS = min(os.cpu_count() or 1, 8)
-_WRITERS = 8  # they mostly wait for the disk, which must hold a file before its name does
-_AHEAD = 10  # pictures that are read, or wait to be written, at most
+_THREADS = 8  # that read and write; writers mostly wait for the disk, which must hold a file before its name does
 _COMPRESSION = 3  # a quarter of the time of zlib's usual 6, for files a tenth larger
-_CHUNK_PIXELS = 2**22  # that wait for one call of the network
 
 
 @dataclass(frozen=True)
@@ -75,11 +70,6 @@ class _Picture:
     record: dict
     why: tuple[str, ...]
 
-    @property
-    def pixels(self) -> int:
-        """That are held in memory, but for the face's own."""
-        return (self.face if self.portrait is None else self.portrait.image).size // 3
-
 
 def translate(model: Trained, jobs: list[Job], way: Way) -> Iterator[Outcome]:
     """Does the jobs and yields what became of each, not always in their order. Bounded memory for any number of jobs.
@@ -91,46 +81,17 @@ def translate(model: Trained, jobs: list[Job], way: Way) -> Iterator[Outcome]:
     _clear_leftovers(jobs)
     model = model.as_is()
     network = model.to_sketch if way.to == "sketch" else model.to_photo
-    with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(_WRITERS) as writers:
-        writing: deque[Future] = deque()
-        try:
-            for chunk in _chunks(_in_order(readers, lambda job: _read(job, way, record, model), jobs)):
-                pictures = [one for one in chunk if isinstance(one, _Picture)]
-                yield from (one for one in chunk if isinstance(one, Outcome))
-                faces = [picture.face for picture in pictures]
-                for picture, output in zip(pictures, network(faces) if faces else [], strict=True):
-                    writing.append(writers.submit(_write, picture, output, way))
-                while len(writing) > _AHEAD:
-                    yield writing.popleft().result()
-            while writing:
-                yield writing.popleft().result()
-        finally:
-            for pool in (readers, writers):
-                pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _in_order(pool: ThreadPoolExecutor, do: Callable, items: Iterable) -> Iterator:
-    """``do(item)`` of each, at most ``_AHEAD`` of them begun and not yet taken: the bounded queue."""
-    begun: deque[Future] = deque()
-    for item in items:
-        begun.append(pool.submit(do, item))
-        if len(begun) >= _AHEAD:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
-
-
-def _chunks(found: Iterable[_Picture | Outcome]) -> Iterator[list[_Picture | Outcome]]:
-    """As many as go through the network in one call."""
-    chunk, pixels = [], 0
-    for one in found:
-        chunk.append(one)
-        pixels += one.pixels if isinstance(one, _Picture) else 0
-        if len(chunk) == BATCH or pixels >= _CHUNK_PIXELS:
-            yield chunk
-            chunk, pixels = [], 0
-    if chunk:
-        yield chunk
+    chunks = [jobs[at : at + BATCH] for at in range(0, len(jobs), BATCH)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        reading, writing = iter(()), iter(())
+        for chunk in [*chunks, []]:  # the next is read, and the one before written, while the network works
+            found, reading = list(reading), pool.map(lambda job: _read(job, way, record, model), chunk)
+            pictures = [one for one in found if isinstance(one, _Picture)]
+            yield from (one for one in found if isinstance(one, Outcome))
+            outputs = network([picture.face for picture in pictures]) if pictures else []
+            yield from writing
+            writing = pool.map(lambda picture, output: _write(picture, output, way), pictures, outputs)
+        yield from writing
 
 
 def _read(job: Job, way: Way, record: dict, model: Trained) -> _Picture | Outcome:

@@ -11,7 +11,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.plain_paths import plain_path
-from iacyclegan_tf.serving.exports import check_files
+from iacyclegan_tf.serving.export_folders import check_files
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
 MAX_PIXELS = 2**24  # of one image, as in the served graph (decoding.py): 200 MB as float32
@@ -20,9 +20,9 @@ BATCH_PIXELS = 2**22  # of all images in a call; one image may have more
 
 
 class Served:
-    """One exported version, in the place of the module it was made from (``servables.py``).
+    """One exported version, in the place of the module it was made from (``served_modules.py``).
 
-    ``UserError`` where it cannot be loaded, or is not as it was exported (``exports.check_files``).
+    ``UserError`` where it cannot be loaded, or is not as it was exported (``export_folders.check_files``).
     """
 
     def __init__(self, folder: Path):

@@ -38,4 +38,4 @@ def signatures(servable: str) -> dict[str, Signature]:
     return _RECOGNIZER if is_recognizer(servable) else _TRANSLATOR
 
 
-FILE = "calibration.json"
+CALIBRATION = "calibration.json"  # in EXTRA: what a score of the recognizers is worth

@@ -13,7 +13,7 @@ from iacyclegan_tf.models.recognizer_file import RecognizerFile, load_recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_RECOGNIZER
 from iacyclegan_tf.serving.publishing.publish import new_export
-from iacyclegan_tf.serving.servables import Embedder
+from iacyclegan_tf.serving.served_modules import Embedder
 
 FILE = "origin.json"  # in assets.extra: from what the SavedModel was made
 

@@ -118,7 +118,7 @@ def _trained(wanted: Request, folder: RunFolder, people, made_from: dict, consol
 def _measured(recognizer, test, fit) -> dict:
     from iacyclegan_tf.evaluation.people import PROTOCOL, measure_people
     from iacyclegan_tf.serving.calling import embed
-    from iacyclegan_tf.serving.servables import Embedder
+    from iacyclegan_tf.serving.served_modules import Embedder
 
     embedder = Embedder(recognizer, fit)  # measured as it would be served
     return {

@@ -18,7 +18,7 @@ from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
 from iacyclegan_tf.metrics.image_pairs import face_part
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.calling import embed
-from iacyclegan_tf.serving.servables import Embedder
+from iacyclegan_tf.serving.served_modules import Embedder
 from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.optimizers import Restart, adam
 from iacyclegan_tf.training.engine.phase import Phase

@@ -17,8 +17,8 @@ from iacyclegan_tf.evaluation.calibration import calibrate, training_images
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
-from iacyclegan_tf.serving.contract import FILE as CALIBRATION
-from iacyclegan_tf.serving.networks import ServedNetworks
+from iacyclegan_tf.serving.contract import CALIBRATION
+from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
 from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore

@@ -9,7 +9,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.face_pairs import FacePairs
 from iacyclegan_tf.evaluation.calibration import Calibration, calibrate, read_calibration
 from iacyclegan_tf.evaluation.matching import Matcher
-from iacyclegan_tf.serving.contract import FILE, SERVABLES
+from iacyclegan_tf.serving.contract import CALIBRATION, SERVABLES
 
 
 def embed(noise: float, seed: int):
@@ -104,7 +104,7 @@ def test_impostors_that_all_score_the_same_refuse_the_fusion_only():
 
 def test_a_calibration_is_read_from_an_export_or_refused(tmp_path, made):
     assert read_calibration(tmp_path) is None
-    path = tmp_path / "assets.extra" / FILE
+    path = tmp_path / "assets.extra" / CALIBRATION
     path.parent.mkdir()
     path.write_text(json.dumps(made[0]))
     assert read_calibration(tmp_path) == Calibration(json.loads(json.dumps(made[0])))
@@ -121,8 +121,8 @@ def test_a_calibration_is_read_from_an_export_or_refused(tmp_path, made):
 
 def test_each_round_leaves_its_calibration_and_its_recognizers_carry_it(tiny_run):
     for number in (1, 2):
-        kept = (tiny_run / f"runs/tiny/round_{number}" / FILE).read_bytes()
+        kept = (tiny_run / f"runs/tiny/round_{number}" / CALIBRATION).read_bytes()
         assert json.loads(kept)["people"] == 2  # so few that every threshold is refused
         assert set(json.loads(kept)["thresholds"]["fusion"]["0.01"]) == {"refused"}
         for servable in SERVABLES:  # the generators' for how unlike the training images a face is
-            assert (tiny_run / f"savedmodels/tiny/{servable}/{number}/assets.extra" / FILE).read_bytes() == kept
+            assert (tiny_run / f"savedmodels/tiny/{servable}/{number}/assets.extra" / CALIBRATION).read_bytes() == kept

@@ -8,7 +8,7 @@ from golden import HEIGHT, WIDTH, generator, recognizer
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher, from_servables, match
 from iacyclegan_tf.serving.calling import call, embed
-from iacyclegan_tf.serving.servables import Embedder, Translator
+from iacyclegan_tf.serving.served_modules import Embedder, Translator
 
 
 def faces(count: int, seed: int, sizes=((20, 16),)) -> list[np.ndarray]:

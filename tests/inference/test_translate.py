@@ -153,7 +153,7 @@ def test_killed_it_leaves_whole_files_and_goes_on(work, capsys):
     process.wait()
     (work / "out" / ".copy149.png.abcd_123.partial").write_bytes(b"cut")  # as a kill between write and rename leaves it
     done = [path for path in (work / "out").glob("*.png") if read_image(path).size]
-    assert 20 - translation._WRITERS <= len(done) < 153  # those under way are files of other names
+    assert 20 - translation._THREADS <= len(done) < 153  # those under way are files of other names
     assert as_is("photos", "out") == 0
     assert f"{153 - len(done)} written, {len(done)} done before" in capsys.readouterr().out
     assert len(os.listdir("out")) == 153  # and nothing else
@@ -199,7 +199,7 @@ def test_reading_goes_on_while_the_network_works_but_not_for_ever(work, monkeypa
     most = []
     monkeypatch.setattr(translation, "_read", counted)
     assert [one.state for one in translate(Slow(gate), jobs, Way(align=False))] == ["written"] * 100
-    assert translation.BATCH < max(most) <= translation.BATCH + translation._AHEAD
+    assert translation.BATCH < max(most) <= 2 * translation.BATCH
 
 
 def test_an_output_that_cannot_be_written_stops_the_work(work, monkeypatch):

@@ -23,8 +23,7 @@ from iacyclegan_tf.search.contact_strip import TILE, contact_strip
 from iacyclegan_tf.search.gallery import LEAD, stored_photo
 from iacyclegan_tf.search.gallery import Gallery as FromItsModule
 from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
-from iacyclegan_tf.serving.contract import FILE as CALIBRATION
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.contract import CALIBRATION, SERVABLES
 
 HEIGHT, WIDTH, LENGTH = 10, 8, {"photo": 12, "sketch": 9}
 

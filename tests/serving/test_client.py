@@ -1,4 +1,4 @@
-"""The client over real sockets, against both front ends, backed by the real exports of a tiny run."""
+"""The client over real sockets, against a twin of the server, backed by the real exports of a tiny run."""
 
 import copy
 import socket
@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 from in_process import refused
 from in_process import run as command
-from model_server import TWINS, Failure, Models, load
+from model_server import Failure, Models, RestTwin, load
 
 from iacyclegan_tf.client import parse, run
 from iacyclegan_tf.common.errors import UserError
@@ -22,27 +22,24 @@ from iacyclegan_tf.data.images.png_record import with_record
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
-PROTOCOLS = ("rest", "grpc")
-
 
 @pytest.fixture(scope="module")
 def exports(tiny_run) -> Models:
     return load({name: tiny_run / f"savedmodels/tiny/{name}/2" for name in SERVABLES}, version=2)
 
 
-@pytest.fixture(params=PROTOCOLS)
-def server(request, exports):
+@pytest.fixture
+def server(exports):
     """A twin with ``models`` that a test may change, and ``ask`` for the client's command line."""
     models = copy.copy(exports)
     models.loaded, models.states, models.labels = dict(exports.loaded), {}, {"stable": 2}
     models.failures, models.requests = [], []
-    twin = TWINS[request.param](models)
-    twin.protocol = request.param
+    twin = RestTwin(models)
 
     def ask(command, *arguments, more=("--no-align",)):
         """Pictures as they are, where the faces are not what is tested."""
         words = [command, *map(str, arguments), *(more if command != "status" else ())]
-        run(parse([*words, "--server", f"127.0.0.1:{twin.port}", f"--{request.param}"]))
+        run(parse([*words, "--server", f"127.0.0.1:{twin.port}"]))
 
     twin.ask = ask
     yield twin
@@ -92,38 +89,6 @@ def test_embed(server, faces, tmp_path):
     assert server.models.requests == [2, 1]
 
 
-def test_the_scores_hold_no_formula(server, faces, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("=1.png").write_bytes(Path(faces[0]).read_bytes())
-    server.ask("match", "--probes", "=1.png", "--gallery", "=1.png", faces[1], "--of", "photo", "--out", "scores.csv")
-    header, row = Path("scores.csv").read_text().splitlines()
-    assert header.startswith("probe,'=1.png,") and row.startswith("'=1.png,")
-
-
-def test_match(server, faces, tmp_path, capsys):
-    server.ask(
-        "match",
-        "--probes",
-        *faces[:2],
-        "--gallery",
-        *faces,
-        "--of",
-        "sketch",
-        "--out",
-        tmp_path / "scores.csv",
-        "--batch",
-        2,
-    )
-    lines = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()]
-    assert lines[0] == ["probe", *map(str, faces)] and [line[0] for line in lines[1:]] == list(map(str, faces[:2]))
-    wanted = answer_of(server, "sketch_recognizer", "match", probe_bytes=faces[:2], gallery_bytes=faces)
-    np.testing.assert_allclose(np.array([line[1:] for line in lines[1:]], float), wanted, atol=2e-6)
-    capsys.readouterr()
-    server.ask("match", "--probes", faces[1], "--gallery", *faces, "--of", "photo")
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == str(faces[1]) and printed[1].split() == ["1.0000", str(faces[1])]
-
-
 def test_status(server, capsys):
     server.models.states = {"photo_to_sketch": {3: "LOADING"}}
     server.ask("status")
@@ -140,7 +105,7 @@ def test_versions_and_labels(server, faces, tmp_path):
     for number, which in enumerate((["--version", 2], ["--label", "stable"], [])):
         server.ask("translate", faces[0], "--to", "sketch", "--out", tmp_path / str(number), *which)
     by_version, by_label, newest = [(tmp_path / f"{n}/anna.sketch.png").read_bytes() for n in range(3)]
-    assert by_version == by_label != newest == recorded(faces[0].read_bytes())
+    assert by_version == by_label != newest
 
 
 def echo(inputs: dict) -> dict:
@@ -148,7 +113,7 @@ def echo(inputs: dict) -> dict:
 
 
 def test_over_4_megabytes_both_ways(server, faces, tmp_path):
-    """gRPC's own limit for what a client takes is 4 MB; the first answer is small, the second as large as the image."""
+    """The first answer is small, the second as large as the image."""
     noise = np.random.default_rng(0).integers(0, 256, (1300, 1200, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "large.png"), noise)
     size = (tmp_path / "large.png").stat().st_size
@@ -157,7 +122,7 @@ def test_over_4_megabytes_both_ways(server, faces, tmp_path):
     assert read_image(tmp_path / "large.sketch.png").shape == noise.shape
     server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
     server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path)
-    assert (tmp_path / "large.sketch.png").stat().st_size == len(recorded((tmp_path / "large.png").read_bytes()))
+    assert np.array_equal(read_image(tmp_path / "large.sketch.png"), noise[..., ::-1])
     with pytest.raises(UserError, match=r"large.png has 4.\d MB.*--max-message-mb"):
         server.ask("translate", tmp_path / "large.png", "--to", "sketch", "--out", tmp_path, "--max-message-mb", 4)
 
@@ -178,9 +143,7 @@ def test_faces_are_aligned_before_they_are_sent(server, tmp_path):
     scene, _ = draw_scene(4, seed=19, share=0.5, degrees=5, ground="color", height=300, width=360)
     write_png(tmp_path / "scene.png", scene)
     write_png(tmp_path / "wall.png", np.full((40, 40, 3), 99, np.uint8))
-    with pytest.raises(
-        UserError, match=r"1 of 2 images could not be used by the server; .*\n.*No face was found in .*wall.png"
-    ):
+    with pytest.raises(UserError, match=r"1 of 2 images could not be used; .*\n.*No face was found in .*wall.png"):
         server.ask(
             "translate", tmp_path / "scene.png", tmp_path / "wall.png", "--to", "sketch", "--out", tmp_path, more=()
         )
@@ -206,29 +169,10 @@ def test_translate_names_the_bad_ones_and_does_the_others(server, with_bad, tmp_
     with pytest.raises(UserError) as error:
         server.ask("translate", *with_bad, "--to", "sketch", "--out", tmp_path / "out")
     message = str(error.value)
-    assert message.startswith("2 of 8 images") and "neither JPEG, PNG nor BMP" in message
+    assert message.startswith("2 of 8 images") and "cannot be decoded" in message
     assert str(with_bad[2]) in message and str(with_bad[7]) in message and str(with_bad[3]) not in message
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{i}.sketch.png" for i in (0, 1, 3, 4, 5, 6)]
-    assert len(server.models.requests) <= 1 + 2 * 2 * 3
-
-
-def test_match_leaves_the_bad_ones_out(server, with_bad, faces, tmp_path):
-    with pytest.raises(UserError, match="1 of 4 images") as error:
-        server.ask(
-            "match",
-            "--probes",
-            faces[0],
-            "--gallery",
-            with_bad[0],
-            with_bad[2],
-            with_bad[3],
-            "--of",
-            "photo",
-            "--out",
-            tmp_path / "s.csv",
-        )
-    assert str(with_bad[2]) in str(error.value)
-    assert (tmp_path / "s.csv").read_text().splitlines()[0] == f"probe,{with_bad[0]},{with_bad[3]}"
+    assert server.models.requests == [6]
 
 
 def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):
@@ -246,7 +190,7 @@ def test_files_that_are_not_there_or_would_meet(server, faces, tmp_path):
 # ---------------------------------------------------------------- photos as cameras and people name them
 
 
-def test_a_photo_is_turned_upright_before_it_is_sent(server, faces, tmp_path):
+def test_a_photo_is_sent_upright(server, faces, tmp_path):
     """Half of it bright, stored lying, with the orientation that turns it by 90 degrees."""
     server.models.loaded["photo_to_sketch"] = {9: {"serving_default": echo}}
     lying = np.zeros((40, 60, 3), np.uint8)
@@ -282,10 +226,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.mark.parametrize("protocol, port", [("rest", 8501), ("grpc", 8500)])
-def test_a_server_that_is_down(protocol, port, free_port):
-    with pytest.raises(UserError, match=f"answers at 127.0.0.1:{free_port} after 2 attempts.*usually {port}"):
-        run(parse(["status", "--server", f"127.0.0.1:{free_port}", f"--{protocol}", "--retries", "1"]))
+def test_a_server_that_is_down(free_port):
+    done = command("client", "status", "--server", f"127.0.0.1:{free_port}", "--retries", 1)
+    refused(done, f"No TensorFlow Serving answers at 127.0.0.1:{free_port} after 2 attempts", "usually 8501")
+    assert not done.stdout
 
 
 def test_a_busy_server_is_asked_again(server, faces, tmp_path):
@@ -321,12 +265,7 @@ def test_a_server_that_fails(server, faces, tmp_path):
         server.ask("embed", faces[0], "--of", "photo", "--out", tmp_path / "e.npz")
 
 
-def test_a_port_that_speaks_something_else(exports, free_port):
-    """REST to the gRPC port, and to a server that says one word and hangs up."""
-    twin = TWINS["grpc"](exports)
-    with pytest.raises(UserError, match="REST port"):
-        run(parse(["status", "--server", f"127.0.0.1:{twin.port}", "--retries", "0", "--timeout", "5"]))
-    twin.stop()
+def test_a_port_that_speaks_something_else(free_port):
     with socket.create_server(("127.0.0.1", free_port)) as listening:
         threading.Thread(target=lambda: listening.accept()[0].sendall(b"hello\r\n"), daemon=True).start()
         with pytest.raises(UserError, match=r"does not speak HTTP.*REST port"):
@@ -347,12 +286,6 @@ def test_a_port_that_speaks_something_else(exports, free_port):
 def test_wrong_options(arguments, words):
     with pytest.raises(UserError, match=words):
         run(parse(["status", *arguments]))
-
-
-def test_the_command_ends_with_a_sentence(free_port):
-    done = command("client", "status", "--server", f"localhost:{free_port}", "--retries", 0)
-    refused(done, "No TensorFlow Serving answers")
-    assert not done.stdout
 
 
 def test_what_the_client_did_not_make_is_kept(server, faces, tmp_path):

@@ -12,7 +12,7 @@ from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.serving.contract import SERVABLES
-from iacyclegan_tf.serving.networks import ServedNetworks
+from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.evaluator import evaluate
 
 RULES = vars(Config().export.thresholds)

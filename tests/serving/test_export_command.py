@@ -21,7 +21,7 @@ from iacyclegan_tf.export import export, parse
 from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing import pusher
 from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
-from iacyclegan_tf.serving.servables import Translator
+from iacyclegan_tf.serving.served_modules import Translator
 
 LENIENT = [
     f"export.thresholds.{servable}={measure} >= -1"

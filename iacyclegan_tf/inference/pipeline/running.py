@@ -1,4 +1,4 @@
-"""The pipeline from end to end: read → decode → batch → model → write, failures to the side; run and counted."""
+"""The pipeline from end to end: read → batch → model → write, failures to the side; run and counted."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils.shared import Shared
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.inference.pipeline.elements import FAILED, GROUP, Apply, Decode
-from iacyclegan_tf.inference.pipeline.reading import ReadFolder, ReadRecords
-from iacyclegan_tf.inference.pipeline.writing import FAILURES, ToExample, WriteFailures, WriteImages, target
-from iacyclegan_tf.serving.exports import check_files
+from iacyclegan_tf.inference.pipeline.reading import FAILED, GROUP, ReadFolder
+from iacyclegan_tf.inference.pipeline.writing import WriteImages, example, target
+from iacyclegan_tf.serving.calling import Served, call
+from iacyclegan_tf.serving.export_folders import check_files
 
-ABOUT = "about.json"
+ABOUT, FAILURES = "about.json", "failures.jsonl"
 
 
 @dataclass(frozen=True)
@@ -26,74 +28,80 @@ class Job:
     """What to do.
 
     Attributes:
-        model: a SavedModel's folder. output: of its signature ``tensor``. kind: ``sketch``, ``photo`` or ``embedding``.
-        images: a folder, or empty: then ``records``, a pattern of TFRecord files with these two features.
-        out: a folder. form: ``png`` or ``tfrecord``.
+        model: a SavedModel's folder, where every worker can read it.
+        kind: what it makes: ``sketch`` or ``photo``, written as PNG files, or ``embedding``, as TFRecords.
+        images, out: folders.
         batch: images in one call of the model.
     """
 
     model: str
-    output: str
     kind: str
+    images: str
     out: str
-    form: str
-    images: str = ""
-    records: str = ""
-    image_feature: str = "image"
-    name_feature: str = "name"
     batch: int = 8
 
 
-def run(job: Job, options: list[str]) -> dict[str, int]:
-    """Runs ``job`` under Beam's own ``options`` and returns its counters: written, there, failed, models loaded."""
+class Apply(beam.DoFn):
+    """Lists of ``(name, uint8 [h, w, 3])`` -> ``(name, what the model makes of it)``; loaded once in each process."""
+
+    def __init__(self, folder: str):
+        self.folder, self.shared, self.model = folder, Shared(), None
+
+    def setup(self):
+        self.model = self.shared.acquire(lambda: Served(self.folder))
+
+    def process(self, batch: list[tuple[str, np.ndarray]]):
+        names, images = zip(*batch)
+        yield from zip(names, call(self.model, images))
+
+
+def run(job: Job, options: list[str]) -> tuple[dict[str, int], list[dict]]:
+    """Runs ``job`` under Beam's own ``options``.
+
+    Returns its counters (``written``, ``there``, ``left out``), and name and reason of each failure, by name.
+    """
     _one_model_per_folder(job)
     pipeline = beam.Pipeline(options=PipelineOptions(options))
-    build(pipeline, job)
+    _build(pipeline, job)
     result = pipeline.run()
     result.wait_until_finish()
-    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(GROUP))["counters"]
-    counters = dict.fromkeys(("written", "there", "failed", "models loaded"), 0)
-    for counter in found:
-        counters[counter.key.metric.name] = counters.get(counter.key.metric.name, 0) + counter.result
-    return counters
-
-
-def build(pipeline: beam.Pipeline, job: Job) -> None:
-    if job.images:
-        skip = (lambda name: target(job.out, name, job.kind)) if job.form == "png" else None
-        read = pipeline | "read" >> ReadFolder(job.images, skip)
-    else:
-        read = pipeline | "read" >> ReadRecords(job.records, job.image_feature, job.name_feature)
-    decoded = read["images"] | "decode" >> beam.ParDo(Decode()).with_outputs(FAILED, main="pixels")
-    made = (
-        decoded.pixels
-        | "batch" >> beam.BatchElements(min_batch_size=job.batch, max_batch_size=job.batch)
-        | "apply" >> beam.ParDo(Apply(job.model, job.output)).with_outputs(FAILED, main="results")
-    )
-    failed = [read[FAILED], decoded[FAILED], made[FAILED]]
-    if job.form == "png":
-        written = made.results | "write" >> beam.ParDo(WriteImages(job.out, job.kind)).with_outputs(FAILED, main="none")
-        failed.append(written[FAILED])
-    else:
-        (
-            made.results
-            | "examples" >> beam.ParDo(ToExample())
-            | "write" >> beam.io.WriteToTFRecord(FileSystems.join(job.out, job.kind), file_name_suffix=".tfrecord")
-        )
-    failed | beam.Flatten() | "failures" >> WriteFailures(job.out)
-
-
-def failures(job: Job) -> list[dict]:
-    """What the last run wrote, by name."""
+    counters = dict.fromkeys(("written", "there", "left out"), 0)
+    for counter in result.metrics().query(beam.metrics.MetricsFilter().with_namespace(GROUP))["counters"]:
+        counters[counter.key.metric.name] += counter.result
     with FileSystems.open(FileSystems.join(job.out, FAILURES)) as file:
-        return sorted(map(json.loads, file.read().decode().splitlines()), key=lambda one: one["name"])
+        failures = [json.loads(line) for line in file.read().decode().splitlines()]
+    return counters, sorted(failures, key=lambda one: one["name"])
+
+
+def _build(pipeline: beam.Pipeline, job: Job) -> None:
+    pictures = job.kind != "embedding"
+    skip = (lambda name: target(job.out, name, job.kind)) if pictures else None
+    read = pipeline | "read" >> ReadFolder(job.images, skip)
+    made = (
+        read["images"]
+        | "batch" >> beam.BatchElements(min_batch_size=job.batch, max_batch_size=job.batch)
+        | "apply" >> beam.ParDo(Apply(job.model))
+    )
+    failures = [read[FAILED]]
+    if pictures:
+        written = made | "write" >> beam.ParDo(WriteImages(job.out, job.kind)).with_outputs(FAILED, main="none")
+        failures.append(written[FAILED])
+    else:
+        records = made | "examples" >> beam.Map(example)
+        records | "write" >> beam.io.WriteToTFRecord(FileSystems.join(job.out, job.kind), file_name_suffix=".tfrecord")
+    (
+        failures
+        | beam.Flatten()
+        | "lines" >> beam.Map(json.dumps, ensure_ascii=False)
+        | "failures" >> beam.io.WriteToText(FileSystems.join(job.out, FAILURES), num_shards=1, shard_name_template="")
+    )
 
 
 def _one_model_per_folder(job: Job) -> None:
     """A folder goes on with the model it was begun with: results of two would look alike."""
     if "://" not in job.model:
         check_files(Path(job.model))
-    about = {"kind": job.kind, "form": job.form, "model_sha256": _sha256(job.model)}
+    about = {"kind": job.kind, "model_sha256": _sha256(job.model)}
     path = FileSystems.join(job.out, ABOUT)
     if FileSystems.exists(path):
         try:
@@ -103,8 +111,8 @@ def _one_model_per_folder(job: Job) -> None:
             raise UserError(f"{path} is damaged; remove it, or give another --out.") from None
         if before != about:
             raise UserError(
-                f"{job.out} holds results of another model or of another kind ({before.get('kind')}, "
-                f"{before.get('form')}); give another --out."
+                f"{job.out} holds results of another model or of another kind ({before.get('kind')}); "
+                "give another --out."
             )
         return
     if FileSystems.get_scheme(job.out) is None:

@@ -1,19 +1,18 @@
-"""Where results go: PNG files in a folder, or TFRecords; and the failures, one JSON object a line."""
+"""Where results go: pictures as PNG files in a folder, embeddings as records."""
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from iacyclegan_tf.common.atomic_files import NAME_START
-from iacyclegan_tf.inference.pipeline.elements import Failure, Result, count, failure
-
-FAILURES = "failures.jsonl"
+from iacyclegan_tf.data.images.files import encode_png
+from iacyclegan_tf.inference.pipeline.reading import count, failed
 
 
 def target(folder: str, name: str, kind: str) -> str:
@@ -22,73 +21,33 @@ def target(folder: str, name: str, kind: str) -> str:
 
 
 class WriteImages(beam.DoFn):
-    """``Result`` of translation -> a PNG file, whole or not there; and the side output ``failed``."""
+    """``(name, uint8 [h, w, 3])`` -> a PNG file, whole or not there; and the side output ``failed``."""
 
     def __init__(self, folder: str, kind: str):
         self.folder, self.kind = folder, kind
 
-    def process(self, result: Result):
-        path = target(self.folder, result.name, self.kind)
+    def process(self, result: tuple[str, np.ndarray]):
+        path = target(self.folder, result[0], self.kind)
         parent, name = FileSystems.split(path)
         aside = FileSystems.join(parent, f".{name[:NAME_START]}.{uuid.uuid4().hex}.partial")
         try:
             if FileSystems.get_scheme(parent) is None:  # others have no folders
                 os.makedirs(parent, exist_ok=True)
             with FileSystems.create(aside, "image/png", CompressionTypes.UNCOMPRESSED) as file:
-                file.write(png(result))
+                file.write(encode_png(result[1]))
             FileSystems.rename([aside], [path])
         except (OSError, BeamIOError) as error:  # e.g. a name that is too long for a file
-            yield failure(result.name, f"{path} cannot be written: {error}")
+            yield failed(result[0], f"{path} cannot be written: {error}")
             return
         count("written")
 
 
-class ToExample(beam.DoFn):
-    """``Result`` -> a serialized ``tf.train.Example``.
-
-    Its features: ``name``, and ``image`` (PNG), ``height``, ``width`` or ``embedding``.
-    """
-
-    def process(self, result: Result):
-        import tensorflow as tf
-
-        def of_bytes(value: bytes):
-            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-        features = {"name": of_bytes(result.name.encode())}
-        if result.values.ndim == 3:
-            features |= {"image": of_bytes(png(result))}
-            features |= {
-                side: tf.train.Feature(int64_list=tf.train.Int64List(value=[length]))
-                for side, length in zip(("height", "width"), result.values.shape)
-            }
-        else:
-            features["embedding"] = tf.train.Feature(float_list=tf.train.FloatList(value=result.values))
-        count("written")
-        yield tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
-
-
-def png(result: Result) -> bytes:
+def example(result: tuple[str, np.ndarray]) -> bytes:
+    """``(name, float32 [D])`` -> a serialized ``tf.train.Example`` of ``name`` and ``embedding``."""
     import tensorflow as tf
 
-    return tf.io.encode_png(result.values).numpy()
-
-
-class WriteFailures(beam.PTransform):
-    """``Failure`` -> ``failures.jsonl`` in ``folder``, also where there are none."""
-
-    def __init__(self, folder: str):
-        super().__init__()
-        self.folder = folder
-
-    def expand(self, failures):
-        return (
-            failures
-            | beam.Map(_line)
-            | beam.io.WriteToText(FileSystems.join(self.folder, FAILURES), num_shards=1, shard_name_template="")
-        )
-
-
-def _line(one: Failure) -> str:
-    count("failed")
-    return json.dumps(one._asdict(), ensure_ascii=False)
+    name = tf.train.Feature(bytes_list=tf.train.BytesList(value=[result[0].encode()]))
+    embedding = tf.train.Feature(float_list=tf.train.FloatList(value=result[1]))
+    count("written")
+    features = tf.train.Features(feature={"name": name, "embedding": embedding})
+    return tf.train.Example(features=features).SerializeToString(deterministic=True)

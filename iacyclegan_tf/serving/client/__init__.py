@@ -1,1 +1,1 @@
-"""Asking a TensorFlow Serving server, over REST or gRPC."""
+"""Asking a TensorFlow Serving server over its REST API."""

@@ -1,29 +1,27 @@
-"""What the client command does: translate, embed and match image files on a server."""
+"""What the client command does: translate and embed image files on a server."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.common.atomic_files import write_bytes, write_text
+from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import check_output, made_by
-from iacyclegan_tf.common.tables import no_formula
 from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
 from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
-from iacyclegan_tf.data.images.headers import HeaderError, read_header
 from iacyclegan_tf.data.images.png_record import with_record
+from iacyclegan_tf.serving.calling import bounded
 from iacyclegan_tf.serving.client.answers import png_size
-from iacyclegan_tf.serving.client.connection import Connection, Model, Refused
+from iacyclegan_tf.serving.client.connection import Connection, Model
 from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 _LONGEST_NAME = 1000  # of a file, in what is printed
@@ -31,11 +29,11 @@ _LONGEST_NAME = 1000  # of a file, in what is printed
 
 @dataclass(frozen=True)
 class Image:
-    """An encoded image, the file that it is from, and its width and height where its header tells them."""
+    """``data``: the PNG file that is sent, of ``size`` (width, height); ``path``: the file that it was made of."""
 
     path: Path
     data: bytes
-    size: tuple[int, int] | None = None
+    size: tuple[int, int]
 
 
 def translate(connection: Connection, options: argparse.Namespace) -> None:
@@ -45,16 +43,14 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
     places = [os.path.realpath(target) for target in targets.values()]
     if len(set(places)) < len(images):
         raise UserError("Two of the images have the same name, so that one result would replace the other.")
-    for image in images:
-        if os.path.realpath(image.path) in places:
-            raise UserError(
-                f"A result would replace {_shown(image.path)}, which is one of the images. Give another --out."
-            )
+    for path in options.images:
+        if os.path.realpath(path) in places:
+            raise UserError(f"A result would replace {_shown(path)}, which is one of the images. Give another --out.")
     for target in targets.values() if options.out.is_dir() else ():  # a new folder holds nothing
         check_output(target, "client", options.overwrite)
     model = _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
-    for image, answer in _each(connection, model, images, options.batch, failed):
-        if image.size and png_size(answer) != image.size:
+    for image, answer in _each(connection, model, images, options.batch):
+        if png_size(answer) != image.size:
             raise UserError(
                 f"The server at {connection.server.name} answered an image of {png_size(answer)} for "
                 f"{_shown(image.path)} of {image.size} pixels (width, height); nothing of that is used."
@@ -67,7 +63,11 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
 def embed(connection: Connection, options: argparse.Namespace) -> None:
     failed = []
     images = _read(options.images, options.of, options, failed)
-    found = _embeddings(connection, images, options, failed)
+    model = _model(f"{options.of}_recognizer", options)
+    found = {image.path: row for image, row in _each(connection, model, images, options.batch)}
+    lengths = sorted({len(row) for row in found.values()})
+    if len(lengths) > 1:
+        raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
     if found:
         file, rows = io.BytesIO(), np.stack(list(found.values()))
         np.savez(
@@ -78,61 +78,11 @@ def embed(connection: Connection, options: argparse.Namespace) -> None:
     _name(failed, len(set(options.images)))
 
 
-def match(connection: Connection, options: argparse.Namespace) -> None:
-    """Each image is embedded once and the cosines are taken here: the signature ``match`` would get it many times."""
-    failed, paths = [], [*options.probes, *options.gallery]
-    images = _read(paths, options.of, options, failed)
-    found = _embeddings(connection, images, options, failed)
-    probes, gallery = (
-        [path for path in dict.fromkeys(side) if path in found] for side in (options.probes, options.gallery)
-    )
-    if probes and gallery:
-        scores = np.stack([found[path] for path in probes]) @ np.stack([found[path] for path in gallery]).T
-        if options.out:
-            _write_table(options.out, probes, gallery, scores)
-        else:
-            for probe, row in zip(probes, scores):
-                print(_shown(probe))
-                for index in np.argsort(-row, kind="stable")[:5]:
-                    print(f"  {row[index]:7.4f}  {_shown(gallery[index])}")
-    _name(failed, len(set(paths)))
-
-
-def _write_table(out: Path, probes: list[Path], gallery: list[Path], scores: np.ndarray) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["probe", *(no_formula(str(path)) for path in gallery)])
-    writer.writerows([no_formula(str(path)), *(f"{score:.6f}" for score in row)] for path, row in zip(probes, scores))
-    write_text(out, text.getvalue())
-    print(_shown(out))
-
-
-def _embeddings(connection: Connection, images: list[Image], options: argparse.Namespace, failed: list) -> dict:
-    """float32 ``[D]`` of length 1 for the path of each decodable image."""
-    model = _model(f"{options.of}_recognizer", options)
-    found = {image.path: row for image, row in _each(connection, model, images, options.batch, failed)}
-    lengths = sorted({len(row) for row in found.values()})
-    if len(lengths) > 1:
-        raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
-    return found
-
-
-def _each(
-    connection: Connection, model: Model, images: list[Image], batch: int, failed: list
-) -> Iterator[tuple[Image, object]]:
-    """Each decodable image with its answer; the others go to ``failed`` with the server's reason."""
-
-    def ask(some: list[Image]) -> list:
-        outputs = connection.predict(model, "serving_default", {"image_bytes": [image.data for image in some]})
-        return list(*outputs.values())
-
+def _each(connection: Connection, model: Model, images: list[Image], batch: int) -> Iterator[tuple[Image, object]]:
+    """Each image with its answer."""
     most = connection.server.max_message_mb * 2**20 * 3 // 4  # base64 adds a third
     for some in _batches(images, batch, most):
-        for image, answer in _answers(some, ask):
-            if isinstance(answer, Refused):
-                failed.append((image.path, str(answer)))
-            else:
-                yield image, answer
+        yield from zip(some, connection.predict(model, [image.data for image in some]), strict=True)
 
 
 def _batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[Image]]:
@@ -152,61 +102,32 @@ def _batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[
         yield batch
 
 
-def _answers(images: list[Image], ask: Callable[[list[Image]], list]) -> Iterator[tuple[Image, object]]:
-    """Each image with its answer, or with the ``Refused`` that the server gave to it alone.
-
-    ``ask`` gives one answer for each image of a batch or raises ``Refused``; a batch with one bad image among n costs
-    about 2 log2(n) further requests.
-    """
-    try:
-        yield from zip(images, ask(images), strict=True)
-    except Refused as error:
-        if len(images) == 1:
-            yield images[0], error
-        else:
-            for half in (images[: len(images) // 2], images[len(images) // 2 :]):
-                yield from _answers(half, ask)
-
-
 def _model(name: str, options: argparse.Namespace) -> Model:
     return Model(name, options.version, options.label)
 
 
 def _read(paths: list[Path], of: str, options: argparse.Namespace, failed: list) -> list[Image]:
-    """Photos or sketches (``of``); those without a face go to ``failed``."""
+    """Photos or sketches (``of``), decoded here since one that the server cannot decode would fail its whole request.
+
+    The aligned crop, or with ``no_align`` the picture as it is. What is no image or has no face goes to ``failed``.
+    """
     images = []
     for path in dict.fromkeys(paths):
         data = read_bytes(path)
         try:
-            images.append(_prepared(path, data, of, not options.no_align))
+            pixels = decode_image(data, str(path))
+            if not options.no_align:
+                pixels = find_portrait(pixels, f"'{path}'").cut(PHOTO_BORDER if of == "photo" else SKETCH_BORDER)
+            height, width = bounded(pixels, f"'{path}'").shape[:2]
+            images.append(Image(path, encode_png(pixels), (width, height)))
         except UserError as error:
             failed.append((path, str(error)))
     return images
 
 
-def _prepared(path: Path, data: bytes, of: str, align: bool) -> Image:
-    """The aligned crop as PNG; as it is where it is that crop, or nothing is to be aligned.
-
-    A photo that its EXIF orientation puts upright is turned here, since served graphs do not read that.
-    """
-    try:
-        header = read_header(data)
-    except HeaderError:
-        return Image(path, data)  # the server says what is wrong with it
-    if header.orientation == 1 and not align:
-        return Image(path, data, (header.width, header.height))
-    pixels = decode_image(data, str(path))
-    if align:
-        portrait = find_portrait(pixels, f"'{path}'")
-        if portrait.is_crop and header.orientation == 1:
-            return Image(path, data, (header.width, header.height))
-        pixels = portrait.cut(PHOTO_BORDER if of == "photo" else SKETCH_BORDER)
-    return Image(path, encode_png(pixels), (pixels.shape[1], pixels.shape[0]))
-
-
 def _name(failed: list[tuple[Path, str]], total: int) -> None:
     if failed:
-        words = not_all(len(failed), total, "could not be used by the server")
+        words = not_all(len(failed), total, "could not be used")
         raise UserError("\n".join([words, *(f"  {_shown(path)}: {reason}" for path, reason in failed)]))
 
 

@@ -1,25 +1,30 @@
-"""What both protocols of TensorFlow Serving share on the client's side: whom to ask, what can go wrong, retrying."""
+"""TensorFlow Serving's REST API: ``POST /v1/models/M:predict`` in columns, ``GET /v1/models/M``, patiently."""
 
 from __future__ import annotations
 
+import base64
+import http.client
+import json
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.serving.client.answers import BrokenAnswer, checked
+from iacyclegan_tf.serving.client.exchange import PORT, Server, exchange
 from iacyclegan_tf.serving.contract import signatures
 
 Answer = TypeVar("Answer")
+STATES = ("UNKNOWN", "START", "LOADING", "AVAILABLE", "UNLOADING", "END")
+_HINT = f"Is it running, and is this its REST port (usually {PORT})?"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _MOST_VERSIONS = 1000  # of a model that a server may list
-STATES = ("UNKNOWN", "START", "LOADING", "AVAILABLE", "UNLOADING", "END")
+_MOST_PARTS = 2**22  # values and brackets in an answer: 256 MB of Python's lists and numbers
 
 
 class ServerError(Exception):
@@ -30,46 +35,18 @@ class ServerError(Exception):
 
 
 class Unavailable(ServerError):
-    """Nobody answers, or the server is too busy: worth another try."""
+    """Nobody answers, or the server is too busy (429: queue full, 503: not ready): worth another try."""
 
 
 class Refused(ServerError):
-    """The request itself is at fault, e.g. one image of it cannot be decoded."""
+    """The request itself is at fault, e.g. its label is unknown."""
 
 
 class NotFound(ServerError):
     """The server has no such model, version, label or signature."""
 
 
-class Failed(ServerError):
-    """Anything else: no other images and no other time would mend it."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where a server listens and how patient the client is.
-
-    Attributes:
-        timeout_s: for one request, from its start to the last byte of the answer.
-        retries: further attempts where nobody answers; after a time-out there is none, since the server is still busy.
-        max_message_mb: the largest request that is sent and answer that is taken.
-        proxy: ``http://[USER:PASSWORD@]HOST:PORT``, see ``connecting.proxy_for``.
-    """
-
-    host: str
-    port: int
-    timeout_s: float = 30.0
-    retries: int = 3
-    max_message_mb: int = 64
-    proxy: str | None = None
-
-    @property
-    def name(self) -> str:
-        """For messages: also the proxy, without its password."""
-        if self.proxy is None:
-            return f"{self.host}:{self.port}"
-        proxy = urlsplit(self.proxy)
-        return f"{self.host}:{self.port} (through the proxy {proxy.hostname}:{proxy.port} of http_proxy)"
+_KINDS = {400: Refused, 404: NotFound, 429: Unavailable, 503: Unavailable}
 
 
 @dataclass(frozen=True)
@@ -86,89 +63,70 @@ class Model:
         return f"{self.name} label {self.label!r}" if self.label else self.name
 
 
-@dataclass(frozen=True)
-class VersionState:
-    """``state`` is one of ``STATES``."""
-
-    version: int
-    state: str
-    error: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.version} {self.state}" + (f" ({printable(self.error)})" if self.error else "")
-
-
-class Connection(ABC):
-    """One protocol of one server. Images go in as ``bytes``; what comes out has passed ``answers.checked``."""
-
-    hint = ""  # which port the protocol usually has
+class Connection:
+    """One server; nothing is asked before it is told to. What comes out has passed ``answers.checked``."""
 
     def __init__(self, server: Server):
         self.server = server
 
-    def predict(self, model: Model, signature: str, inputs: dict[str, list[bytes]]) -> dict[str, list | np.ndarray]:
-        """The signature's one output under its name; ``inputs`` is ``image_bytes`` alone.
+    def predict(self, model: Model, images: list[bytes]) -> list[bytes] | np.ndarray:
+        """What the signature ``serving_default`` makes of encoded images: PNG files, or float32 ``[N, D]`` of length 1.
 
-        Raises ``Refused``, or ``UserError`` for what no other images would mend.
+        One that the server cannot decode fails them all. Raises ``UserError``.
         """
-        size = sum(len(data) for images in inputs.values() for data in images)
-        if size > self.server.max_message_mb * 2**20:
-            raise UserError(
-                f"A request of {size / 2**20:.1f} MB is larger than --max-message-mb={self.server.max_message_mb}."
-            )
-        (output,) = signatures(model.name)[signature].outputs
+        which = f"/labels/{quote(model.label, safe='')}" if model.label else ""
+        if model.version is not None:
+            which = f"/versions/{model.version}"
+        columns = {"image_bytes": [{"b64": base64.b64encode(data).decode()} for data in images]}
+        body = json.dumps({"signature_name": "serving_default", "inputs": columns}).encode()
+        (output,) = signatures(model.name)["serving_default"].outputs
 
         def attempt():
-            return checked(output, self._predict(model, signature, inputs, output), len(inputs["image_bytes"]))
+            value = self._ask("POST", f"/v1/models/{model.name}{which}:predict", body).get("outputs")
+            if isinstance(value, dict):  # otherwise the single output stands alone, without its name
+                value = value.get(output)
+            return checked(output, _decoded(value) if output == "image_bytes" else value, len(images))
 
         try:
-            return {output: self._patiently(attempt)}
+            return self._patiently(attempt)
+        except Refused as error:
+            raise UserError(f"The server at {self.server.name} refused a request to {model.name}: {error}") from None
         except NotFound as error:
-            states = ", ".join(map(str, self.status(model.name))) or "none"
+            states = printable(", ".join(self.status(model.name)) or "none", 1000)
             raise UserError(
                 f"The server at {self.server.name} cannot answer for {model}: {error}. Its versions of {model.name}: "
-                f"{printable(states, 1000)}."
+                f"{states}."
             ) from None
 
-    def status(self, name: str) -> list[VersionState]:
-        """All versions of a model, newest first. Raises ``UserError`` where the server does not know it."""
+    def status(self, name: str) -> list[str]:
+        """Number and state of all versions of a model, newest first. ``UserError``: the server does not know it."""
 
         def attempt():
-            states = self._status(name)
-            if len(states) > _MOST_VERSIONS or not all(one.state in STATES for one in states):
-                raise BrokenAnswer("something else than the states of a model's versions")
-            return states
+            try:
+                found = self._ask("GET", f"/v1/models/{name}")["model_version_status"]
+                states = {int(one["version"]): _state(one) for one in found}
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise BrokenAnswer("something else than the states of a model's versions") from None
+            if len(states) > _MOST_VERSIONS:
+                raise BrokenAnswer(f"more than {_MOST_VERSIONS} versions of a model")
+            return [f"{version} {states[version]}" for version in sorted(states, reverse=True)]
 
         try:
-            return sorted(self._patiently(attempt), key=lambda one: -one.version)
+            return self._patiently(attempt)
         except NotFound as error:
             raise UserError(f"The server at {self.server.name} has no model {name!r}: {error}") from None
 
-    @abstractmethod
-    def _predict(self, model: Model, signature: str, inputs: dict[str, list[bytes]], output: str) -> object:
-        """One attempt, and the value of ``output`` for ``answers.checked``.
-
-        Raises a ``ServerError``, ``TimeoutError``, ``BrokenAnswer`` or ``UserError``.
-        """
-
-    @abstractmethod
-    def _status(self, name: str) -> list[VersionState]:
-        """As ``_predict``."""
-
     def _patiently(self, attempt: Callable[[], Answer]) -> Answer:
-        pause, at = _FIRST_PAUSE_S, f"at {self.server.name}"
-        left = self.server.retries
+        pause, attempts, at = _FIRST_PAUSE_S, 0, f"at {self.server.name}"
         while True:
+            attempts += 1
             try:
                 return attempt()
             except Unavailable as error:
-                if left == 0:
+                if attempts > self.server.retries:
                     raise UserError(
-                        f"No TensorFlow Serving answers {at} after {self.server.retries + 1} attempts: {error}. "
-                        f"{self.hint}"
+                        f"No TensorFlow Serving answers {at} after {attempts} attempts: {error}. {_HINT}"
                     ) from None
-            except Failed as error:
-                raise UserError(f"The server {at} failed: {error}") from None
             except BrokenAnswer as error:
                 raise UserError(f"The server {at} answered {error}; nothing of that is used.") from None
             except TimeoutError:
@@ -176,6 +134,48 @@ class Connection(ABC):
                     f"The server {at} gave no answer within {self.server.timeout_s:g} s. It may be busy or still at "
                     "work on the request; send fewer images at a time (--batch) or raise --timeout."
                 ) from None
-            left -= 1
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict:
+        try:
+            status, data = exchange(self.server, method, path, body)
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead):
+            raise Unavailable("it hung up before the answer was whole") from None
+        except http.client.HTTPException as error:
+            raise UserError(
+                f"What answers at {self.server.name} does not speak HTTP ({type(error).__name__}). {_HINT}"
+            ) from None
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise Unavailable(error.strerror or error) from None
+        if data.count(b",") + data.count(b"[") + data.count(b"{") > _MOST_PARTS:
+            raise BrokenAnswer("millions of values")
+        try:
+            answer = json.loads(data)
+            reason = answer.get("error", "")
+        except (ValueError, AttributeError, RecursionError):
+            raise UserError(
+                f"What answers at {self.server.name} is no TensorFlow Serving: HTTP {status} without JSON. {_HINT}"
+            ) from None
+        if status == 200:
+            return answer
+        if status in _KINDS:
+            raise _KINDS[status](reason)
+        raise UserError(f"The server at {self.server.name} failed: {ServerError(f'HTTP {status}, {reason}')}")
+
+
+def _state(one: dict) -> str:
+    """``AVAILABLE``, or e.g. ``END (no space)``; ``ValueError`` for a state that TensorFlow Serving does not have."""
+    if one["state"] not in STATES:
+        raise ValueError(one["state"])
+    error = str(one.get("status", {}).get("error_message", ""))
+    return one["state"] + (f" ({printable(error)})" if error else "")
+
+
+def _decoded(value: object) -> list[bytes]:
+    try:
+        return [base64.b64decode(one["b64"], validate=True) for one in value]
+    except (TypeError, KeyError, ValueError, IndexError):
+        raise BrokenAnswer("something else than images in base64") from None

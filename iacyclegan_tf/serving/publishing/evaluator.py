@@ -8,7 +8,7 @@ from pathlib import Path
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.rules import flat_measures, parse_rule
-from iacyclegan_tf.serving.exports import list_versions
+from iacyclegan_tf.serving.export_folders import list_versions
 
 BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
 FILE = "evaluation.json"
@@ -22,37 +22,20 @@ def evaluate(servable: str, metrics: dict, rules: tuple[str, ...], blessings: Pa
     """
     measures = flat_measures({name: value for name, value in metrics.items() if name not in ("round", "protocol")})
     baseline = newest_blessed(blessings, below=version)
-    before = _measures(blessings / str(baseline)) if baseline else None
+    before = flat_measures(read_object(blessings / str(baseline) / FILE).get("measures") or {}) if baseline else None
     results = [parse_rule(rule, f"export.thresholds.{servable}").judge(measures, before) for rule in rules]
     reasons = [f"{result['rule']}: {result['why']}" for result in results if result["passed"] is False]
     if all(result["passed"] is None for result in results):
         reasons.append("no threshold that counts; without one nothing is blessed")
     place = blessings / str(version)
-    content = {
-        "servable": servable,
-        "version": version,
-        "baseline": baseline,
-        "results": results,
-        "reasons": reasons,
-        "measures": measures,
-        "protocol": metrics["protocol"],
-    }
+    content = {"servable": servable, "version": version, "baseline": baseline, "results": results, "reasons": reasons}
+    content |= {"measures": measures, "protocol": metrics["protocol"]}
     write_text(place / FILE, json.dumps(content, indent=2) + "\n")
     write_bytes(place / (NOT_BLESSED if reasons else BLESSED), b"")
     return reasons
 
 
-def _measures(blessing: Path) -> dict[str, float]:
-    return flat_measures(read_object(blessing / FILE).get("measures") or {})
-
-
 def newest_blessed(blessings: Path, below: int) -> int | None:
     """The newest version under ``below`` that bears ``BLESSED``."""
-    return max(
-        (
-            version
-            for version in list_versions(blessings)
-            if version < below and (blessings / str(version) / BLESSED).exists()
-        ),
-        default=None,
-    )
+    marked = (version for version in list_versions(blessings) if (blessings / str(version) / BLESSED).exists())
+    return max((version for version in marked if version < below), default=None)

@@ -23,16 +23,15 @@ from iacyclegan_tf.common.atomic_files import new_folder, write_text
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.serving.contract import EXTRA, SERVABLES, is_recognizer
-from iacyclegan_tf.serving.contract import FILE as CALIBRATION
-from iacyclegan_tf.serving.exports import SUMS, list_versions, sums
+from iacyclegan_tf.serving.contract import CALIBRATION, EXTRA, SERVABLES, is_recognizer
+from iacyclegan_tf.serving.export_folders import SUMS, list_versions, sums
 from iacyclegan_tf.serving.publishing import evaluator, infra_validator
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.model_card import model_card
 from iacyclegan_tf.serving.publishing.pusher import push
 from iacyclegan_tf.serving.publishing.sample_requests import write_warmup
 from iacyclegan_tf.serving.publishing.server_files import PER_MODEL_BATCHING, batching
-from iacyclegan_tf.serving.servables import save
+from iacyclegan_tf.serving.served_modules import save
 
 EVALUATED = (evaluator.BLESSED, evaluator.NOT_BLESSED)
 VALIDATED = (infra_validator.INFRA_BLESSED, infra_validator.INFRA_NOT_BLESSED)
@@ -141,15 +140,13 @@ def export(module: tf.Module, servable: str, version: Version, source: Source) -
 def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]:
     """``module`` with its signatures and warm-up requests, aside, for more to be added; then it becomes ``folder``.
 
-    The SHA-256 of every file is kept with them (``exports.check_files``). Operations outside stock TensorFlow are
+    The SHA-256 of every file is kept with them (``export_folders.py``). Operations outside stock TensorFlow are
     refused. ``UserError`` where it cannot be written.
     """
     try:
         with new_folder(folder) as aside:
             save(module, aside)
-            extra = aside / EXTRA
-            extra.mkdir()
-            write_warmup(servable, extra)
+            write_warmup(servable, aside)
             yield aside
             (aside / SUMS).write_text(sums(aside), encoding="utf-8")
     except (OSError, tf.errors.OpError) as error:

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import ExportConfig
 from iacyclegan_tf.serving.contract import EXTRA, SERVABLES
-from iacyclegan_tf.serving.exports import check_files, list_versions, sums
+from iacyclegan_tf.serving.export_folders import check_files, list_versions, sums
 from iacyclegan_tf.serving.publishing.server_files import (
     BATCHING,
     MODELS,
@@ -81,16 +81,12 @@ def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: 
     for folder in exports.values():
         check_files(folder)
     digests = {servable: fingerprint(folder) for servable, folder in exports.items()}
-    done = {
-        servable: version
-        for servable in exports
-        if (version := _pushed_as(base / servable, digests[servable])) is not None
-    }
-    missing = [servable for servable in exports if servable not in done]
+    found = {servable: _pushed_as(base / servable, digests[servable]) for servable in exports}
+    missing = [servable for servable, version in found.items() if version is None]
     # a push that was cut short goes on under its own number
-    version = max(done.values(), default=0)
-    if missing and version <= max(version for servable in missing for version in [0, *list_versions(base / servable)]):
-        version = _new_version(base, settings.version)
+    version = max((version for version in found.values() if version), default=0)
+    if missing and version <= _highest(base, missing):
+        version = max(_highest(base, SERVABLES) + 1, int(time.time()) if settings.version == "time" else 0)
     for servable in missing:
         (base / servable).mkdir(exist_ok=True)
         with new_folder(base / servable / str(version)) as aside:
@@ -104,26 +100,20 @@ def _push(exports: dict[str, Path], base: Path, settings: ExportConfig, origin: 
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 over the names and contents of an export's files."""
-    pairs = (line.split("  ", 1) for line in sums(folder).splitlines())
-    return hashlib.sha256("".join(f"{name} {content}\n" for content, name in pairs).encode()).hexdigest()
+    return hashlib.sha256(sums(folder).encode()).hexdigest()
 
 
 def _pushed_as(folder: Path, digest: str) -> int | None:
     """The version that was made of these very files, if any."""
-    return next(
-        (
-            version
-            for version in reversed(pushed_versions(folder))
-            if read_object(folder / str(version) / PUSHED).get("sha256") == digest
-        ),
-        None,
-    )
+    for version in reversed(pushed_versions(folder)):
+        if read_object(folder / str(version) / PUSHED).get("sha256") == digest:
+            return version
+    return None
 
 
-def _new_version(base: Path, scheme: str) -> int:
-    """One number for all servables of a push, above all that are there, so that those of a round belong together."""
-    highest = max((version for servable in SERVABLES for version in list_versions(base / servable)), default=0)
-    return max(highest + 1, int(time.time()) if scheme == "time" else 0)
+def _highest(base: Path, servables: Iterable[str]) -> int:
+    """Versions are above all that are there, so that one number names all servables of a push."""
+    return max((version for servable in servables for version in list_versions(base / servable)), default=0)
 
 
 def _retire(folder: Path, keep: int) -> None:

@@ -12,7 +12,7 @@ from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.models.build import build_recognizer, build_synthesis, copy_weights
 from iacyclegan_tf.models.saved_state import read_folder
-from iacyclegan_tf.serving.servables import Embedder, Translator
+from iacyclegan_tf.serving.served_modules import Embedder, Translator
 
 
 class ServedNetworks:
