@@ -146,7 +146,6 @@ def test_no_child_process_gets_a_shell_and_each_is_one_of_ours():
 SAVED_MODELS = {
     "iacyclegan_tf/evaluation/run.py": "a run that the user named",
     "iacyclegan_tf/serving/calling.py": "a run or a folder of exports that the user named",
-    "iacyclegan_tf/serving/publishing/warmup_replay.py": "an export that this run has just made",
 }
 
 

@@ -247,7 +247,7 @@ class ExportConfig:
     """From a round's SavedModels to the folder that TensorFlow Serving polls (docs/serving.md)."""
 
     thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
-    infra_validation: bool = True  # loads and calls each export in a process of its own; off: none is pushed
+    infra_validation: bool = True  # loads and calls each export outside Python; off: none is pushed
     push: bool = False  # pushes what is blessed twice; the quickstart does
     destination: str = ""  # the serving base; empty: <savedmodels_dir>/serving
     version: Literal["next", "time"] = "next"  # one above the highest there, or the seconds since 1970

@@ -1,6 +1,7 @@
 """dlib's network: its file, agreement with dlib itself, the box of aligned crops, and the adapter."""
 
 import numpy as np
+import outside_python
 import pytest
 import tensorflow as tf
 from dlib_file import TINY, integer, random_arrays, write_dlib
@@ -19,7 +20,6 @@ from iacyclegan_tf.models.dlib_resnet import BOX, SIDE, DlibRecognizer, resample
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, FILE, read_dlib
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer_file import load_recognizer, write_recognizer
-from iacyclegan_tf.serving.calling import Served
 from iacyclegan_tf.serving.served_modules import Embedder, save
 
 needs_weights = pytest.mark.skipif(
@@ -310,7 +310,7 @@ def test_an_adapter_from_a_file_is_not_trained_again(tmp_path):
     )
 
 
-def test_an_export_answers_as_the_live_network(tmp_path):
+def test_an_export_outside_python_answers_as_the_live_network(tmp_path):
     """With centres and adapter; the export holds no weights above the embedding layer."""
     phi = DlibRecognizer("level3", centres=2, adapter=True, seed=1)
     phi.build()
@@ -319,7 +319,7 @@ def test_an_export_answers_as_the_live_network(tmp_path):
     save(Embedder(phi, Fit("squeeze", 64, 48)), tmp_path / "1")  # this network cuts the face from the image as it is
     for size in ((90, 70), (150, 150)):
         pixels = np.random.default_rng(3).integers(0, 256, (2, *size, 3)).astype(np.float32)
-        found = Served(tmp_path / "1").tensor(pixels)["embedding"]
+        found = outside_python.ask(tmp_path / "1", {"tensor": {"images": pixels}})["tensor"]["embedding"]
         np.testing.assert_allclose(found, phi(pixels / 127.5 - 1.0), atol=1e-4)
     saved = [name for name, _ in tf.train.list_variables(str(tmp_path / "1/variables/variables")) if "VALUE" in name]
     assert len(saved) == 2 * (1 + 6 + 8) + 3, "conv1, level4, level3; mean, centres, adapter"

@@ -3,9 +3,12 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import outside_python
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -13,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.serving.publishing import infra_validator
 from iacyclegan_tf.serving.publishing.infra_validator import validate, write_verdict
-from iacyclegan_tf.serving.publishing.sample_requests import write_warmup
+from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 from iacyclegan_tf.serving.served_modules import Translator
 
 
@@ -33,7 +36,6 @@ def save(folder: Path, extra: Callable = lambda x: x, translator=Translator, lea
     module = translator(Brighten(extra), Fit("squeeze", 16, 16))
     signatures = {name: call for name, call in module.signatures().items() if name != leave_out}
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    write_warmup("photo_to_sketch", folder)
     if extra is tf.math.erfinv:
         named_as_foreign(folder / "saved_model.pb", "Erfinv")
     return folder
@@ -90,6 +92,22 @@ def test_bad_graphs_are_refused_with_their_reason(kind, tmp_path):
     assert re.search(reason, found), found
 
 
+def test_what_the_files_alone_show_is_true(tmp_path, copied):
+    """Each kind that is refused unseen does fail in a server's runtime, with XLA off."""
+    request = {"tensor": sample_requests("photo_to_sketch")["tensor"]}
+    (copied / "variables/variables.index").unlink()
+    folders = {"variables": copied, **{kind: save(tmp_path / kind, BAD[kind][0]) for kind in list(BAD)[:4]}}
+    for kind, words in [
+        ("variables", "gain|[Vv]ariable"),
+        ("a foreign operation", "not registered"),
+        ("py_function", "EagerPyFunc"),
+        ("numpy_function", "PyFunc"),
+        ("jit", "XLA|-6"),
+    ]:
+        with pytest.raises(RuntimeError, match=words):
+            outside_python.ask(folders[kind], request)
+
+
 @pytest.mark.parametrize(
     "damage, reason",
     [
@@ -97,7 +115,6 @@ def test_bad_graphs_are_refused_with_their_reason(kind, tmp_path):
         (lambda f: shutil.rmtree(f / "variables"), "variables.index is missing"),
         (lambda f: (f / "variables/variables.data-00000-of-00001").unlink(), r"variables.data-\* is missing"),
         (lambda f: (f / "variables/variables.data-00000-of-00001").write_bytes(b""), "it cannot be run"),
-        (lambda f: shutil.rmtree(f / "assets.extra"), "tf_serving_warmup_requests is missing"),
         (lambda f: (f / "saved_model.pb").unlink(), "saved_model.pb cannot be read"),
         (lambda f: (f / "saved_model.pb").write_bytes(b"\xff" * 100), "saved_model.pb cannot be read"),
         (lambda f: (f / "saved_model.pb").write_bytes(b""), "no graph with the tag serve"),
@@ -116,23 +133,40 @@ def test_wrong_signatures_are_refused_with_their_reason(tmp_path, sound):
 
 
 def test_one_crash_refuses_one_export_and_the_others_go_on(sound, copied, tmp_path, monkeypatch):
-    """The program is replaced by one that kills itself over a folder named crash, like an abort inside TensorFlow."""
-    real = infra_validator._PROGRAM.read_text()
-    (tmp_path / "program.py").write_text(
-        f"{real[: real.index('import os')]}import os, sys\n"
-        f"if 'crash' in sys.argv[2]: os.abort()\n{real[real.index('import os') :]}"
-    )
-    monkeypatch.setattr(infra_validator, "_PROGRAM", tmp_path / "program.py")
+    """The runtime is replaced by one that kills itself over a folder named crash, like an abort inside the library."""
+    runtime = Path(infra_validator.__file__).with_name("stock_runtime.py").read_text()
+    crashing = runtime.replace(
+        "            loaded = Model(",
+        "            if 'crash' in model['folder']: os.abort()\n            loaded = Model(",
+    ).replace("import json\n", "import json\nimport os\n", 1)
+    assert crashing.count("os") > runtime.count("os")
+    (tmp_path / "runtime.py").write_text(crashing)
+    monkeypatch.setattr(infra_validator, "_RUNTIME", tmp_path / "runtime.py")
     crash = copied.rename(tmp_path / "crash")
     found = validate({"photo_to_sketch": crash, "sketch_to_photo": sound})
     assert "SIGABRT" in found["photo_to_sketch"][0] and found["sketch_to_photo"] == []
 
 
 def test_a_process_that_hangs_is_given_up(sound, tmp_path, monkeypatch):
-    (tmp_path / "program.py").write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(infra_validator, "_PROGRAM", tmp_path / "program.py")
+    (tmp_path / "runtime.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(infra_validator, "_RUNTIME", tmp_path / "runtime.py")
     monkeypatch.setattr(infra_validator, "TIMEOUT_S", 0.5)
     assert "no answer within 0.5 s" in reasons_against(sound)
+
+
+def test_the_process_has_neither_keras_nor_this_project(tmp_path):
+    """The real program, asked what it has imported; -I -S leave it the standard library."""
+    source = Path(infra_validator.__file__).with_name("stock_runtime.py").read_text()
+    assert "main()" in source
+    (tmp_path / "runtime.py").write_text(
+        source.replace('if __name__ == "__main__":\n    main()', "print(sorted(sys.modules), sys.path)")
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", tmp_path / "runtime.py"], capture_output=True, text=True, check=True
+    )
+    assert "ctypes" in done.stdout
+    for word in ("keras", "tensorflow", "numpy", "iacyclegan", "site-packages"):
+        assert word not in done.stdout
 
 
 def test_verdicts_are_written_beside_their_mark(tmp_path):

@@ -14,7 +14,6 @@ from tensorflow.python.framework.dtypes import as_dtype
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.serving.contract import Signature, signatures
 from iacyclegan_tf.serving.export_folders import check_files
-from iacyclegan_tf.serving.publishing.sample_requests import WARMUP
 
 _PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 _XLA_OPS = ("XlaLaunch", "XlaLaunchV2", "_XlaCompile", "_XlaRun")
@@ -45,8 +44,6 @@ def faults(servable: str, folder: Path) -> list[str]:
 
 
 def _missing_files(folder: Path) -> Iterator[str]:
-    if not (folder / WARMUP).is_file():
-        yield f"{WARMUP} is missing: nothing would be tried before it takes traffic"
     variables = folder / "variables"
     if not (variables / "variables.index").is_file():
         yield "variables/variables.index is missing: it would load and then fail every request"

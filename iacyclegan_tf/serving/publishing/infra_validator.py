@@ -1,33 +1,34 @@
-"""Infra validation: each export is loaded and called in a fresh process of TensorFlow, before it may be pushed.
+"""Infra validation: each export is loaded and called on TensorFlow's C library alone, before it may be pushed.
 
-One process (``warmup_replay.py``) takes all servables of a round in turn and replays their warm-up requests, drawn
-faces for every signature. What ends it is refused, and the rest goes on in a new one. The answers are looked at.
+One process (``stock_runtime.py``) takes all servables of a round in turn: it has no Python TensorFlow, no Keras, no
+tensorflow-addons and nothing of this project, and XLA is off, as in a server. What crashes it is refused, and the rest
+goes on in a new one. Every signature answers drawn canary images, and the answers are looked at.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
 from iacyclegan_tf.common.plain_paths import plain_path
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
-from iacyclegan_tf.serving.publishing.graph_check import faults
+from iacyclegan_tf.serving.contract import signatures
+from iacyclegan_tf.serving.publishing.graph_check import faults, read_meta_graph
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
 INFRA_BLESSED, INFRA_NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 FILE = "infra_validation.json"
-_PROGRAM = Path(__file__).with_name("warmup_replay.py")
+_RUNTIME = Path(__file__).with_name("stock_runtime.py")
 TIMEOUT_S = 600  # for one process; a full-size VGG-Face takes seconds
 
 
@@ -40,63 +41,90 @@ def validate(exports: dict[str, Path], wanted: bool = True) -> dict[str, list[st
     if not wanted:
         return {servable: ["not validated: export.infra_validation is off"] for servable in exports}
     reasons = {servable: faults(servable, folder) for servable, folder in exports.items()}
-    waiting = [servable for servable, found in reasons.items() if not found]
-    while waiting:
-        with tempfile.TemporaryDirectory() as answers:
-            failed = replay([exports[servable] for servable in waiting], answers)
-            done = [servable for number, servable in enumerate(waiting) if Path(answers, str(number)).exists()]
-            for number, servable in enumerate(done):
-                reasons[servable] = look(servable, read_answers(Path(answers, str(number))))
-        waiting = waiting[len(done) :]
-        if waiting:
-            reasons[waiting.pop(0)] = [f"it cannot be run: {failed}"]
-    return reasons
+    return reasons | _tried({servable: exports[servable] for servable, found in reasons.items() if not found})
 
 
 def write_verdict(reasons: list[str], blessing: Path) -> None:
     """``infra_validation.json`` and then the mark, in ``blessing``, the folder of one version."""
-    content = {"reasons": reasons, "tensorflow": tf.__version__, "runtime": "a fresh process, on the CPU"}
-    write_text(blessing / FILE, json.dumps(content, indent=2) + "\n")
+    write_text(
+        blessing / FILE,
+        json.dumps(
+            {
+                "reasons": reasons,
+                "tensorflow": tf.__version__,
+                "runtime": "TensorFlow's C library, XLA off, on the CPU",
+            },
+            indent=2,
+        )
+        + "\n",
+    )
     write_bytes(blessing / (INFRA_NOT_BLESSED if reasons else INFRA_BLESSED), b"")
 
 
-def replay(folders: list[Path], answers: str) -> str:
-    """Fills the folder ``answers``; returns why the process ended, for the first export that got none."""
-    # modules from where this process has them (-P: nowhere else), and nothing of its environment
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "KERAS_HOME": os.devnull}
-    environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with ExitStack() as stack:  # TensorFlow takes [ ] * ? in a path for a pattern
-        places = [str(stack.enter_context(plain_path(folder.resolve()))) for folder in folders]
-        try:
-            done = subprocess.run(
-                [sys.executable, "-P", str(_PROGRAM), answers, *places],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT_S,
-                env=environment,
-            )
-        except subprocess.TimeoutExpired:
-            return f"no answer within {TIMEOUT_S} s"
-        except OSError as error:  # no memory, no processes: a reason against the export, none to end the run
-            return f"the process could not be started: {error}"
-    code = done.returncode
-    ended = signal.Signals(-code).name if code < 0 else f"code {code}"
-    return f"the process ended with {ended}: {' '.join(done.stderr.split())[-500:]}"
+def _tried(exports: dict[str, Path]) -> dict[str, list[str]]:
+    reasons, waiting = {}, list(exports)
+    while waiting:
+        with ExitStack() as stack:  # the runtime takes [ ] * ? in a path for a pattern
+            places = [stack.enter_context(plain_path(exports[servable].resolve())) for servable in waiting]
+            jobs = [_job(place, sample_requests(servable)) for servable, place in zip(waiting, places)]
+            answers = _run(jobs)
+        for servable, answer in zip(waiting, answers):
+            reasons[servable] = _look(servable, answer)
+        waiting = waiting[len(answers) :]
+    return reasons
 
 
-def read_answers(path: Path) -> list[dict[str, np.ndarray]]:
-    """What a file of ``warmup_replay.py`` holds: of each request the outputs by name."""
-    responses = map(PredictResponse.FromString, tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    return [{name: tf.make_ndarray(value) for name, value in one.outputs.items()} for one in responses]
+def _job(folder: Path, asked: dict[str, dict[str, np.ndarray]]) -> dict:
+    """The calls of signatures by the names of their SignatureDef, whose nodes have names of their own."""
+    defined, calls = read_meta_graph(folder).signature_def, []
+    for name, inputs in asked.items():
+        calls.append(
+            {
+                "inputs": {defined[name].inputs[key].name: _tensor(value) for key, value in inputs.items()},
+                "outputs": [defined[name].outputs[key].name for key in sorted(defined[name].outputs)],
+            }
+        )
+    return {"folder": str(folder), "calls": calls}
 
 
-def look(servable: str, answers: list[dict[str, np.ndarray]]) -> list[str]:
-    """Whether the answers to its sample requests are what each signature promises."""
+def _run(models: list[dict]) -> list[dict]:
+    """One answer for each model up to the first that ends the process."""
+    job = {"library": os.path.join(tf.sysconfig.get_lib(), "libtensorflow_cc.so.2"), "models": models}
+    environment = {"PATH": os.environ.get("PATH", ""), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_RUNTIME)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+    except OSError as error:  # no memory, no processes: a reason against the export, none to end the run
+        return [{"error": f"the process could not be started: {error}"}]
+    try:
+        output, errors = process.communicate(json.dumps(job), timeout=TIMEOUT_S)
+        end = f"the process ended with {_exit(process.returncode)}: {errors.strip()[-500:]}"
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, end = process.communicate()[0], f"no answer within {TIMEOUT_S} s"
+    whole = output[: output.rfind("\n") + 1].splitlines()  # a crash may cut the last line
+    answers = [answer for answer in map(json.loads, whole) if "begun" not in answer]
+    return answers if len(answers) == len(models) else [*answers, {"error": end}]
+
+
+def _exit(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"code {code}"
+
+
+def _look(servable: str, answer: dict) -> list[str]:
+    """Whether the answers are what each signature promises."""
+    if "error" in answer:
+        return [f"it cannot be run: {' '.join(answer['error'].split())[:600]}"]
     reasons = []
-    for (name, inputs), outputs in zip(sample_requests(servable).items(), answers, strict=True):
-        for key, value in outputs.items():
-            wrong = _fault(key, value, inputs)
+    for (name, inputs), results in zip(sample_requests(servable).items(), answer["results"]):
+        for key, result in zip(signatures(servable)[name].outputs, results):
+            wrong = _fault(key, _array(result), inputs)
             if wrong:
                 reasons.append(f"the signature {name} answers {key} {wrong}")
     return reasons
@@ -130,3 +158,19 @@ def _png_size(encoded: bytes) -> tuple[int, int] | None:
         return _size(encoded) if encoded.startswith(b"\x89PNG") else None
     except HeaderError:
         return None
+
+
+def _tensor(value: np.ndarray) -> dict:
+    if value.dtype == object:
+        return {"dtype": "string", "shape": list(value.shape), "data": [_base64(one) for one in value.flat]}
+    return {"dtype": "float32", "shape": list(value.shape), "data": _base64(value.astype("<f4").tobytes())}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _array(value: dict) -> np.ndarray:
+    if value["dtype"] == "string":
+        return np.array([base64.b64decode(text) for text in value["data"]], object).reshape(value["shape"])
+    return np.frombuffer(base64.b64decode(value["data"]), "<f4").reshape(value["shape"])

@@ -146,7 +146,9 @@ def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]
     try:
         with new_folder(folder) as aside:
             save(module, aside)
-            write_warmup(servable, aside)
+            extra = aside / EXTRA
+            extra.mkdir()
+            write_warmup(servable, extra)
             yield aside
             (aside / SUMS).write_text(sums(aside), encoding="utf-8")
     except (OSError, tf.errors.OpError) as error:

@@ -12,12 +12,11 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
-from iacyclegan_tf.serving.contract import EXTRA, PHOTO_RECOGNIZER, PHOTO_TO_SKETCH, signatures
+from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, PHOTO_TO_SKETCH, signatures
 
 _SEED = 900_913  # of people that no default training set holds
 _SIZES = ((100, 80), (64, 72), (90, 70))  # height, width: three sizes, none of them usual for a network
 _FORMATS = (".png", ".jpg", ".bmp")
-WARMUP = f"{EXTRA}/tf_serving_warmup_requests"
 
 
 def sample_requests(servable: str) -> dict[str, dict[str, np.ndarray]]:
@@ -43,10 +42,12 @@ def _pair(person: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return draw_pair(person, 0, seed=_SEED, height=size[0], width=size[1])
 
 
-def write_warmup(servable: str, folder: Path) -> None:
-    """Writes the requests into an export, whose server replays them before it takes traffic."""
-    (folder / EXTRA).mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(folder / WARMUP)) as writer:
+FILE = "tf_serving_warmup_requests"
+
+
+def write_warmup(servable: str, extra: Path) -> None:
+    """Writes the file into ``extra``, the version's ``assets.extra``."""
+    with tf.io.TFRecordWriter(str(extra / FILE)) as writer:
         for signature, inputs in sample_requests(servable).items():
             request = PredictRequest()
             request.model_spec.name, request.model_spec.signature_name = servable, signature

@@ -1,9 +1,16 @@
-"""The exports of a tiny run, replayed by a fresh process of TensorFlow, answer as the live Keras models do."""
+"""The exports of a tiny run, loaded and run outside Python, answer as the live Keras models do.
+
+The process of infra validation, on TensorFlow's C library alone, is the nearest thing to TensorFlow Serving that is at
+hand; ``saved_model_cli`` is the loader of a fresh TensorFlow process.
+"""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import outside_python
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -15,7 +22,6 @@ from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.serving.contract import SERVABLES, is_recognizer, signatures
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
-from iacyclegan_tf.serving.publishing import infra_validator
 from iacyclegan_tf.serving.publishing.graph_check import read_meta_graph
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
 
@@ -81,21 +87,13 @@ def compare(model: keras.Model, inputs: dict[str, np.ndarray], outputs: dict[str
             assert np.ptp(pixels) > 10, "an image of one color proves nothing"
 
 
-@pytest.fixture(scope="module")
-def answers(exports, tmp_path_factory) -> dict[str, list[dict[str, np.ndarray]]]:
-    """What the process of infra validation gets of each export, by signature in order."""
-    place = tmp_path_factory.mktemp("answers")
-    ended = infra_validator.replay(list(exports.values()), str(place))
-    assert sorted(path.name for path in place.iterdir()) == ["0", "1", "2", "3"], ended
-    return {name: infra_validator.read_answers(place / str(number)) for number, name in enumerate(exports)}
-
-
 @pytest.mark.parametrize("name", SERVABLES)
-def test_every_signature_answers_as_the_live_models(name, answers, live):
+def test_every_signature_answers_as_the_live_models(name, exports, live):
     requests = sample_requests(name)
-    assert list(requests) == list(signatures(name))
-    for inputs, outputs in zip(requests.values(), answers[name], strict=True):
-        compare(live[name], inputs, outputs)
+    answers = outside_python.ask(exports[name], requests)
+    assert list(requests) == list(answers) == list(signatures(name))
+    for signature, inputs in requests.items():
+        compare(live[name], inputs, answers[signature])
 
 
 @pytest.mark.parametrize("name", SERVABLES)
@@ -112,9 +110,57 @@ def test_warm_up_requests_are_those_samples(name, exports):
 def test_one_undecodable_image_fails_its_request_with_the_reason(exports):
     good = sample_requests("photo_to_sketch")["serving_default"]["image_bytes"]
     images = np.array([good[0], b"GIF89a" + bytes(100)], object)
-    model = tf.saved_model.load(str(exports["photo_to_sketch"]))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="an image is neither JPEG, PNG nor BMP"):
-        model.signatures["serving_default"](image_bytes=tf.constant(images))
+    with pytest.raises(RuntimeError, match="an image is neither JPEG, PNG nor BMP"):
+        outside_python.ask(exports["photo_to_sketch"], {"serving_default": {"image_bytes": images}})
+
+
+@pytest.mark.slow
+def test_saved_model_cli_answers_as_the_live_models(exports, live, tmp_path):
+    """``saved_model_cli run`` on every signature of every export, all in one fresh process to start TensorFlow once."""
+    commands, expected = [], []
+    for name, folder in exports.items():
+        for signature, inputs in sample_requests(name).items():
+            for key, value in inputs.items():
+                np.save(tmp_path / f"{name}.{signature}.{key}.npy", value)
+            out = tmp_path / name / signature
+            files = ";".join(f"{key}={tmp_path}/{name}.{signature}.{key}.npy" for key in inputs)
+            commands.append(
+                [
+                    "run",
+                    "--dir",
+                    str(folder),
+                    "--tag_set",
+                    "serve",
+                    "--signature_def",
+                    signature,
+                    "--outdir",
+                    str(out),
+                    "--inputs",
+                    files,
+                ]
+            )
+            expected.append((name, signature, inputs, out))
+    script = """
+import json, sys
+from tensorflow.python.tools import saved_model_cli
+
+saved_model_cli.app.run = lambda main: main(sys.argv)  # absl's would end the process after the first
+for command in json.load(sys.stdin):
+    sys.argv = ["saved_model_cli", *command]
+    saved_model_cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, signature, inputs, out in expected:
+        (key,) = signatures(name)[signature].outputs
+        compare(live[name], inputs, {key: np.load(out / f"{key}.npy", allow_pickle=True)})
 
 
 @pytest.mark.parametrize("name", SERVABLES)
