@@ -43,10 +43,9 @@ def pair_folders(photos_dir: str | Path, sketches_dir: str | Path) -> Pairing:
             f"No photo of '{photos_dir}' fits a sketch of '{sketches_dir}' (for instance "
             f"'{photos.paths[0].name}' and '{sketches.paths[0].name}'); expected are equal names or those of CUFS."
         )
-    notes = [f"{photos_dir}: {note}" for note in photos.notes()] + [
-        f"{sketches_dir}: {note}" for note in sketches.notes()
-    ]
-    return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=tuple(notes))
+    sides = ((photos_dir, photos), (sketches_dir, sketches))
+    notes = tuple(f"{folder}: {note}" for folder, found in sides for note in found.notes())
+    return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=notes)
 
 
 def _images_of(folder: str | Path, what: str) -> ImageFolder:
@@ -106,7 +105,7 @@ def find_pairs(root: str | Path, *, split: str = "auto", split_file: str | Path 
         check_all_known(pairing, wanted, split_file)
         pairing = assign_splits(pairing, wanted)
     elif split != "auto":
-        pairing = _in_split(pairing, split)
+        pairing = pairing.each_with(split=split)
     else:
         pairing = _split_by_name(pairing, str(root))
     return disjoint(pairing, str(root))
@@ -133,7 +132,7 @@ def _gather(root: Path) -> Pairing:
     if flat:
         return joined([pair_folders(root / "photos", root / "sketches"), others])
     named = sorted((SPLITS.index(split), folder) for folder, split in splits.items() if split)
-    parts = (_in_split(pair_folders(folder / "photos", folder / "sketches"), SPLITS[at]) for at, folder in named)
+    parts = (pair_folders(folder / "photos", folder / "sketches").each_with(split=SPLITS[at]) for at, folder in named)
     return joined([*parts, others])
 
 
@@ -142,10 +141,6 @@ def _holds_pairs(folder: Path) -> bool:
         return (folder / "photos").is_dir() and (folder / "sketches").is_dir()
     except OSError as error:
         raise UserError(f"'{folder}' cannot be read: {error.strerror}.") from None
-
-
-def _in_split(pairing: Pairing, split: str) -> Pairing:
-    return replace(pairing, pairs=tuple(replace(pair, split=split) for pair in pairing.pairs))
 
 
 def _split_by_name(pairing: Pairing, where: str) -> Pairing:

@@ -70,12 +70,12 @@ def cufsf(tree: Tree) -> Pairing:
 
     Of a whole FERET folder only the photos of the list that comes with CUFSF are taken.
     """
-    images = [path for path in tree.files if has_image_name(path)]
-    photos = [path for path in images if feret_key(image_stem(path))]
-    sketches = [path for path in images if re.fullmatch(CUFSF_SKETCH, image_stem(path))]
+    photos = [path for path in _images(tree) if feret_key(image_stem(path))]
+    sketches = [path for path in _images(tree) if re.fullmatch(CUFSF_SKETCH, image_stem(path))]
     lists = [path for path in tree.files if path.name.lower() == FERET_LIST]
     if lists:
-        drawn = {feret_key(image_stem(name)) for name in _lines(lists[0])}
+        # Names of photos are ASCII; Latin-1 reads any file.
+        drawn = {feret_key(image_stem(name.strip())) for name in read_bytes(lists[0]).decode("latin-1").splitlines()}
         photos = [path for path in photos if feret_key(image_stem(path)) in drawn]
     return _pair_preferring_crops(photos, sketches)
 
@@ -85,10 +85,7 @@ def fs2k(tree: Tree) -> Pairing:
 
     The stems repeat in the three folders, so a person is ``photo1_image0001``.
     """
-    by_name = defaultdict(list)
-    for path in tree.files:
-        if has_image_name(path):
-            by_name[normal_name(f"{path.parent.name}/{image_stem(path)}")].append(path)
+    by_name = _grouped(_images(tree), lambda path: f"{path.parent.name}/{image_stem(path)}")
     pairs, lone_photos, lone_sketches, duplicates, absent = [], [], [], [], []
     for name, split in _fs2k_names(tree):
         photos = by_name.pop(name, [])
@@ -127,10 +124,7 @@ def _fs2k_names(tree: Tree) -> list[tuple[str, str]]:
 
 def apdrawing(tree: Tree) -> Pairing:
     """APDrawing: photo and drawing side by side in one file; the split is a folder's name."""
-    by_stem = defaultdict(list)
-    for path in tree.files:
-        if has_image_name(path):
-            by_stem[normal_name(image_stem(path))].append(path)
+    by_stem = _grouped(_images(tree))
     pairs = [
         Pair(stem, paths[0], paths[0], _split_of_folder(tree.shown(paths[0])))
         for stem, paths in sorted(by_stem.items())
@@ -145,17 +139,23 @@ def _split_of_folder(relative: str) -> str:
     return next(filter(None, map(split_named, Path(relative).parent.parts[::-1])), "")
 
 
+def _images(tree: Tree) -> list[Path]:
+    return [path for path in tree.files if has_image_name(path)]
+
+
+def _grouped(paths: Iterable[Path], name: Callable[[Path], str] = image_stem) -> dict[str, list[Path]]:
+    """The files by the normal form of a name, the stem or another."""
+    groups = defaultdict(list)
+    for path in paths:
+        groups[normal_name(name(path))].append(path)
+    return groups
+
+
 def _by_stem(tree: Tree, photo: str, sketch: str) -> Pairing:
     """Pair the files whose stems match two patterns, without regard to letter case."""
-
-    def matching(pattern: str) -> list[Path]:
-        return [
-            path
-            for path in tree.files
-            if (has_image_name(path) or is_raw(path)) and re.fullmatch(pattern, image_stem(path), re.IGNORECASE)
-        ]
-
-    return _pair_preferring_crops(matching(photo), matching(sketch))
+    files = [path for path in tree.files if has_image_name(path) or is_raw(path)]
+    sides = ([path for path in files if re.fullmatch(p, image_stem(path), re.IGNORECASE)] for p in (photo, sketch))
+    return _pair_preferring_crops(*sides)
 
 
 def misnamed(tree: Tree) -> tuple[Path, ...]:
@@ -163,10 +163,8 @@ def misnamed(tree: Tree) -> tuple[Path, ...]:
     names = "|".join((*STUDENT, *AR, *XM2VTS, CUFSF_SKETCH))
     return tuple(
         path
-        for path in tree.files
-        if has_image_name(path)
-        and not re.fullmatch(names, image_stem(path), re.IGNORECASE)
-        and not feret_key(image_stem(path))
+        for path in _images(tree)
+        if not re.fullmatch(names, image_stem(path), re.IGNORECASE) and not feret_key(image_stem(path))
     )
 
 
@@ -176,27 +174,18 @@ def is_raw(path: Path) -> bool:
 
 
 def _pair_preferring_crops(photos: list[Path], sketches: list[Path]) -> Pairing:
-    photos, worse_photos = prefer_crops(photos)
-    sketches, worse_sketches = prefer_crops(sketches)
-    return replace(pair_files(photos, sketches), passed_over=(*worse_photos, *worse_sketches))
+    """Where one name occurs as original and as 200x250 crop, the crop is taken: on those was published.
 
-
-def prefer_crops(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Where one name occurs as original and as 200x250 crop, keep the crop: (kept, passed over).
-
-    The published crops are what published results were obtained on. Other repetitions are kept for
-    ``pair_files`` to report.
+    Other repetitions are kept for ``pair_files`` to report.
     """
-    by_stem = defaultdict(list)
-    for path in paths:
-        by_stem[normal_name(image_stem(path))].append(path)
-    kept, passed_over = [], []
-    for same in by_stem.values():
-        crops = [path for path in same if len(same) > 1 and is_crop(path)]
-        chosen = crops if len(crops) == 1 else same
-        kept += chosen
-        passed_over += [path for path in same if path not in chosen]
-    return kept, passed_over
+    kept, passed_over = ([], []), []
+    for side, paths in zip(kept, (photos, sketches)):
+        for same in _grouped(paths).values():
+            crops = [path for path in same if len(same) > 1 and is_crop(path)]
+            chosen = crops if len(crops) == 1 else same
+            side += chosen
+            passed_over += [path for path in same if path not in chosen]
+    return replace(pair_files(*kept), passed_over=tuple(passed_over))
 
 
 def is_crop(path: Path) -> bool:
@@ -205,11 +194,6 @@ def is_crop(path: Path) -> bool:
         return not is_raw(path) and image_size(path) == (HEIGHT, WIDTH)
     except UserError:
         return False
-
-
-def _lines(path: Path) -> list[str]:
-    # Names of photos are ASCII; Latin-1 reads any file.
-    return [line.strip() for line in read_bytes(path).decode("latin-1").splitlines() if line.strip()]
 
 
 LAYOUTS = {
