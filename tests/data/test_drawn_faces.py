@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from skimage.feature import hog
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DrawnConfig
 from iacyclegan_tf.data.drawn.canvas import rounded
 from iacyclegan_tf.data.drawn.faces import draw_pair, person, view
@@ -157,13 +156,3 @@ def test_speed():
     start = time.process_time()
     draw_people(10, seed=0, height=80, width=64)
     assert (time.process_time() - start) / 10 < 0.06
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"height": 0}, {"width": -3}, {"width": 5000}, {"seed": -1}, {"identity": -1}, {"rendering": -1}]
-)
-def test_wrong_settings_are_named(wrong):
-    settings = {"identity": 0, "rendering": 0, "seed": 0, "height": 80, "width": 64} | wrong
-    name, value = next(iter(wrong.items()))
-    with pytest.raises(UserError, match=f"{name} is {value}"):
-        draw_pair(**settings)

@@ -11,12 +11,10 @@ the same NumPy and OpenCV. The amounts below were set by measuring; see ``tests/
 import cv2
 import numpy as np
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.drawn.person import Person, View, as_drawn, caricature, draw_person, draw_view, with_expression
 from iacyclegan_tf.data.drawn.photo import paint_photo
 from iacyclegan_tf.data.drawn.sketch import paint_sketch
 
-LARGEST_SIDE = 2048
 EXAGGERATION = 1.3  # how far the artist pushes a trait away from the mean face; 1 is true to life
 CAMERA_NOISE = 1.0  # standard deviation in gray levels
 PAPER_GRAIN = 1.0
@@ -38,9 +36,7 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
 
     Returns: photo uint8 [height, width, 3] RGB; sketch uint8 [height, width, 3], gray in all three channels.
     The eye centers lie near (0.375, 0.5) and (0.625, 0.5) of (width, height), up to the jitter of the pose.
-    Raises: UserError if a side is not in 1 .. 2048, or identity, rendering or seed is negative.
     """
-    _check(identity=identity, rendering=rendering, seed=seed, height=height, width=width)
     who, how = person(identity, seed=seed), view(identity, rendering, seed=seed)
     tall, wide = height * _oversampling(height), width * _oversampling(width)
     artist = np.random.default_rng([seed, identity, rendering + 1, 1])
@@ -51,14 +47,6 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
     photo = _grained(_shrunk(photo, height, width), CAMERA_NOISE, artist)
     sketch = _grained(_shrunk(sketch, height, width), PAPER_GRAIN, artist)
     return photo, np.repeat(sketch[:, :, None], 3, axis=2)
-
-
-def _check(**settings: int) -> None:
-    for name, value in settings.items():
-        side = name in ("height", "width")
-        if not (1 if side else 0) <= value <= (LARGEST_SIDE if side else value):
-            allowed = f"from 1 to {LARGEST_SIDE}" if side else "0 or more"
-            raise UserError(f"Drawn faces: {name} is {value}; it must be {allowed}.")
 
 
 def _oversampling(side: int) -> int:

@@ -55,10 +55,6 @@ class Worker:
     count: int = 1
     replicas: int = 1
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.number < self.count:
-            raise ValueError(f"there is no worker {self.number} of {self.count}")
-
     def share(self, batch: int) -> int:
         """This worker's samples of a batch over all workers; ``UserError`` where it does not divide."""
         if batch % (self.count * self.replicas):
