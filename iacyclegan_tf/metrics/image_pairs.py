@@ -18,22 +18,13 @@ def checked_stack(images: np.ndarray, what: str, minimum_side: int, channels: in
     Raises UserError for another dtype or shape, an empty stack, or a side shorter than ``minimum_side``.
     """
     images = np.asarray(images)
-    tail = f", {channels}" if channels else ""
-    if images.dtype != np.uint8:
+    stack = images[None] if images.ndim == 2 + bool(channels) else images
+    rest = stack.shape[3:] == ((channels,) if channels else ())
+    if images.dtype != np.uint8 or stack.ndim < 3 or not rest or not len(stack) or min(stack.shape[1:3]) < minimum_side:
+        tail = f", {channels}" if channels else ""
         raise UserError(
-            f"{what} must be 8-bit images (uint8, 0..255); these are {images.dtype}. "
-            "Convert floats with rint and clip first."
-        )
-    one = 2 + bool(channels)
-    if images.ndim not in (one, one + 1) or (channels and images.shape[-1] != channels):
-        raise UserError(f"{what} must have the shape [H, W{tail}] or [N, H, W{tail}]; these have {list(images.shape)}.")
-    stack = images[None] if images.ndim == one else images
-    if len(stack) == 0:
-        raise UserError(f"{what} are an empty stack of shape {list(images.shape)}; at least one image is needed.")
-    if min(stack.shape[1:3]) < minimum_side:
-        raise UserError(
-            f"{what} are {stack.shape[2]}x{stack.shape[1]} pixels (width x height); "
-            f"this measure needs at least {minimum_side} on each side."
+            f"{what} must be uint8 images [H, W{tail}] or [N, H, W{tail}] of at least {minimum_side} pixels on each "
+            f"side; these are {images.dtype} {list(images.shape)}."
         )
     return stack
 
@@ -74,17 +65,13 @@ def measure_pairs(
 def luminance(rgb: np.ndarray) -> np.ndarray:
     """uint8 RGB [..., 3] to uint8 gray [...].
 
-    The weights of ITU-R 601 in 16-bit fixed point, L = (19595 R + 38470 G + 7471 B + 32768) >> 16, as in Pillow's
-    ``Convert.c``; a float formula differs from it by one gray level here and there.
-    Raises UserError for another dtype or last axis.
+    The weights of ITU-R 601 in 16-bit fixed point, L = (19595 R + 38470 G + 7471 B + 32768) >> 16, by Pillow; a float
+    formula differs from it by one gray level here and there.
     """
-    rgb = np.asarray(rgb)
-    if rgb.dtype != np.uint8 or rgb.ndim < 1 or rgb.shape[-1] != 3:
-        raise UserError(
-            f"Luminance needs uint8 RGB images of shape [..., 3]; these are {rgb.dtype} of shape {list(rgb.shape)}."
-        )
-    weights = np.rint(np.multiply(LUMINANCE, 2**16)).astype(np.uint32)
-    return ((rgb @ weights + np.uint32(0x8000)) >> 16).astype(np.uint8)
+    from PIL import Image
+
+    rows = np.reshape(rgb, (-1, *np.shape(rgb)[-2:]))
+    return np.array(Image.fromarray(rows).convert("L")).reshape(np.shape(rgb)[:-1])
 
 
 def face_crop(image: np.ndarray) -> np.ndarray:

@@ -62,9 +62,9 @@ def test_agrees_with_tensorflow():
     [
         (np.zeros((20, 20), np.float32), np.zeros((20, 20), np.uint8), "these are float32"),
         (np.zeros((20, 20), np.uint8), np.zeros((20, 21), np.uint8), r"\[20, 20\] and \[20, 21\]"),
-        (np.zeros((10, 20), np.uint8), np.zeros((10, 20), np.uint8), "20x10 pixels .* at least 11"),
-        (np.zeros(20, np.uint8), np.zeros(20, np.uint8), r"these have \[20\]"),
-        (np.zeros((0, 20, 20), np.uint8), np.zeros((0, 20, 20), np.uint8), "empty stack"),
+        (np.zeros((10, 20), np.uint8), np.zeros((10, 20), np.uint8), r"at least 11 pixels .* \[10, 20\]"),
+        (np.zeros(20, np.uint8), np.zeros(20, np.uint8), r"uint8 \[20\]"),
+        (np.zeros((0, 20, 20), np.uint8), np.zeros((0, 20, 20), np.uint8), r"uint8 \[0, 20, 20\]"),
         (np.zeros((1, 20, 20), np.uint8), np.zeros((20, 20), np.uint8), "equal shapes"),
         (np.zeros((2, 20, 20, 3), np.uint8), np.zeros((2, 20, 20, 3), np.uint8), r"\[H, W\] or \[N, H, W\]"),
     ],
@@ -81,12 +81,6 @@ def test_luminance_is_bit_equal_to_pillow():
     noise = random_images(2, 50, 60, 3)
     np.testing.assert_array_equal(luminance(noise)[1], np.asarray(Image.fromarray(noise[1]).convert("L")))
     assert luminance(noise).dtype == np.uint8
-
-
-@pytest.mark.parametrize("rgb", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)])
-def test_luminance_refuses(rgb):
-    with pytest.raises(UserError, match="uint8 RGB images of shape"):
-        luminance(rgb)
 
 
 @pytest.mark.skipif(not DEV.is_dir(), reason="../shared/data/cufs-student/dev is not here")
