@@ -90,7 +90,7 @@ def test_hog_scores_agree_with_a_loop():
 
 def test_hog_scores_refuses():
     images = random_images(3, 40, 50)
-    with pytest.raises(UserError, match="probes have no HOG features .* or a single one"):
+    with pytest.raises(UserError, match=r"probes have no HOG features .* or a single one"):
         hog_scores(images[0], images)
     with pytest.raises(UserError, match="gallery images have no HOG features"):
         hog_scores(images, np.full_like(images, 200))
