@@ -66,7 +66,8 @@ def test_several_faces_come_largest_first():
 
 
 def test_where_nobody_is_nobody_is_found(finder):
-    for picture in (np.full((60, 50, 3), 128, np.uint8), np.zeros((1, 1, 3), np.uint8)):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 500, 3), np.uint8)
+    for picture in (np.full((60, 50, 3), 128, np.uint8), np.zeros((1, 1, 3), np.uint8), noise):
         with pytest.raises(UserError, match=r"No face was found in 'wall\.png'"):
             find_faces(picture, "'wall.png'")
 

@@ -34,8 +34,6 @@ _MEAN = np.array([
     [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
 ])  # fmt: skip
 _EYES_IN_BOX = np.array([0.31, 0.69]), 0.39  # of a face's square, as the cascades see it
-
-
 _local = threading.local()  # a detector keeps state while it runs: shared by threads it ends the process
 
 
@@ -71,19 +69,14 @@ def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
 
     The picture is tried at ``SCALES``, then turned, until a face is found. ``UserError`` where none is.
     """
-    find, why = (_by_dlib, None) if _dlib() else (_by_cascades, None)
-    sizes = scales(image.shape[:2])
+    find, sizes = _by_dlib if _dlib() else _by_cascades, scales(image.shape[:2])
     for scale, turn in [(scale, 0.0) for scale in sizes] + [(scale, turn) for scale in sizes[:-1] for turn in TURNS]:
-        try:
-            faces = find(image, scale, turn)
-        except UserError as error:
-            faces, why = [], error
-        if faces:
-            return sorted(map(functools.partial(_looked_at, image), faces), key=lambda face: -face.area)
+        if faces := find(image, scale, turn):
+            return sorted((_looked_at(image, face) for face in faces), key=lambda face: -face.area)
     raise UserError(
         f"No face was found in {name}. It must show one from the front, nearly upright, and not small; a picture that "
         "is the aligned face already can be taken as it is (--no-align)."
-    ) from why
+    )
 
 
 def find_face_at(image: np.ndarray, eyes: np.ndarray, within: float) -> Face | None:
@@ -153,8 +146,9 @@ def _by_dlib(image: np.ndarray, scale: float, turn: float, least: float = 0.0) -
 
 def _by_cascades(image: np.ndarray, scale: float, turn: float) -> list[Face]:
     scaled, matrix = _resized(image, scale, turn)
-    eyes = (find_eyes(scaled) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    return [Face.of_eyes(eyes, "opencv")]
+    eyes = find_eyes(scaled)
+    back = np.linalg.inv(matrix[:, :2]).T
+    return [] if eyes is None else [Face.of_eyes((eyes - matrix[:, 2]) @ back, "opencv")]
 
 
 def _dlib():
