@@ -190,19 +190,24 @@ def encode_png(image: np.ndarray, compression: int = -1) -> bytes:
 
 def image_stem(path: str | Path) -> str:
     """File name without its image suffix and packing: ``a/00001fb.ppm.bz2`` -> ``00001fb``."""
-    name = Path(path).name
-    for suffixes in (PACKED_SUFFIXES, (*IMAGE_SUFFIXES, ".raw")):
-        suffix = Path(name).suffix
-        name = name[: -len(suffix)] if suffix.lower() in suffixes else name
-    return name
+    name = _unpacked_name(path)
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*IMAGE_SUFFIXES, ".raw") else name
 
 
 def has_image_name(path: PurePath) -> bool:
     """Whether the name ends like an image's, packed or not, and is not hidden."""
-    name = path.name.lower()
-    for packed in PACKED_SUFFIXES:
-        name = name.removesuffix(packed)
-    return name.endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+    return _unpacked_name(path).lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
+
+
+def is_raw(path: PurePath) -> bool:
+    """Whether a name is that of AR's headerless RGB, packed or not."""
+    return _unpacked_name(path).lower().endswith(".raw")
+
+
+def _unpacked_name(path: str | PurePath) -> str:
+    name, suffix = os.path.splitext(PurePath(path).name)
+    return name if suffix.lower() in PACKED_SUFFIXES else name + suffix
 
 
 def named_in_utf8(path: Path) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import HEIGHT, WIDTH
-from iacyclegan_tf.data.images.files import has_image_name, image_size, image_stem, read_bytes
+from iacyclegan_tf.data.images.files import has_image_name, image_size, image_stem, is_raw, read_bytes
 from iacyclegan_tf.data.pairs.naming import feret_key, normal_name, split_named, student_split
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 from iacyclegan_tf.data.pairs.pairing import pair_files
@@ -166,11 +166,6 @@ def misnamed(tree: Tree) -> tuple[Path, ...]:
         for path in _images(tree)
         if not re.fullmatch(names, image_stem(path), re.IGNORECASE) and not feret_key(image_stem(path))
     )
-
-
-def is_raw(path: Path) -> bool:
-    """Whether a name is that of AR's headerless RGB, packed or not."""
-    return path.name.lower().removesuffix(".gz").removesuffix(".bz2").endswith(".raw")
 
 
 def _pair_preferring_crops(photos: list[Path], sketches: list[Path]) -> Pairing:

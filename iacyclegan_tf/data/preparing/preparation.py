@@ -85,14 +85,13 @@ def _check_target(request: Request, out: Path) -> None:
 
 
 def _take_place(done: Path, out: Path, trash: Path) -> None:
-    earlier = trash / "replaced"
     if out.exists():
-        out.rename(earlier)
+        out.rename(trash / "replaced")
     try:
         done.rename(out)
     except BaseException:
-        if earlier.exists():
-            earlier.rename(out)
+        if (trash / "replaced").exists():
+            (trash / "replaced").rename(out)
         raise
 
 
