@@ -42,26 +42,20 @@ class Face:
     """A face in an image; coordinates (x, y) in its pixels, whole numbers at pixel centres.
 
     ``box``: left, top, right, bottom. ``points``: ``[5, 2]`` in dlib's order, or ``[2, 2]``, the centres of the eyes as
-    the cascades see them. ``eyes``: their centers ``[2, 2]``, image-left first. ``finder``: ``dlib``, ``opencv``, or
-    ``given`` by the user.
+    the cascades see them or the user gives them. ``eyes``: their centers ``[2, 2]``, image-left first.
     """
 
     box: tuple[float, float, float, float]
     points: np.ndarray
     eyes: np.ndarray
-    finder: str
 
     @classmethod
-    def of_eyes(cls, eyes: np.ndarray, finder: str) -> Face:
+    def of_eyes(cls, eyes: np.ndarray) -> Face:
         """From the centres of the eyes alone; the box is where a face's lies about them."""
         across, down = _EYES_IN_BOX
         side = (eyes[1, 0] - eyes[0, 0]) / (across[1] - across[0])
         left, top = eyes[0, 0] - across[0] * side, eyes[:, 1].mean() - down * side
-        return cls((left, top, left + side, top + side), eyes, eyes, finder)
-
-    @property
-    def area(self) -> float:
-        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+        return cls((left, top, left + side, top + side), eyes, eyes)
 
 
 def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
@@ -72,7 +66,7 @@ def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
     find, sizes = _by_dlib if _dlib() else _by_cascades, scales(image.shape[:2])
     for scale, turn in [(scale, 0.0) for scale in sizes] + [(scale, turn) for scale in sizes[:-1] for turn in TURNS]:
         if faces := find(image, scale, turn):
-            return sorted((_looked_at(image, face) for face in faces), key=lambda face: -face.area)
+            return sorted((_looked_at(image, face) for face in faces), key=lambda face: face.box[0] - face.box[2])
     raise UserError(
         f"No face was found in {name}. It must show one from the front, nearly upright, and not small; a picture that "
         "is the aligned face already can be taken as it is (--no-align)."
@@ -140,7 +134,7 @@ def _by_dlib(image: np.ndarray, scale: float, turn: float, least: float = 0.0) -
         middle = back @ [*(box[:2] + box[2:]) / 2, 1.0]
         half = (box[2:] - box[:2]) / 2 / factor
         eyes = eyes + _ABOVE_CORNERS * along[::-1] * [1, -1]
-        faces.append(Face((*(middle - half), *(middle + half)), points, eyes, "dlib"))
+        faces.append(Face((*(middle - half), *(middle + half)), points, eyes))
     return faces
 
 
@@ -148,7 +142,7 @@ def _by_cascades(image: np.ndarray, scale: float, turn: float) -> list[Face]:
     scaled, matrix = _resized(image, scale, turn)
     eyes = find_eyes(scaled)
     back = np.linalg.inv(matrix[:, :2]).T
-    return [] if eyes is None else [Face.of_eyes((eyes - matrix[:, 2]) @ back, "opencv")]
+    return [] if eyes is None else [Face.of_eyes((eyes - matrix[:, 2]) @ back)]
 
 
 def _dlib():

@@ -102,7 +102,7 @@ def find_portrait(image: np.ndarray, name: str = "the image", eyes: np.ndarray |
     height, width = size
     if not ((eyes >= 0) & (eyes < [width, height])).all():
         raise UserError(f"The eyes of {name} are given at {eyes.tolist()}, outside its {width}x{height} pixels.")
-    return Portrait(image, (Face.of_eyes(eyes, "given"),))
+    return Portrait(image, (Face.of_eyes(eyes),))
 
 
 def is_aligned(eyes: np.ndarray, size: tuple[int, int]) -> bool:
