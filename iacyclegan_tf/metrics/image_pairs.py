@@ -65,13 +65,11 @@ def measure_pairs(
 def luminance(rgb: np.ndarray) -> np.ndarray:
     """uint8 RGB [..., 3] to uint8 gray [...].
 
-    The weights of ITU-R 601 in 16-bit fixed point, L = (19595 R + 38470 G + 7471 B + 32768) >> 16, by Pillow; a float
-    formula differs from it by one gray level here and there.
+    The weights of ITU-R 601 in 16-bit fixed point, L = (19595 R + 38470 G + 7471 B + 32768) >> 16, as in Pillow's
+    ``Convert.c``; a float formula differs from it by one gray level here and there.
     """
-    from PIL import Image
-
-    rows = np.reshape(rgb, (-1, *np.shape(rgb)[-2:]))
-    return np.array(Image.fromarray(rows).convert("L")).reshape(np.shape(rgb)[:-1])
+    weights = np.rint(np.multiply(LUMINANCE, 2**16)).astype(np.uint32)
+    return ((rgb @ weights + np.uint32(0x8000)) >> 16).astype(np.uint8)
 
 
 def face_crop(image: np.ndarray) -> np.ndarray:
