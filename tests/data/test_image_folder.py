@@ -104,17 +104,6 @@ def test_closed_folders_and_files_are_named(tmp_path, monkeypatch):
     assert f"'{tmp_path / 'closed'}' cannot be read: Permission denied." in found.complaints()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads closed folders")
-def test_a_folder_of_mode_000_is_named(tmp_path):
-    put(tmp_path / "closed/b.jpg", encoded("JPEG"))
-    (tmp_path / "closed").chmod(0)
-    try:
-        assert list(walk_images(tmp_path).unreadable) == [tmp_path / "closed"]
-        assert list(walk_images(tmp_path / "closed").unreadable) == [tmp_path / "closed"]
-    finally:
-        (tmp_path / "closed").chmod(0o700)
-
-
 def test_links_are_followed_to_files_only(tmp_path):
     outside = put(tmp_path / "outside/far.jpg", encoded("JPEG"))
     root = tmp_path / "root"

@@ -59,8 +59,6 @@ def test_blur_lowers_sharpness():
 def test_sharpness_refuses():
     with pytest.raises(UserError, match=r"real image 1 \(from 0\) is constant"):
         sharpness(random_images(2, 9, 9), np.stack([random_images(9, 9), np.full((9, 9), 5, np.uint8)]))
-    with pytest.raises(UserError, match="these are int64"):
-        sharpness(np.zeros((9, 9), int), random_images(9, 9))
     with pytest.raises(UserError, match="at least 3"):
         sharpness(random_images(2, 9), random_images(2, 9))
 
