@@ -20,9 +20,9 @@ from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 from iacyclegan_tf.data.pairs.pairing import pair_files
 from iacyclegan_tf.data.preparing.archives import Tree
 
-# Stems of photos and of sketches, in any letter case.
+# Stems of photos and of sketches, in any letter case; the last two have no official split.
 STUDENT = r"[fm]1?-\d{3}-\d{2}", r"[fm][12]?-\d{3}-\d{2}-sz1"
-AR = r"[mw]-\d{3}-\d", r"[mw]p-\d{3}-\d-sz1"
+AR = r"[mw]-\d{3}-\d", r"[mw]p-\d{3}-\d-sz1"  # photos are raw RGB, or converted
 XM2VTS = r"\d{3}_\d_\d", r"\d{3}_\d_\d_sz1"
 CUFSF_SKETCH = r"\d{5}"
 FERET_LIST = "names_of_photos_used_for_drawing_sketches.txt"
@@ -34,7 +34,7 @@ class Layout:
 
     Attributes:
         summary: a line for the command's help.
-        parts: functions from the files to a pairing; the ``cufs`` set has three.
+        parts: by name, functions from the files to a pairing; the ``cufs`` set has three.
         needs_eyes: originals are photographs in which the face must be found, so that anything but a
             ready crop needs fiducial points.
         named: files belong to it by their own names alone, see ``misnamed``.
@@ -42,7 +42,7 @@ class Layout:
     """
 
     summary: str
-    parts: tuple[Callable[[Tree], Pairing], ...]
+    parts: dict[str, Callable[[Tree], Pairing]]
     needs_eyes: bool = True
     named: bool = True
     side_by_side: bool = False
@@ -53,16 +53,6 @@ def student(tree: Tree) -> Pairing:
     pairing = _by_stem(tree, *STUDENT)
     pairs = (replace(pair, split=student_split(image_stem(pair.sketch)) or "") for pair in pairing.pairs)
     return replace(pairing, pairs=tuple(pairs))
-
-
-def ar(tree: Tree) -> Pairing:
-    """AR: ``m-002-1`` (raw RGB or converted) and ``Mp-002-1-sz1``; no official split."""
-    return _by_stem(tree, *AR)
-
-
-def xm2vts(tree: Tree) -> Pairing:
-    """XM2VTS: ``000_1_1`` and ``000_1_1_sz1``; no official split."""
-    return _by_stem(tree, *XM2VTS)
 
 
 def cufsf(tree: Tree) -> Pairing:
@@ -191,18 +181,18 @@ def is_crop(path: Path) -> bool:
         return False
 
 
+_CUFS = {"student": student, "ar": lambda tree: _by_stem(tree, *AR), "xm2vts": lambda tree: _by_stem(tree, *XM2VTS)}
+_AS_IT_IS = {"needs_eyes": False, "named": False}
 LAYOUTS = {
-    "cufs-student": Layout("CUHK student, 188 pairs: f-005-01 and F2-005-01-sz1", (student,)),
-    "ar": Layout("AR, 123 pairs: m-002-1 (.raw or converted) and Mp-002-1-sz1", (ar,)),
-    "xm2vts": Layout("XM2VTS, 295 pairs: 000_1_1 and 000_1_1_sz1", (xm2vts,)),
-    "cufs": Layout("the three above together, 606 pairs", (student, ar, xm2vts)),
-    "cufsf": Layout("CUFSF, 1194 pairs: FERET photos and 00001", (cufsf,)),
-    "fs2k": Layout("FS2K, 2104 pairs, at their own sizes", (fs2k,), needs_eyes=False, named=False),
+    "cufs-student": Layout("CUHK student, 188 pairs: f-005-01 and F2-005-01-sz1", {"student": student}),
+    "ar": Layout("AR, 123 pairs: m-002-1 (.raw or converted) and Mp-002-1-sz1", {"ar": _CUFS["ar"]}),
+    "xm2vts": Layout("XM2VTS, 295 pairs: 000_1_1 and 000_1_1_sz1", {"xm2vts": _CUFS["xm2vts"]}),
+    "cufs": Layout("the three above together, 606 pairs", _CUFS),
+    "cufsf": Layout("CUFSF, 1194 pairs: FERET photos and 00001", {"cufsf": cufsf}),
+    "fs2k": Layout("FS2K, 2104 pairs, at their own sizes", {"fs2k": fs2k}, **_AS_IT_IS),
     "apdrawing": Layout(
-        "APDrawing, photo and drawing side by side", (apdrawing,), needs_eyes=False, named=False, side_by_side=True
+        "APDrawing, photo and drawing side by side", {"apdrawing": apdrawing}, side_by_side=True, **_AS_IT_IS
     ),
     # Found by pairing.find_pairs, which training uses on a user's own folders, too.
-    "pairs": Layout(
-        "your own: photos/ and sketches/ with equal stems, or manifest.csv", (), needs_eyes=False, named=False
-    ),
+    "pairs": Layout("your own: photos/ and sketches/ with equal stems, or manifest.csv", {}, **_AS_IT_IS),
 }

@@ -100,9 +100,7 @@ def find(request: Request, tree: Tree) -> Pairing:
     if request.layout == "pairs":
         return find_pairs(tree.root, split=request.split, split_file=request.split_file)
     layout = LAYOUTS[request.layout]
-    parts = [part(tree) for part in layout.parts]
-    if len(parts) > 1:
-        parts = [part.each_with(subset=find.__name__) for part, find in zip(parts, layout.parts)]
+    parts = [part(tree).each_with(subset=name if len(layout.parts) > 1 else "") for name, part in layout.parts.items()]
     if request.split_file:
         wanted = read_split_file(request.split_file)
         check_all_known(joined(parts), wanted, request.split_file)
