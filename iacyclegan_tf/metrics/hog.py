@@ -29,7 +29,9 @@ def hog_scores(probes: np.ndarray, gallery: np.ndarray, cell: int = CELL) -> np.
 
 def _centered(images: np.ndarray, what: str, cell: int) -> np.ndarray:
     """Mean-free features of length 1; [N, features]."""
-    features = _features(images, cell)
+    from skimage.feature import hog
+
+    features = np.stack([hog(image, ORIENTATIONS, (cell, cell), (BLOCK, BLOCK)) for image in images])
     centered = features - features.mean(axis=0)
     lengths = np.linalg.norm(centered, axis=1, keepdims=True)
     if lengths.min() < 1e-9 * max(1.0, np.abs(features).max()):
@@ -38,9 +40,3 @@ def _centered(images: np.ndarray, what: str, cell: int) -> np.ndarray:
             "from the mean image; constant or all equal images, or a single one, cannot be compared."
         )
     return centered / lengths
-
-
-def _features(images: np.ndarray, cell: int) -> np.ndarray:
-    from skimage.feature import hog
-
-    return np.stack([hog(image, ORIENTATIONS, (cell, cell), (BLOCK, BLOCK)) for image in images])

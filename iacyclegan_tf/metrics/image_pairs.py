@@ -51,14 +51,18 @@ def measure_pairs(
     second: np.ndarray,
     minimum_side: int,
     channels: int = 0,
+    undefined: str = "",
 ) -> float | np.ndarray:
     """``measure(a, b)`` of one pair of images (a float), or of each pair of two stacks (float64 [N]).
 
-    Runs in threads, since NumPy and SciPy release the interpreter lock. Raises UserError as ``checked_pairs`` does.
+    Runs in threads, since NumPy and SciPy release the interpreter lock. Raises UserError as ``checked_pairs`` does, and
+    with the words ``undefined``, which name a pair by its number {}, where a measure is NaN.
     """
     stacks = checked_pairs(first, second, minimum_side, channels)
     with ThreadPoolExecutor(min(len(stacks[0]), cpu_count() or 1)) as threads:
         values = np.array(list(threads.map(measure, *stacks)), np.float64)
+    if np.isnan(values).any():
+        raise UserError(undefined.format(int(np.argmax(np.isnan(values)))))
     return values if np.ndim(first) == stacks[0].ndim else float(values[0])
 
 

@@ -44,8 +44,8 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
     exaggerated = with_expression(caricature(who, EXAGGERATION), copied)
     photo = paint_photo(with_expression(who, how), how, tall, wide)
     sketch = _warped(paint_sketch(exaggerated, copied, tall, wide), artist)
-    photo = _grained(_shrunk(photo, height, width), CAMERA_NOISE, artist)
-    sketch = _grained(_shrunk(sketch, height, width), PAPER_GRAIN, artist)
+    photo, sketch = (cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in (photo, sketch))
+    photo, sketch = _grained(photo, CAMERA_NOISE, artist), _grained(sketch, PAPER_GRAIN, artist)
     return photo, np.repeat(sketch[:, :, None], 3, axis=2)
 
 
@@ -74,7 +74,3 @@ def _grained(picture: np.ndarray, sigma: float, random: np.random.Generator) -> 
     grain = random.standard_normal(picture.shape[:2], dtype=np.float32) * np.float32(sigma)
     grain = grain.reshape(grain.shape + (1,) * (picture.ndim - 2))
     return np.clip(np.rint(picture + grain), 0, 255).astype(np.uint8)
-
-
-def _shrunk(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
