@@ -64,9 +64,8 @@ class Portrait:
 
     def remarks(self) -> list[str]:
         """What a person should be told: several faces, an alignment to look at."""
-        several = f"{len(self.faces)} faces were found, and the largest is taken"
-        if self.chosen:
-            several = f"{len(self.faces)} faces were found, and number {self.chosen + 1} by size is taken"
+        which = f"number {self.chosen + 1} by size" if self.chosen else "the largest"
+        several = f"{len(self.faces)} faces were found, and {which} is taken"
         why = [] if self.is_crop else crop.suspicions(self.matrix, self.face.eyes, self.image.shape[:2])
         return ([several] if len(self.faces) > 1 else []) + why
 

@@ -96,25 +96,19 @@ def _jpeg(data: bytes) -> Header:
                 raise HeaderError("its JPEG header holds no frame size")
             return Header("jpeg", *size, 255, orientation)
         marker, at = found[1][0], found.end()
-        body = at + 2
+        (length,), body = struct.unpack_from(">H", data, at), at + 2
         if size is None and marker == 0xE1 and data.startswith(b"Exif\0\0", body):
-            orientation = _orientation(data[body + 6 : at + _big(data, at, 2)])
+            orientation = _orientation(data[body + 6 : at + length])
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if size is not None:
                 raise HeaderError("its JPEG header gives two frame sizes")
-            size = _big(data, body + 3, 2), _big(data, body + 1, 2)
+            size = struct.unpack_from(">HH", data, body + 1)[::-1]
         elif marker == 0xDA:
             scans += 1
             if scans > MAX_SCANS:
                 raise HeaderError(f"it has more than {MAX_SCANS} JPEG scans, which take very long to decode")
-        at += _big(data, at, 2)
+        at += length
     raise HeaderError(f"it has more than {_MAX_PARTS} JPEG segments")
-
-
-def _big(data: bytes, at: int, count: int) -> int:
-    if at + count > len(data):
-        raise HeaderError("its header is cut short")
-    return int.from_bytes(data[at : at + count], "big")
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
