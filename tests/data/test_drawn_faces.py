@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from skimage.feature import hog
 
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DrawnConfig
 from iacyclegan_tf.data.drawn.canvas import rounded
 from iacyclegan_tf.data.drawn.faces import draw_pair, person, view
@@ -156,3 +157,9 @@ def test_speed():
     start = time.process_time()
     draw_people(10, seed=0, height=80, width=64)
     assert (time.process_time() - start) / 10 < 0.06
+
+
+@pytest.mark.parametrize("wrong", [{"height": 0}, {"width": 5000}, {"seed": -1}])
+def test_wrong_settings_are_named(wrong):
+    with pytest.raises(UserError, match="the seed must be 0 or more, height and width from 1 to 2048"):
+        draw_pair(0, 0, **({"seed": 0, "height": 80, "width": 64} | wrong))

@@ -11,10 +11,12 @@ the same NumPy and OpenCV. The amounts below were set by measuring; see ``tests/
 import cv2
 import numpy as np
 
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.drawn.person import Person, View, as_drawn, caricature, draw_person, draw_view, with_expression
 from iacyclegan_tf.data.drawn.photo import paint_photo
 from iacyclegan_tf.data.drawn.sketch import paint_sketch
 
+LARGEST_SIDE = 2048
 EXAGGERATION = 1.3  # how far the artist pushes a trait away from the mean face; 1 is true to life
 CAMERA_NOISE = 1.0  # standard deviation in gray levels
 PAPER_GRAIN = 1.0
@@ -36,7 +38,13 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
 
     Returns: photo uint8 [height, width, 3] RGB; sketch uint8 [height, width, 3], gray in all three channels.
     The eye centers lie near (0.375, 0.5) and (0.625, 0.5) of (width, height), up to the jitter of the pose.
+    Raises: UserError for a side beyond ``LARGEST_SIDE`` or a negative seed, which no setting bounds.
     """
+    if seed < 0 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
+        raise UserError(
+            f"Drawn faces: the seed is {seed}, height and width are {height} and {width}; the seed must be 0 or more, "
+            f"height and width from 1 to {LARGEST_SIDE}."
+        )
     who, how = person(identity, seed=seed), view(identity, rendering, seed=seed)
     tall, wide = height * _oversampling(height), width * _oversampling(width)
     artist = np.random.default_rng([seed, identity, rendering + 1, 1])
