@@ -109,21 +109,19 @@ def paste_back(image: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> np.nd
 
 def suspicions(matrix: np.ndarray, points: np.ndarray, size: tuple[int, int]) -> list[str]:
     """Reasons why a person should look at an alignment; ``size`` is (height, width) of the original."""
-    reasons = []
     distance = float(np.linalg.norm(points[1] - points[0]))
-    if distance < SMALLEST_EYE_DISTANCE:
-        reasons.append(f"the eyes are only {distance:.1f} pixels apart")
     # From the eyes alone: with swapped eyes, a third point bends the fit but hardly turns it.
     rotation = math.degrees(math.atan2(points[0, 1] - points[1, 1], points[1, 0] - points[0, 0]))
-    if abs(rotation) > LARGEST_ROTATION:
-        reasons.append(f"it is rotated by {rotation:.0f} degrees (are left and right eye swapped?)")
     misfit = np.abs(points @ matrix[:, :2].T + matrix[:, 2] - TARGETS[: len(points)]).max()
-    if misfit > LARGEST_MISFIT:
-        reasons.append(f"its points miss their places by up to {misfit:.1f} pixels")
     outside = outside_share(matrix, size)
-    if outside > LARGEST_OUTSIDE:
-        reasons.append(f"{outside:.0%} of the crop lie outside the original")
-    return reasons
+    turned = f"it is rotated by {rotation:.0f} degrees (are left and right eye swapped?)"
+    reasons = (
+        (distance < SMALLEST_EYE_DISTANCE, f"the eyes are only {distance:.1f} pixels apart"),
+        (abs(rotation) > LARGEST_ROTATION, turned),
+        (misfit > LARGEST_MISFIT, f"its points miss their places by up to {misfit:.1f} pixels"),
+        (outside > LARGEST_OUTSIDE, f"{outside:.0%} of the crop lie outside the original"),
+    )
+    return [words for found, words in reasons if found]
 
 
 def outside_share(matrix: np.ndarray, size: tuple[int, int]) -> float:
