@@ -382,7 +382,7 @@ def annotations(folder: Path) -> Reader:
     text = json.dumps([{"image_name": "photo1/image0001", "gender": 1}, {"image_name": "photo2/image0001"}]).encode()
 
     def read(path: Path):
-        for part in LAYOUTS["fs2k"].parts:
+        for part in LAYOUTS["fs2k"].parts.values():
             part(Tree(folder, list_tree(folder)[0], ((folder, ""),)))
 
     return Reader((text,), _written(folder / "anno_train.json", read), JSON + TEXT)

@@ -53,29 +53,26 @@ def _drawn(settings: DataConfig, seed: int, progress: Callable, landmarks: Landm
 
     people = settings.drawn
 
-    def draw(first: int, count: int, renderings: int, what: str) -> tuple[list[str], list[tuple]]:
-        wanted = [(first + i, r) for i in range(count) for r in range(renderings)]
-        # one thread: drawing is many small NumPy calls, which two threads only slow down
-        pairs = [
-            draw_pair(i, r, seed=people.seed, height=settings.height, width=settings.width)
-            for i, r in progress(wanted, f"drawing {what} faces", len(wanted))
+    def draw(numbers: range, renderings: int, what: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Name, photo and sketch; in one thread: drawing is many small NumPy calls, which two only slow down."""
+        wanted = [(number, rendering) for number in numbers for rendering in range(renderings)]
+        size = {"seed": people.seed, "height": settings.height, "width": settings.width}
+        return [
+            (f"drawn-{number:04d}", *draw_pair(number, rendering, **size))
+            for number, rendering in progress(wanted, f"drawing {what} faces", len(wanted))
         ]
-        return [f"drawn-{i:04d}" for i, _ in wanted], pairs
 
-    def gather(names: Sequence[str], pairs: Sequence[tuple], kept: bool = True) -> FacePairs:
-        photos, sketches = zip(*pairs) if pairs else ((), ())
+    def gather(drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], kept: bool = True) -> FacePairs:
+        names, photos, sketches = zip(*drawn) if drawn else ((), (), ())
         shape = (-1, settings.height, settings.width, 3)
         arrays = [np.array(images, np.uint8).reshape(shape) for images in (photos, sketches)]
         chips = [landmarks and landmarks.chips(progress(images, "finding faces", len(images))) for images in arrays]
-        return FacePairs(*arrays, tuple(names), *((photos, sketches) if kept else ((), ())), (), *chips)
+        return FacePairs(*arrays, names, *((photos, sketches) if kept else ((), ())), (), *chips)
 
-    names, train = draw(0, people.train_people, people.renderings, "training")
-    test = gather(*draw(people.train_people, people.test_people, 1, "test"))
-    held = held_out(names, settings.validation_share, seed)
-    fitting, validation = (
-        gather([names[i] for i in some], [train[i] for i in some], kept)
-        for some, kept in ((np.flatnonzero(~held), False), (np.flatnonzero(held), True))
-    )
+    train = draw(range(people.train_people), people.renderings, "training")
+    test = gather(draw(range(people.train_people, people.train_people + people.test_people), 1, "test"))
+    held = held_out([name for name, _, _ in train], settings.validation_share, seed)
+    fitting, validation = (gather([one for one, out in zip(train, held) if out == part], part) for part in (0, 1))
     digest = hashlib.sha256(repr(people).encode()).hexdigest()
     return Faces(fitting, validation, test, "test", Fit("squeeze", settings.height, settings.width), digest)
 

@@ -100,10 +100,12 @@ class Fit:
         inner, outer, start = self._place(size)
         if self.mode != "native":
             image = _resize(image, inner)
-        if self.mode == "squeeze":  # nothing to pad
-            return _static(image, self)
-        image = _pad_edges(_pad_edges(image, -3, inner[0], outer[0], start[0]), -2, inner[1], outer[1], start[1])
-        return _static(image, self) if self.mode != "native" else image
+        if self.mode != "squeeze":
+            for axis in (0, 1):
+                image = _pad_edges(image, axis - 3, inner[axis], outer[axis], start[axis])
+        if self.mode != "native":  # the graph cannot infer it from gathered indices
+            image.set_shape([*image.shape[:-3], self.height, self.width, image.shape[-1]])
+        return image
 
     def undo_graph(self, image, original_size):
         """``undo`` for tensors: float32 [..., H, W, 3], int32 (h, w) -> whole numbers [..., h, w, 3]."""
@@ -177,9 +179,3 @@ def _pad_edges(image, axis: int, inner, outer, start):
 
     lines = tf.clip_by_value(tf.range(outer) - start, 0, inner - 1)
     return tf.gather(image, lines, axis=axis if axis >= 0 else image.shape.rank + axis)
-
-
-def _static(image, fit: Fit):
-    """Tell the graph the size it cannot infer from gathered indices."""
-    image.set_shape([*image.shape[:-3], fit.height, fit.width, image.shape[-1]])
-    return image

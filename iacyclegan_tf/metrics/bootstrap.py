@@ -27,11 +27,8 @@ class Interval:
 
 def draw_people(people: int, resamples: int, seed: int) -> np.ndarray:
     """How often each person is drawn: int64 [resamples, people], each row adds up to ``people``."""
-    if people < 2 or resamples < 1:
-        raise UserError(
-            f"The bootstrap needs at least 2 people and 1 resample; there are {people} people "
-            f"and {resamples} resamples."
-        )
+    if people < 2:
+        raise UserError(f"The bootstrap needs at least 2 people; there are {people}.")
     return np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.image_pairs import LUMINANCE, measure_pairs
 from iacyclegan_tf.metrics.phase_congruency import phase_congruency
 
@@ -12,6 +11,7 @@ T2 = np.float32(160)  # gradient
 T3 = T4 = np.float32(200)  # the two chroma channels
 RGB_TO_YIQ = np.array([LUMINANCE, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 CHROMA_EXPONENT = 0.03
+_UNDEFINED = "FSIM is not defined for pair {} (from 0): both images are constant and have no features."
 
 
 def fsim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
@@ -21,7 +21,7 @@ def fsim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
     480x600. Computed in float32, on all cores. Raises UserError for another dtype, unequal shapes, a side
     under 12, or a pair of constant images, for which FSIM is 0 / 0.
     """
-    return _defined(measure_pairs(_fsim, first, second, MINIMUM_SIDE))
+    return measure_pairs(_fsim, first, second, MINIMUM_SIDE, undefined=_UNDEFINED)
 
 
 def fsimc(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
@@ -31,7 +31,7 @@ def fsimc(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
     bits; gray images given as RGB have their FSIM. As in the published program a negative chroma product
     (opposite hues) is raised to 0.03 as a complex number, of which the real part counts.
     """
-    return _defined(measure_pairs(_fsimc, first, second, MINIMUM_SIDE, channels=3))
+    return measure_pairs(_fsimc, first, second, MINIMUM_SIDE, channels=3, undefined=_UNDEFINED)
 
 
 def _fsim(first: np.ndarray, second: np.ndarray) -> float:
@@ -64,16 +64,6 @@ def _weighted_mean(local: np.ndarray, weight: np.ndarray) -> float:
     """FSIM from its map; NaN where all weights are 0."""
     total = weight.sum(dtype=np.float64)
     return (local * weight).sum(dtype=np.float64) / total if total else np.nan
-
-
-def _defined(values: float | np.ndarray) -> float | np.ndarray:
-    """As they are; UserError names the first pair without any feature."""
-    if np.isnan(values).any():
-        raise UserError(
-            f"FSIM is not defined for pair {int(np.argmax(np.isnan(values)))} (from 0): both "
-            "images are constant and have no features."
-        )
-    return values
 
 
 def subsample(image: np.ndarray) -> np.ndarray:

@@ -19,34 +19,24 @@ def hog_scores(probes: np.ndarray, gallery: np.ndarray, cell: int = CELL) -> np.
     sketches and photos differ in style; a score thus depends on the whole set. ``cell`` is 10 at 200x250 and
     on its face crop; at another size use round(10 * width / 200), of the whole image.
 
-    Raises UserError for another dtype, unequal sizes, images under 2x2 cells, fewer than 2 images on a side,
-    or an image whose feature is the mean feature (the cosine is 0 / 0).
+    Raises UserError for another dtype, images under 2x2 cells, or an image whose feature is the mean feature (the
+    cosine is 0 / 0), as that of a single one is.
     """
     probes = checked_stack(probes, "The probes", minimum_side=BLOCK * cell)
     gallery = checked_stack(gallery, "The gallery images", minimum_side=BLOCK * cell)
-    if probes.shape[1:] != gallery.shape[1:]:
-        raise UserError(
-            f"Probes and gallery must have one size; they have {list(probes.shape)} and {list(gallery.shape)}."
-        )
     return _centered(probes, "probes", cell) @ _centered(gallery, "gallery images", cell).T
 
 
 def _centered(images: np.ndarray, what: str, cell: int) -> np.ndarray:
     """Mean-free features of length 1; [N, features]."""
-    if len(images) < 2:
-        raise UserError(f"Mean-centered HOG features need at least 2 {what}; there is {len(images)}.")
-    features = _features(images, cell)
+    from skimage.feature import hog
+
+    features = np.stack([hog(image, ORIENTATIONS, (cell, cell), (BLOCK, BLOCK)) for image in images])
     centered = features - features.mean(axis=0)
     lengths = np.linalg.norm(centered, axis=1, keepdims=True)
     if lengths.min() < 1e-9 * max(1.0, np.abs(features).max()):
         raise UserError(
             f"The {what} have no HOG features that tell image {int(np.argmin(lengths))} (from 0) "
-            "from the mean image; constant or all equal images cannot be compared."
+            "from the mean image; constant or all equal images, or a single one, cannot be compared."
         )
     return centered / lengths
-
-
-def _features(images: np.ndarray, cell: int) -> np.ndarray:
-    from skimage.feature import hog
-
-    return np.stack([hog(image, ORIENTATIONS, (cell, cell), (BLOCK, BLOCK)) for image in images])

@@ -18,22 +18,13 @@ def checked_stack(images: np.ndarray, what: str, minimum_side: int, channels: in
     Raises UserError for another dtype or shape, an empty stack, or a side shorter than ``minimum_side``.
     """
     images = np.asarray(images)
-    tail = f", {channels}" if channels else ""
-    if images.dtype != np.uint8:
+    stack = images[None] if images.ndim == 2 + bool(channels) else images
+    rest = stack.shape[3:] == ((channels,) if channels else ())
+    if images.dtype != np.uint8 or stack.ndim < 3 or not rest or not len(stack) or min(stack.shape[1:3]) < minimum_side:
+        tail = f", {channels}" if channels else ""
         raise UserError(
-            f"{what} must be 8-bit images (uint8, 0..255); these are {images.dtype}. "
-            "Convert floats with rint and clip first."
-        )
-    one = 2 + bool(channels)
-    if images.ndim not in (one, one + 1) or (channels and images.shape[-1] != channels):
-        raise UserError(f"{what} must have the shape [H, W{tail}] or [N, H, W{tail}]; these have {list(images.shape)}.")
-    stack = images[None] if images.ndim == one else images
-    if len(stack) == 0:
-        raise UserError(f"{what} are an empty stack of shape {list(images.shape)}; at least one image is needed.")
-    if min(stack.shape[1:3]) < minimum_side:
-        raise UserError(
-            f"{what} are {stack.shape[2]}x{stack.shape[1]} pixels (width x height); "
-            f"this measure needs at least {minimum_side} on each side."
+            f"{what} must be uint8 images [H, W{tail}] or [N, H, W{tail}] of at least {minimum_side} pixels on each "
+            f"side; these are {images.dtype} {list(images.shape)}."
         )
     return stack
 
@@ -60,14 +51,18 @@ def measure_pairs(
     second: np.ndarray,
     minimum_side: int,
     channels: int = 0,
+    undefined: str = "",
 ) -> float | np.ndarray:
     """``measure(a, b)`` of one pair of images (a float), or of each pair of two stacks (float64 [N]).
 
-    Runs in threads, since NumPy and SciPy release the interpreter lock. Raises UserError as ``checked_pairs`` does.
+    Runs in threads, since NumPy and SciPy release the interpreter lock. Raises UserError as ``checked_pairs`` does, and
+    with the words ``undefined``, which name a pair by its number {}, where a measure is NaN.
     """
     stacks = checked_pairs(first, second, minimum_side, channels)
     with ThreadPoolExecutor(min(len(stacks[0]), cpu_count() or 1)) as threads:
         values = np.array(list(threads.map(measure, *stacks)), np.float64)
+    if np.isnan(values).any():
+        raise UserError(undefined.format(int(np.argmax(np.isnan(values)))))
     return values if np.ndim(first) == stacks[0].ndim else float(values[0])
 
 
@@ -76,13 +71,7 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
 
     The weights of ITU-R 601 in 16-bit fixed point, L = (19595 R + 38470 G + 7471 B + 32768) >> 16, as in Pillow's
     ``Convert.c``; a float formula differs from it by one gray level here and there.
-    Raises UserError for another dtype or last axis.
     """
-    rgb = np.asarray(rgb)
-    if rgb.dtype != np.uint8 or rgb.ndim < 1 or rgb.shape[-1] != 3:
-        raise UserError(
-            f"Luminance needs uint8 RGB images of shape [..., 3]; these are {rgb.dtype} of shape {list(rgb.shape)}."
-        )
     weights = np.rint(np.multiply(LUMINANCE, 2**16)).astype(np.uint32)
     return ((rgb @ weights + np.uint32(0x8000)) >> 16).astype(np.uint8)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.fsim import scharr_energy
 from iacyclegan_tf.metrics.image_pairs import measure_pairs
 
@@ -15,13 +14,8 @@ def sharpness(synthesized: np.ndarray, real: np.ndarray) -> float | np.ndarray:
     improvement, whatever its SSIM. Raises UserError for another dtype, unequal shapes, a side under 3, or a
     real image without any gradient.
     """
-    ratios = measure_pairs(_ratio, synthesized, real, minimum_side=3)
-    if np.isnan(ratios).any():
-        raise UserError(
-            "Sharpness divides by the gradient energy of the real image, and real image "
-            f"{int(np.argmax(np.isnan(ratios)))} (from 0) is constant."
-        )
-    return ratios
+    words = "Sharpness divides by the gradient energy of the real image, and real image {} (from 0) is constant."
+    return measure_pairs(_ratio, synthesized, real, minimum_side=3, undefined=words)
 
 
 def _ratio(synthesized: np.ndarray, real: np.ndarray) -> float:

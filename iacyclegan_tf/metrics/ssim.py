@@ -1,13 +1,10 @@
-"""Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004, IEEE TIP 13(4), eq. 13), as published."""
+"""Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004, IEEE TIP 13(4), eq. 13), by scikit-image."""
 
 import numpy as np
 
 from iacyclegan_tf.metrics.image_pairs import measure_pairs
 
-SIGMA = 1.5
-RADIUS = 5  # an 11x11 window
-C1 = (0.01 * 255) ** 2
-C2 = (0.03 * 255) ** 2
+_PUBLISHED = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
 
 
 def ssim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
@@ -17,20 +14,6 @@ def ssim(first: np.ndarray, second: np.ndarray) -> float | np.ndarray:
     the valid region (5 pixels less on each side). Raises UserError for another dtype, unequal shapes, or a
     side under 11.
     """
-    return measure_pairs(_ssim, first, second, minimum_side=2 * RADIUS + 1)
+    from skimage.metrics import structural_similarity
 
-
-def _ssim(first: np.ndarray, second: np.ndarray) -> float:
-    a, b = first.astype(np.float64), second.astype(np.float64)
-    mean_a, mean_b = _window_mean(a), _window_mean(b)
-    product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
-    covariance = _window_mean(a * b) - product
-    variances = _window_mean(a * a + b * b) - squares  # only the sum of both variances enters eq. 13
-    score = (2 * product + C1) * (2 * covariance + C2) / ((squares + C1) * (variances + C2))
-    return score.mean()
-
-
-def _window_mean(image: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
-    return gaussian_filter(image, SIGMA, radius=RADIUS)[RADIUS:-RADIUS, RADIUS:-RADIUS]
+    return measure_pairs(lambda a, b: structural_similarity(a, b, **_PUBLISHED), first, second, minimum_side=11)

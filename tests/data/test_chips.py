@@ -9,7 +9,7 @@ import pytest
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig, RecognizerConfig
 from iacyclegan_tf.data.alignment import chips as module
-from iacyclegan_tf.data.alignment.chips import BOX, Chips, Landmarks, cut, landmarks_for
+from iacyclegan_tf.data.alignment.chips import BOX, Landmarks, cut, landmarks_for
 from iacyclegan_tf.data.alignment.landmarks import CHIP, face_chip, find_faces
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.faces import load_faces
@@ -98,8 +98,3 @@ def test_pairs_come_with_their_chips(tmp_path, in_memory):
     assert (tmp_path / "landmarks.json").exists()
     plain = load_faces(settings, 0)
     assert plain.test.photo_chips is None and plain.test.shown[0] is plain.test.photos
-
-
-def test_chips_of_other_images_must_be_as_many():
-    with pytest.raises(ValueError):
-        Chips(np.zeros((1, CHIP, CHIP, 3), np.uint8), (None,), ((9, 9),)).cut([])

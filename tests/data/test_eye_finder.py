@@ -1,4 +1,4 @@
-"""Eyes found by OpenCV's cascades: on a public photograph, moved in known ways, and on the real pairs."""
+"""Eyes found by OpenCV's cascades: on a public photograph, moved in known ways (more in test_landmarks.py)."""
 
 import math
 
@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.eye_finder import find_eyes
-from iacyclegan_tf.data.images.files import read_image
 
 ASTRONAUT = skimage.data.astronaut()  # 512x512, NASA, public domain; comes with scikit-image
 EYES = np.array([[204.0, 101.0], [246.0, 102.5]])  # marked by hand
@@ -20,11 +18,7 @@ def misplaced(found: np.ndarray, true: np.ndarray) -> float:
     return float(np.hypot(*(found - true).T).max() / np.hypot(*(true[1] - true[0])))
 
 
-def test_the_eyes_of_a_photograph():
-    assert misplaced(find_eyes(ASTRONAUT), EYES) < 0.1
-
-
-@pytest.mark.parametrize("degrees, scale", [(8, 1.0), (-8, 1.0), (0, 0.4), (0, 2.5), (5, 1.7)])
+@pytest.mark.parametrize("degrees, scale", [(0, 1.0), (8, 1.0), (-8, 1.0), (0, 0.4), (0, 2.5), (5, 1.7)])
 def test_the_eyes_go_with_the_picture(degrees, scale):
     angle = math.radians(degrees)
     turn = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -46,33 +40,10 @@ def test_the_largest_of_two_faces():
     assert misplaced(find_eyes(both), EYES) < 0.1
 
 
-@pytest.mark.parametrize(
-    "picture, words",
-    [
-        (np.full((200, 160, 3), 128, np.uint8), "No face was found in 'wall.png'"),
-        (np.zeros((1, 1, 3), np.uint8), "No face was found in 'wall.png'"),
-        (np.random.default_rng(0).integers(0, 256, (120, 3000, 3), np.uint8), "No face was found in 'wall.png'"),
-    ],
-)
-def test_where_nobody_is_nobody_is_found(picture, words):
-    with pytest.raises(UserError, match=words):
-        find_eyes(picture, "'wall.png'")
-
-
-def test_a_face_without_eyes_is_told_apart():
+def test_a_face_without_eyes_has_none():
     blind = ASTRONAUT.copy()
     for x, y in EYES.astype(int):
         blind[y - 9 : y + 10, x - 16 : x + 17] = cv2.GaussianBlur(ASTRONAUT, (0, 0), 12)[
             y + 26 : y + 45, x - 16 : x + 17
         ]
-    with pytest.raises(UserError, match="not its two eyes"):
-        find_eyes(blind)
-
-
-@pytest.mark.parametrize("side", ["photos", "sketches"])
-def test_real_crops_have_their_eyes_where_the_crop_puts_them(real_pairs, side):
-    errors = [
-        misplaced(find_eyes(read_image(path)), np.array([[75.0, 125.0], [125.0, 125.0]]))
-        for path in sorted((real_pairs / "dev" / side).iterdir())[:10]
-    ]
-    assert len(errors) == 10 and np.median(errors) < 0.07 and max(errors) < 0.12
+    assert find_eyes(blind) is None

@@ -104,36 +104,19 @@ def test_closed_folders_and_files_are_named(tmp_path, monkeypatch):
     assert f"'{tmp_path / 'closed'}' cannot be read: Permission denied." in found.complaints()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads closed folders")
-def test_a_folder_of_mode_000_is_named(tmp_path):
-    put(tmp_path / "closed/b.jpg", encoded("JPEG"))
-    (tmp_path / "closed").chmod(0)
-    try:
-        assert list(walk_images(tmp_path).unreadable) == [tmp_path / "closed"]
-        assert list(walk_images(tmp_path / "closed").unreadable) == [tmp_path / "closed"]
-    finally:
-        (tmp_path / "closed").chmod(0o700)
-
-
-def test_links_are_followed_to_files_only_and_once(tmp_path):
+def test_links_are_followed_to_files_only(tmp_path):
     outside = put(tmp_path / "outside/far.jpg", encoded("JPEG"))
     root = tmp_path / "root"
     image = put(root / "z/image.jpg", encoded("JPEG"))
-    os.link(image, root / "hard.jpg")
     (root / "again.jpg").symlink_to(image)
-    for name in ("far1.jpg", "far2.jpg"):
-        (root / name).symlink_to(outside)
+    (root / "far.jpg").symlink_to(outside)
     (root / "loop").symlink_to(root, target_is_directory=True)
     (root / "self.jpg").symlink_to(root / "self.jpg")
     (root / "nowhere.jpg").symlink_to(root / "gone.jpg")
     os.mkfifo(root / "pipe.jpg")
     found = walk_images(root)
-    assert names(found.paths, root) == ["far1.jpg", "hard.jpg", "z/image.jpg"]
-    assert {path.name: why for path, why in found.left_out.items()} == {
-        "again.jpg": "a link to a file that is there already",
-        "far2.jpg": "a link to a file that is there already",
-        "loop": "a link to a folder",
-    }
+    assert names(found.paths, root) == ["again.jpg", "far.jpg", "z/image.jpg"]
+    assert {path.name: why for path, why in found.left_out.items()} == {"loop": "a link to a folder"}
     assert [path.name for path in found.unreadable] == ["nowhere.jpg", "pipe.jpg", "self.jpg"]
     (tmp_path / "through").symlink_to(root, target_is_directory=True)
     assert len(walk_images(tmp_path / "through").paths) == 3  # what the user names is entered

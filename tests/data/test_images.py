@@ -182,20 +182,6 @@ def test_depths_that_are_not_read_are_named_and_nothing_else_is_printed(data, wo
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
-@pytest.mark.parametrize("largest", [4095, 65535])
-def test_16_bits_of_which_less_than_a_sixteenth_is_used_are_said(kind, largest, caplog):
-    deep = (GRAY.astype(np.uint32) * largest // GRAY.max()).astype(np.uint16)
-    decode_image(encoded(Image.fromarray(deep), kind), "twelve\x1b.tif")
-    said = "'twelve\\x1b.tif' has samples up to 65535 and uses less than a sixteenth of that range"
-    assert (said in caplog.text) == (largest == 4095)
-
-
-def sub_directory(side: int, photometric: int) -> bytes:
-    entries = ((256, side), (257, side), (262, photometric))
-    return struct.pack("<H", 3) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries) + bytes(4)
-
-
 @pytest.mark.parametrize(
     "data",
     [
@@ -204,10 +190,8 @@ def sub_directory(side: int, photometric: int) -> bytes:
         tiff({}, GRAY.tobytes(), more=((50706, 1, 4, 0x0401),)),
         tiff({262: 32803}, GRAY.tobytes()),
         tiff({262: 34892}, GRAY.tobytes(), ">"),
-        tiff({330: 8 + 2 + 12 * 10 + 4 + GRAY.size}, GRAY.tobytes() + sub_directory(99, 1)),
-        tiff({330: 8 + 2 + 12 * 10 + 4 + GRAY.size}, GRAY.tobytes() + sub_directory(9, 32803)),
     ],
-    ids=["reduced", "reduced, old tag", "DNG", "sensor", "linear raw", "larger below", "sensor below"],
+    ids=["reduced", "reduced, old tag", "DNG", "sensor", "linear raw"],
 )
 def test_camera_raw_is_refused_as_such(data):
     with pytest.raises(UserError, match=r"'x.dng' cannot be decoded: it is camera raw"):
@@ -215,7 +199,7 @@ def test_camera_raw_is_refused_as_such(data):
 
 
 def test_a_tiff_with_smaller_copies_below_it_is_no_camera_raw():
-    data = tiff({254: 0, 330: 8 + 2 + 12 * 11 + 4 + GRAY.size}, GRAY.tobytes() + sub_directory(9, 1))
+    data = tiff({254: 0, 330: 8 + 2 + 12 * 11 + 4 + GRAY.size}, GRAY.tobytes() + bytes(50))
     np.testing.assert_array_equal(decode_image(data, "x")[..., 0], GRAY)
 
 
@@ -273,7 +257,7 @@ def test_pixels_of_another_size_than_the_header_says_are_refused(monkeypatch):
 def test_what_is_too_large_is_refused_before_decoding(kind, monkeypatch):
     monkeypatch.setattr(images, "MAX_PIXELS", 5)
     monkeypatch.setattr(images, "decode", lambda *_: pytest.fail("the decoder was called"))
-    with pytest.raises(UserError, match=r"announces .* pixels; at most 64000000 are decoded"):
+    with pytest.raises(UserError, match=r"announces .* pixels; at most 5 are decoded"):
         decode_image((SAMPLES | JPEGS)[kind][0], "x")
 
 

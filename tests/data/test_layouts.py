@@ -31,7 +31,7 @@ def tree_of(root: Path) -> Tree:
 
 
 def pairs_of(layout: str, root: Path):
-    return joined(part(tree_of(root)) for part in LAYOUTS[layout].parts)
+    return joined(part(tree_of(root)) for part in LAYOUTS[layout].parts.values())
 
 
 def found(pairing) -> list[tuple[str, str, str, str]]:
@@ -180,7 +180,7 @@ def test_single_zip_and_folder_of_zips(tmp_path):
     make_zip(downloads / "CUHK_photos.zip", **{"photos/f-005-01.jpg": b"1", "__MACOSX/photos/._f-005-01.jpg": b""})
     make_zip(downloads / "CUHK_sketches.zip", **{"sketches/F2-005-01-sz1.jpg": b"2"})
     with open_source(downloads, tmp_path) as tree:
-        pairing = LAYOUTS["cufs-student"].parts[0](tree)
+        pairing = LAYOUTS["cufs-student"].parts["student"](tree)
         assert len(pairing.pairs) == 1 and not pairing.orphan_photos
         assert tree.shown(pairing.pairs[0].photo) == "CUHK_photos.zip/photos/f-005-01.jpg"
     assert [path.name for path in tmp_path.iterdir()] == ["downloads"]

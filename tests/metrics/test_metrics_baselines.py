@@ -59,8 +59,6 @@ def test_blur_lowers_sharpness():
 def test_sharpness_refuses():
     with pytest.raises(UserError, match=r"real image 1 \(from 0\) is constant"):
         sharpness(random_images(2, 9, 9), np.stack([random_images(9, 9), np.full((9, 9), 5, np.uint8)]))
-    with pytest.raises(UserError, match="these are int64"):
-        sharpness(np.zeros((9, 9), int), random_images(9, 9))
     with pytest.raises(UserError, match="at least 3"):
         sharpness(random_images(2, 9), random_images(2, 9))
 
@@ -74,7 +72,7 @@ def test_face_crop():
         face_crop(np.zeros((250, 200), np.float32))
     with pytest.raises(UserError, match="200x250; an image is 128x128"):
         face_crop(random_images(128, 128, 3))
-    with pytest.raises(UserError, match=r"these have \[1, 2, 2, 250, 200\]"):
+    with pytest.raises(UserError, match=r"uint8 \[1, 2, 2, 250, 200\]"):
         face_crop(random_images(2, 2, 250, 200))
 
 
@@ -90,15 +88,13 @@ def test_hog_scores_agree_with_a_loop():
 
 def test_hog_scores_refuses():
     images = random_images(3, 40, 50)
-    with pytest.raises(UserError, match=r"one size; they have \[3, 40, 50\] and \[3, 41, 50\]"):
-        hog_scores(images, random_images(3, 41, 50))
-    with pytest.raises(UserError, match="at least 2 probes; there is 1"):
+    with pytest.raises(UserError, match=r"probes have no HOG features .* or a single one"):
         hog_scores(images[0], images)
     with pytest.raises(UserError, match="gallery images have no HOG features"):
         hog_scores(images, np.full_like(images, 200))
     with pytest.raises(UserError, match="gallery images have no HOG features"):
         hog_scores(images, np.repeat(images[:1], 3, axis=0))
-    with pytest.raises(UserError, match="at least 20 on each side"):
+    with pytest.raises(UserError, match="at least 20 pixels on each side"):
         hog_scores(images[:, :19], images[:, :19])
 
 

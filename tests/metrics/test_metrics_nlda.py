@@ -92,17 +92,15 @@ def test_is_seeded():
 
 
 @pytest.mark.parametrize(
-    "real, synthesized, arguments, sentence",
+    "real, synthesized, sentence",
     [
-        (*sketches(3), {}, "3 people under the protocol cufs give 1 and 2"),
-        (*sketches(12), {"protocol": "cuhk"}, "one of cufs, cufsf; it is 'cuhk'"),
-        (*sketches(12), {"splits": 0}, "splits is 0"),
-        (*sketches(12, height=1, width=5), {}, "5 training people needs images of more pixels .* 5x1"),
-        (sketches(12)[0].astype(float), sketches(12)[1], {}, "these are float64"),
-        (sketches(12)[0], sketches(11)[1], {}, "equal shapes"),
-        (sketches(12)[0][0], sketches(12)[1][0], {}, "1 people under the protocol cufs"),
+        (*sketches(3), "3 people under the protocol cufs give 1 and 2"),
+        (*sketches(12, height=1, width=5), "5 training people needs images of more pixels .* 5x1"),
+        (sketches(12)[0].astype(float), sketches(12)[1], "these are float64"),
+        (sketches(12)[0], sketches(11)[1], "equal shapes"),
+        (sketches(12)[0][0], sketches(12)[1][0], "1 people under the protocol cufs"),
     ],
 )
-def test_refuses(real, synthesized, arguments, sentence):
+def test_refuses(real, synthesized, sentence):
     with pytest.raises(UserError, match=sentence):
-        nlda(real, synthesized, **arguments)
+        nlda(real, synthesized)

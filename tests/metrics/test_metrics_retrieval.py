@@ -78,29 +78,13 @@ def test_margin_agrees_with_a_loop(seed):
         ([1.0, 2.0], ["a"], ["a", "b"], r"shape \[2\]"),
         (np.zeros((0, 2)), [], ["a", "b"], "non-empty matrix"),
         ([["x", "y"]], ["a"], ["a", "b"], "matrix of numbers"),
-        ([[1.0, 2.0]], ["a", "b"], ["a", "b"], "1 probe identities and 2 gallery identities; there are 2 and 2"),
         ([[1.0, 2.0]], ["c"], ["a", "b"], "the first is c"),
-        ([[1.0, 2.0]], [1], ["1", "2"], "the probes' are int64, the gallery's <U1"),
     ],
 )
 def test_refuses_scores(scores, probes, gallery, sentence):
     for measure in (rank_of_match, margins):
         with pytest.raises(UserError, match=sentence):
             measure(scores, probes, gallery)
-
-
-@pytest.mark.parametrize("ranks", [[], [-1, 2], [0.5], [[0, 1]]])
-def test_refuses_ranks(ranks):
-    for measure in (lambda r: rank_k(r, 1), lambda r: cmc(r, 3), mean_reciprocal_rank):
-        with pytest.raises(UserError, match="whole numbers from 0"):
-            measure(ranks)
-
-
-def test_refuses_k_below_one():
-    with pytest.raises(UserError, match="it is 0"):
-        rank_k([0, 1], 0)
-    with pytest.raises(UserError, match="it is 0"):
-        cmc([0, 1], 0)
 
 
 def test_fusion_agrees_with_scipy_zscore():
@@ -119,8 +103,6 @@ def test_fusion_ignores_scale_and_offset():
 @pytest.mark.parametrize(
     "matrices, sentence",
     [
-        ([], "there is none"),
-        ([np.eye(2), np.eye(3)], r"\[\[2, 2\], \[3, 3\]\]"),
         ([np.eye(2), np.full((2, 2), 0.1)], r"Score matrix 2 of the fusion holds one value only \(0.1\)"),
         ([np.eye(2), np.full((2, 2), np.nan)], "Score matrix 2 of the fusion has 4 values of 4"),
     ],
@@ -166,7 +148,6 @@ def test_one_photo_gallery_of_perfect_constant_and_worst_scores():
 @pytest.mark.parametrize(
     "scores, people, words",
     [
-        (np.ones((3, 4)), "aab", "3 photos need scores of 3 x 3"),
         (np.ones((4, 4)), "aaaa", "at least 2 people"),
         (np.ones((4, 4)), "aaab", "fewest photos of one are 1"),
         (np.full((4, 4), np.nan), "aabb", "not finite"),

@@ -71,16 +71,6 @@ def test_threshold_needs_ten_over_far_impostors(far, needed):
         threshold_at_far(impostor[1:], far)
 
 
-@pytest.mark.parametrize("far", [0, 1, -0.1, 1.5, float("nan")])
-def test_refuses_far(far):
-    for call in (
-        lambda: threshold_at_far(np.zeros(100), far),
-        lambda: verification_rate(matcher(3), range(3), range(3), far),
-    ):
-        with pytest.raises(UserError, match="between 0 and 1"):
-            call()
-
-
 def test_refuses_scores():
     with pytest.raises(UserError, match="show one person"):
         roc([[0.5]], ["a"], ["a"])
@@ -88,8 +78,6 @@ def test_refuses_scores():
         verification_rate([[0.5, np.nan]], ["a"], ["a", "b"], 0.1)
     with pytest.raises(UserError, match="not finite"):
         threshold_at_far([np.nan] * 50, 0.5)
-    with pytest.raises(UserError, match=r"a list \[N\]"):
-        threshold_at_far(np.zeros((50, 50)), 0.5)
     with pytest.raises(UserError, match="non-empty"):
         threshold_at_far([], 0.5)
 
@@ -137,17 +125,6 @@ def test_gallery_size_is_seeded():
     assert one.protocol == ("rank-1, 12 enrolled images and up to 50 distractors, 3 random orders, seed 4")
 
 
-@pytest.mark.parametrize(
-    "changes, sentence",
-    [
-        ({"distractor_scores": np.zeros((3, 5))}, "has 3 probes, the score matrix 4"),
-        ({"k": 0}, "at least 1; they are 0 and 20"),
-        ({"repeats": 0}, "at least 1; they are 1 and 0"),
-        ({"distractor_scores": np.full((4, 5), np.nan)}, "The distractor score matrix has 20 values of 20"),
-    ],
-)
-def test_gallery_size_refuses(changes, sentence):
-    people = {"probe_ids": range(4), "gallery_ids": range(4)}
-    arguments = {"scores": np.eye(4), "distractor_scores": np.zeros((4, 5)), **people}
-    with pytest.raises(UserError, match=sentence):
-        rank_k_by_gallery_size(**{**arguments, **changes})
+def test_gallery_size_refuses():
+    with pytest.raises(UserError, match="The distractor score matrix has 20 values of 20"):
+        rank_k_by_gallery_size(np.eye(4), np.full((4, 5), np.nan), range(4), range(4))

@@ -40,8 +40,6 @@ class Chips:
         ``fit``: the images have the network's size, and are brought back by it first. A chip of a squeezed image is
         more blurred than one of the image that is served, which moved all embeddings by more than a round teaches.
         """
-        if len(images) != len(self.points):
-            raise ValueError(f"{len(images)} images of {len(self.points)} faces")
         return np.array([self.cut_one(image, number, fit) for number, image in enumerate(images)], np.uint8)
 
     def cut_one(self, image: np.ndarray, number: int, fit: Fit | None = None) -> np.ndarray:

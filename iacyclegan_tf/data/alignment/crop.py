@@ -46,12 +46,21 @@ def similarity(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
+def low_passed(image: np.ndarray, shrink: float) -> np.ndarray:
+    """``image`` before it is made smaller by the factor ``shrink``; itself where that is no more than 1.
+
+    A Gaussian of sigma = 0.5 sqrt(shrink^2 - 1), without which hatching turns into moire (7 dB on genuine sketches,
+    3.5 dB on photos).
+    """
+    import cv2
+
+    return cv2.GaussianBlur(image, (0, 0), max(0.5 * math.sqrt(shrink**2 - 1), 1e-3)) if shrink > 1 else image
+
+
 def align(image: np.ndarray, matrix: np.ndarray, border: int) -> np.ndarray:
     """Cut the standard crop: uint8 [h, w, 3] -> uint8 [250, 200, 3].
 
-    Cubic interpolation; where the crop is smaller than the original, after a Gaussian low-pass of
-    sigma = 0.5 sqrt(shrink^2 - 1), without which hatching turns into moire (7 dB on genuine sketches, 3.5
-    dB on photos). ``border`` (0..255) fills what lies outside the original.
+    Cubic interpolation after ``low_passed``. ``border`` (0..255) fills what lies outside the original.
     """
     import cv2
 
@@ -59,9 +68,7 @@ def align(image: np.ndarray, matrix: np.ndarray, border: int) -> np.ndarray:
         raise UserError(
             f"The image is {image.shape[1]}x{image.shape[0]} pixels; sides of at most 32000 can be aligned."
         )
-    shrink = 1.0 / math.hypot(matrix[0, 0], matrix[1, 0])
-    if shrink > 1.0:
-        image = cv2.GaussianBlur(image, (0, 0), max(0.5 * math.sqrt(shrink**2 - 1.0), 1e-3))
+    image = low_passed(image, 1.0 / math.hypot(*matrix[:, 0]))
     return cv2.warpAffine(
         image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=(border,) * 3
     )
@@ -86,9 +93,7 @@ def paste_back(image: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> np.nd
     high = np.minimum(np.ceil(places.max(axis=0)) + 1, image.shape[1::-1]).astype(int)
     if (high <= low).any():
         return pasted
-    scale = math.hypot(*matrix[:, 0])
-    if scale > 1.0:
-        crop = cv2.GaussianBlur(crop, (0, 0), max(0.5 * math.sqrt(scale**2 - 1.0), 1e-3))
+    crop = low_passed(crop, math.hypot(*matrix[:, 0]))
     part = pasted[low[1] : high[1], low[0] : high[0]]
     there = np.column_stack([linear, linear @ low + shift])
     warped = cv2.warpAffine(
@@ -104,21 +109,19 @@ def paste_back(image: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> np.nd
 
 def suspicions(matrix: np.ndarray, points: np.ndarray, size: tuple[int, int]) -> list[str]:
     """Reasons why a person should look at an alignment; ``size`` is (height, width) of the original."""
-    reasons = []
     distance = float(np.linalg.norm(points[1] - points[0]))
-    if distance < SMALLEST_EYE_DISTANCE:
-        reasons.append(f"the eyes are only {distance:.1f} pixels apart")
     # From the eyes alone: with swapped eyes, a third point bends the fit but hardly turns it.
     rotation = math.degrees(math.atan2(points[0, 1] - points[1, 1], points[1, 0] - points[0, 0]))
-    if abs(rotation) > LARGEST_ROTATION:
-        reasons.append(f"it is rotated by {rotation:.0f} degrees (are left and right eye swapped?)")
     misfit = np.abs(points @ matrix[:, :2].T + matrix[:, 2] - TARGETS[: len(points)]).max()
-    if misfit > LARGEST_MISFIT:
-        reasons.append(f"its points miss their places by up to {misfit:.1f} pixels")
     outside = outside_share(matrix, size)
-    if outside > LARGEST_OUTSIDE:
-        reasons.append(f"{outside:.0%} of the crop lie outside the original")
-    return reasons
+    turned = f"it is rotated by {rotation:.0f} degrees (are left and right eye swapped?)"
+    reasons = (
+        (distance < SMALLEST_EYE_DISTANCE, f"the eyes are only {distance:.1f} pixels apart"),
+        (abs(rotation) > LARGEST_ROTATION, turned),
+        (misfit > LARGEST_MISFIT, f"its points miss their places by up to {misfit:.1f} pixels"),
+        (outside > LARGEST_OUTSIDE, f"{outside:.0%} of the crop lie outside the original"),
+    )
+    return [words for found, words in reasons if found]
 
 
 def outside_share(matrix: np.ndarray, size: tuple[int, int]) -> float:

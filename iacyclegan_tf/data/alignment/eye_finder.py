@@ -29,21 +29,17 @@ _SMALLEST_EYE, _LARGEST_EYE = ((round(share * FACE_SIDE),) * 2 for share in (0.1
 _local = threading.local()  # a cascade keeps state while it runs
 
 
-def find_eyes(image: np.ndarray, name: str = "the image") -> np.ndarray:
+def find_eyes(image: np.ndarray) -> np.ndarray | None:
     """Eye centres of the largest face: uint8 ``[h, w, 3]`` RGB -> float ``[2, 2]``, (x, y), image-left eye first.
 
-    Raises:
-        UserError: no face was found, or no pair of eyes in it.
+    ``None`` where no face was found, or no pair of eyes in it.
     """
     import cv2
 
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     face = _largest_face(gray)
     if face is None:
-        raise UserError(
-            f"No face was found in {name}. Give its eyes (--eyes x1,y1,x2,y2), or a picture with a larger, "
-            "upright face seen from the front."
-        )
+        return None
     x, y, side = face
     scale = FACE_SIDE / side
     # the face alone at one size, from the full picture: small eyes are enlarged, large ones keep their precision
@@ -55,9 +51,7 @@ def find_eyes(image: np.ndarray, name: str = "the image") -> np.ndarray:
         borderMode=cv2.BORDER_REPLICATE,
     )
     eyes = _pair_of_eyes(square)
-    if eyes is None:
-        raise UserError(f"A face was found in {name}, but not its two eyes. Give them (--eyes x1,y1,x2,y2).")
-    return (eyes + 0.5) / scale - 0.5 + [x, y]
+    return None if eyes is None else (eyes + 0.5) / scale - 0.5 + [x, y]
 
 
 def _largest_face(gray: np.ndarray) -> np.ndarray | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.images.files import image_stem
+from iacyclegan_tf.data.images.files import image_stem, read_text
 from iacyclegan_tf.data.pairs.naming import feret_key, normal_name
 
 SUFFIXES = (".3pts", ".dat", ".pos")  # in order of preference where an image has several
@@ -54,7 +54,7 @@ def _wrong(path: Path, expected: str) -> np.ndarray:
 def _numbers(path: Path) -> list[list[float]]:
     """The lines that hold finite numbers only; other lines are comments."""
     rows = []
-    for line in _text(path).splitlines():
+    for line in read_text(path, MAX_TEXT_BYTES).splitlines():
         try:
             row = [float(word) for word in line.replace(",", " ").split()]
         except ValueError:
@@ -62,17 +62,6 @@ def _numbers(path: Path) -> list[list[float]]:
         if row and all(map(math.isfinite, row)):
             rows.append(row)
     return rows
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise UserError(f"'{path}' is larger than {MAX_TEXT_BYTES} bytes, too large for a list.")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"'{path}' is not a text file.") from error
 
 
 class PointFiles:
@@ -133,7 +122,7 @@ def read_eyes(path: Path, images: Iterable[tuple[str, Path]]) -> dict[Path, np.n
     for relative, image in images:
         for name in (relative, image.name, image_stem(image)):
             names[normal_name(name)].add(image)
-    rows = csv.DictReader(io.StringIO(_text(path), newline=""))
+    rows = csv.DictReader(io.StringIO(read_text(path, MAX_TEXT_BYTES), newline=""))
     missing = [column for column in EYES_COLUMNS if column not in (rows.fieldnames or ())]
     if missing:
         raise UserError(

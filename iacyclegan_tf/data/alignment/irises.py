@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from iacyclegan_tf.data.alignment.crop import similarity
+from iacyclegan_tf.data.alignment.crop import low_passed, similarity
 
 DISTANCE = 100  # pixels between the eyes in the patch that is looked at
 _WIDTH, _HEIGHT, _PLACES = 2.5, 1.5, np.array([[0.75, 0.75], [1.75, 0.75]])  # of the patch, in those distances
@@ -49,9 +49,8 @@ def _patch(image: np.ndarray, eyes: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     low = np.clip(np.floor(eyes.mean(0) - reach), 0, np.array(image.shape[1::-1]) - 1).astype(int)
     high = np.clip(np.ceil(eyes.mean(0) + reach), low + 1, image.shape[1::-1]).astype(int)
     part = cv2.cvtColor(image[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY)
-    if shrink > 1.0:
-        part = cv2.GaussianBlur(part, (0, 0), max(0.5 * math.sqrt(shrink**2 - 1.0), 1e-3))
     here = np.column_stack([matrix[:, :2], matrix[:, :2] @ low + matrix[:, 2]])
+    part = low_passed(part, shrink)
     patch = cv2.warpAffine(part, here, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return cv2.GaussianBlur(patch.astype(np.float32), (0, 0), 1.5), matrix
 

@@ -34,8 +34,6 @@ _MEAN = np.array([
     [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
 ])  # fmt: skip
 _EYES_IN_BOX = np.array([0.31, 0.69]), 0.39  # of a face's square, as the cascades see it
-
-
 _local = threading.local()  # a detector keeps state while it runs: shared by threads it ends the process
 
 
@@ -44,26 +42,20 @@ class Face:
     """A face in an image; coordinates (x, y) in its pixels, whole numbers at pixel centres.
 
     ``box``: left, top, right, bottom. ``points``: ``[5, 2]`` in dlib's order, or ``[2, 2]``, the centres of the eyes as
-    the cascades see them. ``eyes``: their centers ``[2, 2]``, image-left first. ``finder``: ``dlib``, ``opencv``, or
-    ``given`` by the user.
+    the cascades see them or the user gives them. ``eyes``: their centers ``[2, 2]``, image-left first.
     """
 
     box: tuple[float, float, float, float]
     points: np.ndarray
     eyes: np.ndarray
-    finder: str
 
     @classmethod
-    def of_eyes(cls, eyes: np.ndarray, finder: str) -> Face:
+    def of_eyes(cls, eyes: np.ndarray) -> Face:
         """From the centres of the eyes alone; the box is where a face's lies about them."""
         across, down = _EYES_IN_BOX
         side = (eyes[1, 0] - eyes[0, 0]) / (across[1] - across[0])
         left, top = eyes[0, 0] - across[0] * side, eyes[:, 1].mean() - down * side
-        return cls((left, top, left + side, top + side), eyes, eyes, finder)
-
-    @property
-    def area(self) -> float:
-        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+        return cls((left, top, left + side, top + side), eyes, eyes)
 
 
 def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
@@ -71,19 +63,14 @@ def find_faces(image: np.ndarray, name: str = "the image") -> list[Face]:
 
     The picture is tried at ``SCALES``, then turned, until a face is found. ``UserError`` where none is.
     """
-    find, why = (_by_dlib, None) if _dlib() else (_by_cascades, None)
-    sizes = scales(image.shape[:2])
+    find, sizes = _by_dlib if _dlib() else _by_cascades, scales(image.shape[:2])
     for scale, turn in [(scale, 0.0) for scale in sizes] + [(scale, turn) for scale in sizes[:-1] for turn in TURNS]:
-        try:
-            faces = find(image, scale, turn)
-        except UserError as error:
-            faces, why = [], error
-        if faces:
-            return sorted(map(functools.partial(_looked_at, image), faces), key=lambda face: -face.area)
+        if faces := find(image, scale, turn):
+            return sorted((_looked_at(image, face) for face in faces), key=lambda face: face.box[0] - face.box[2])
     raise UserError(
         f"No face was found in {name}. It must show one from the front, nearly upright, and not small; a picture that "
         "is the aligned face already can be taken as it is (--no-align)."
-    ) from why
+    )
 
 
 def find_face_at(image: np.ndarray, eyes: np.ndarray, within: float) -> Face | None:
@@ -147,14 +134,15 @@ def _by_dlib(image: np.ndarray, scale: float, turn: float, least: float = 0.0) -
         middle = back @ [*(box[:2] + box[2:]) / 2, 1.0]
         half = (box[2:] - box[:2]) / 2 / factor
         eyes = eyes + _ABOVE_CORNERS * along[::-1] * [1, -1]
-        faces.append(Face((*(middle - half), *(middle + half)), points, eyes, "dlib"))
+        faces.append(Face((*(middle - half), *(middle + half)), points, eyes))
     return faces
 
 
 def _by_cascades(image: np.ndarray, scale: float, turn: float) -> list[Face]:
     scaled, matrix = _resized(image, scale, turn)
-    eyes = (find_eyes(scaled) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    return [Face.of_eyes(eyes, "opencv")]
+    eyes = find_eyes(scaled)
+    back = np.linalg.inv(matrix[:, :2]).T
+    return [] if eyes is None else [Face.of_eyes((eyes - matrix[:, 2]) @ back)]
 
 
 def _dlib():

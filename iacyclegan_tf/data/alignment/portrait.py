@@ -14,16 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.alignment.crop import (
-    HEIGHT,
-    PHOTO_BORDER,
-    TARGETS,
-    WIDTH,
-    align,
-    paste_back,
-    similarity,
-    suspicions,
-)
+from iacyclegan_tf.data.alignment import crop
 from iacyclegan_tf.data.alignment.landmarks import Face, find_face_at, find_faces
 
 # An aligned crop of any size: width / height is 0.8 within the first number, and the eyes lie where the crop has them
@@ -55,7 +46,7 @@ class Portrait:
     @property
     def matrix(self) -> np.ndarray:
         """From the picture's pixels to those of the crop, float ``[2, 3]``."""
-        return similarity(self.face.eyes, TARGETS[:2])
+        return crop.similarity(self.face.eyes, crop.TARGETS[:2])
 
     def choose(self, number: int) -> Portrait:
         """The same with another face, 0 the largest; ``UserError`` where there are not so many."""
@@ -63,20 +54,19 @@ class Portrait:
             raise UserError(f"There is no face {number + 1}; {len(self.faces)} were found.")
         return self if number == self.chosen else replace(self, chosen=number, is_crop=False)
 
-    def cut(self, border: int = PHOTO_BORDER) -> np.ndarray:
+    def cut(self, border: int = crop.PHOTO_BORDER) -> np.ndarray:
         """The aligned crop, uint8 ``[250, 200, 3]``, ``border`` where it lies outside; the image where it is a crop."""
-        return self.image if self.is_crop else align(self.image, self.matrix, border)
+        return self.image if self.is_crop else crop.align(self.image, self.matrix, border)
 
     def put_back(self, result: np.ndarray) -> np.ndarray:
         """The picture with ``result`` (of ``cut``'s size) in the face's place, as a soft oval; a crop's is itself."""
-        return result if self.is_crop else paste_back(self.image, result, self.matrix)
+        return result if self.is_crop else crop.paste_back(self.image, result, self.matrix)
 
     def remarks(self) -> list[str]:
         """What a person should be told: several faces, an alignment to look at."""
-        several = f"{len(self.faces)} faces were found, and the largest is taken"
-        if self.chosen:
-            several = f"{len(self.faces)} faces were found, and number {self.chosen + 1} by size is taken"
-        why = [] if self.is_crop else suspicions(self.matrix, self.face.eyes, self.image.shape[:2])
+        which = f"number {self.chosen + 1} by size" if self.chosen else "the largest"
+        several = f"{len(self.faces)} faces were found, and {which} is taken"
+        why = [] if self.is_crop else crop.suspicions(self.matrix, self.face.eyes, self.image.shape[:2])
         return ([several] if len(self.faces) > 1 else []) + why
 
 
@@ -102,7 +92,7 @@ def find_portrait(image: np.ndarray, name: str = "the image", eyes: np.ndarray |
     height, width = size
     if not ((eyes >= 0) & (eyes < [width, height])).all():
         raise UserError(f"The eyes of {name} are given at {eyes.tolist()}, outside its {width}x{height} pixels.")
-    return Portrait(image, (Face.of_eyes(eyes, "given"),))
+    return Portrait(image, (Face.of_eyes(eyes),))
 
 
 def is_aligned(eyes: np.ndarray, size: tuple[int, int]) -> bool:
@@ -113,10 +103,10 @@ def is_aligned(eyes: np.ndarray, size: tuple[int, int]) -> bool:
 
 def has_proportions(size: tuple[int, int]) -> bool:
     """Whether ``size`` (height, width) is the aligned crop's at some scale."""
-    return abs(size[1] / size[0] / (WIDTH / HEIGHT) - 1.0) <= _PROPORTIONS
+    return abs(size[1] / size[0] / (crop.WIDTH / crop.HEIGHT) - 1.0) <= _PROPORTIONS
 
 
 def _place(size: tuple[int, int]) -> tuple[np.ndarray, float]:
     """Where the eyes lie in an aligned crop of ``size``, and how far from there they are still taken to be so."""
-    eyes = (TARGETS[:2] + 0.5) * [size[1] / WIDTH, size[0] / HEIGHT] - 0.5
+    eyes = (crop.TARGETS[:2] + 0.5) * [size[1] / crop.WIDTH, size[0] / crop.HEIGHT] - 0.5
     return eyes, _CROP_TOLERANCE * (eyes[1, 0] - eyes[0, 0]) + _CROP_PIXELS

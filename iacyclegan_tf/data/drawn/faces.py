@@ -38,9 +38,13 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
 
     Returns: photo uint8 [height, width, 3] RGB; sketch uint8 [height, width, 3], gray in all three channels.
     The eye centers lie near (0.375, 0.5) and (0.625, 0.5) of (width, height), up to the jitter of the pose.
-    Raises: UserError if a side is not in 1 .. 2048, or identity, rendering or seed is negative.
+    Raises: UserError for a side beyond ``LARGEST_SIDE`` or a negative seed, which no setting bounds.
     """
-    _check(identity=identity, rendering=rendering, seed=seed, height=height, width=width)
+    if seed < 0 or not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
+        raise UserError(
+            f"Drawn faces: the seed is {seed}, height and width are {height} and {width}; the seed must be 0 or more, "
+            f"height and width from 1 to {LARGEST_SIDE}."
+        )
     who, how = person(identity, seed=seed), view(identity, rendering, seed=seed)
     tall, wide = height * _oversampling(height), width * _oversampling(width)
     artist = np.random.default_rng([seed, identity, rendering + 1, 1])
@@ -48,17 +52,9 @@ def draw_pair(identity: int, rendering: int, *, seed: int, height: int, width: i
     exaggerated = with_expression(caricature(who, EXAGGERATION), copied)
     photo = paint_photo(with_expression(who, how), how, tall, wide)
     sketch = _warped(paint_sketch(exaggerated, copied, tall, wide), artist)
-    photo = _grained(_shrunk(photo, height, width), CAMERA_NOISE, artist)
-    sketch = _grained(_shrunk(sketch, height, width), PAPER_GRAIN, artist)
+    photo, sketch = (cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in (photo, sketch))
+    photo, sketch = _grained(photo, CAMERA_NOISE, artist), _grained(sketch, PAPER_GRAIN, artist)
     return photo, np.repeat(sketch[:, :, None], 3, axis=2)
-
-
-def _check(**settings: int) -> None:
-    for name, value in settings.items():
-        side = name in ("height", "width")
-        if not (1 if side else 0) <= value <= (LARGEST_SIDE if side else value):
-            allowed = f"from 1 to {LARGEST_SIDE}" if side else "0 or more"
-            raise UserError(f"Drawn faces: {name} is {value}; it must be {allowed}.")
 
 
 def _oversampling(side: int) -> int:
@@ -86,7 +82,3 @@ def _grained(picture: np.ndarray, sigma: float, random: np.random.Generator) -> 
     grain = random.standard_normal(picture.shape[:2], dtype=np.float32) * np.float32(sigma)
     grain = grain.reshape(grain.shape + (1,) * (picture.ndim - 2))
     return np.clip(np.rint(picture + grain), 0, 255).astype(np.uint8)
-
-
-def _shrunk(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

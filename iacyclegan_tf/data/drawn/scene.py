@@ -7,6 +7,7 @@ import math
 import cv2
 import numpy as np
 
+from iacyclegan_tf.data.alignment.crop import low_passed
 from iacyclegan_tf.data.drawn.canvas import Frame
 from iacyclegan_tf.data.drawn.faces import draw_pair, view
 
@@ -47,10 +48,10 @@ def draw_scene(
     center = random.uniform(np.minimum(reach, size / 2), np.maximum(size - reach, size / 2))
     unit = _CARD[0] / 250
     shift = center - turn @ [100, 125] + turn @ [0.5 / unit, 0.5 / unit] - 0.5
-    if scale < unit:
-        card = cv2.GaussianBlur(card, (0, 0), max(0.5 * math.sqrt((unit / scale) ** 2 - 1), 1e-3))
     matrix = np.column_stack([turn / unit, shift])
-    put = cv2.warpAffine(card, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    put = cv2.warpAffine(
+        low_passed(card, unit / scale), matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     cover = cv2.warpAffine(np.ones(_CARD, np.float32), matrix, (width, height))[..., None]
     eyes = Frame(view(identity, 0, seed=seed))(np.array([[-25.0, 0.0], [25.0, 0.0]]))
     scene = np.rint(scene * (1 - cover) + put * cover).astype(np.uint8)

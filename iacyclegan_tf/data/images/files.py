@@ -9,8 +9,7 @@ callers, with ``headers.py`` and ``pixels.py``:
   white, the color of paper (drawings are often saved as black strokes on nothing; without this they would turn black).
   The fourth byte of a 32-bit BMP is padding where it is 0 everywhere or no mask names it.
 * **8 bits**: 16-bit samples are scaled by 255/65535 and rounded; in color TIFFs they lose their low byte (at most one
-  level of difference). A picture of 16 bits that uses less than a sixteenth of their range is read, and a warning
-  logged: it is almost of one gray (logger ``iacyclegan_tf.images``, on standard error where nobody set it up).
+  level of difference).
 * **Upright**: the EXIF orientation of JPEG, PNG, WebP and TIFF is applied.
 * **First frame** of animations, first page of TIFF files; camera raw, whose first page is a preview, is refused.
 * **Bounded**: the header is parsed before anything is decoded; more than ``MAX_PIXELS`` pixels, ``MAX_BYTES`` bytes
@@ -19,7 +18,6 @@ callers, with ``headers.py`` and ``pixels.py``:
 """
 
 import bz2
-import logging
 import os
 import re
 import zlib
@@ -31,12 +29,9 @@ import numpy as np
 
 from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.common.foreign_text import printable
-from iacyclegan_tf.data.images.headers import MAX_PIXELS, MAX_SCANS, HeaderError, kind_of, read_header, too_large
-from iacyclegan_tf.data.images.pixels import decode, to_uint8
+from iacyclegan_tf.data.images.headers import MAX_PIXELS, HeaderError, kind_of, read_header
+from iacyclegan_tf.data.images.pixels import decode
 
-__all__ = ["MAX_PIXELS", "MAX_SCANS", "to_uint8"]  # for those who import them from here
-_LOG = logging.getLogger("iacyclegan_tf.images")
 MAX_BYTES = 256 * 1024 * 1024
 PACKED_SUFFIXES = (".gz", ".bz2")
 # Of HEIC and AVIF only what holds another kind is read; the reader says so of the rest.
@@ -59,17 +54,26 @@ def read_image(path: str | Path) -> np.ndarray:
     return decode_image(read_bytes(path), str(path))
 
 
-def read_bytes(path: Path) -> bytes:
-    """Content of a file of at most ``MAX_BYTES``; raises UserError naming the file otherwise."""
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """Content of a file of at most ``most`` bytes (``MAX_BYTES``); raises UserError naming the file otherwise."""
+    most = MAX_BYTES if most is None else most
     try:
         size = path.stat().st_size
         if not path.is_file():
             raise UserError(f"'{path}' is not a file.")
-        if size > MAX_BYTES:
-            raise UserError(f"'{path}' has {size} bytes; at most {MAX_BYTES} are read.")
+        if size > most:
+            raise UserError(f"'{path}' has {size} bytes; at most {most} are read.")
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"'{path}' cannot be read: {error.strerror}.") from error
+
+
+def read_text(path: Path, most: int) -> str:
+    """Content of a file in UTF-8, with or without its mark; raises UserError as ``read_bytes``, or for other text."""
+    try:
+        return read_bytes(path, most).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"'{path}' is not a text file in UTF-8: {error}.") from error
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -80,16 +84,11 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         data = unpack(data)
         header = read_header(data)
         if header.width * header.height > MAX_PIXELS:
-            raise HeaderError(too_large(header.width, header.height))
+            size = f"{header.width}x{header.height}"
+            raise HeaderError(f"its header announces {size} pixels; at most {MAX_PIXELS} are decoded")
         image = decode(data, header)
     except HeaderError as error:
         raise UserError(f"'{name}' cannot be decoded: {error}.") from error
-    if header.largest > 255 and int(image.max()) - int(image.min()) <= 16:  # 4095 of 65535, rounded
-        _LOG.warning(
-            "'%s' has samples up to %d and uses less than a sixteenth of that range; it comes out almost of one gray. "
-            "Scale it to the full range first.",
-            *(printable(name), header.largest),
-        )
     return np.ascontiguousarray(_upright(image, header.orientation))
 
 
@@ -191,19 +190,24 @@ def encode_png(image: np.ndarray, compression: int = -1) -> bytes:
 
 def image_stem(path: str | Path) -> str:
     """File name without its image suffix and packing: ``a/00001fb.ppm.bz2`` -> ``00001fb``."""
-    name = Path(path).name
-    for suffixes in (PACKED_SUFFIXES, (*IMAGE_SUFFIXES, ".raw")):
-        suffix = Path(name).suffix
-        name = name[: -len(suffix)] if suffix.lower() in suffixes else name
-    return name
+    name = _unpacked_name(path)
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in (*IMAGE_SUFFIXES, ".raw") else name
 
 
 def has_image_name(path: PurePath) -> bool:
     """Whether the name ends like an image's, packed or not, and is not hidden."""
-    name = path.name.lower()
-    for packed in PACKED_SUFFIXES:
-        name = name.removesuffix(packed)
-    return name.endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+    return _unpacked_name(path).lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
+
+
+def is_raw(path: PurePath) -> bool:
+    """Whether a name is that of AR's headerless RGB, packed or not."""
+    return _unpacked_name(path).lower().endswith(".raw")
+
+
+def _unpacked_name(path: str | PurePath) -> str:
+    name, suffix = os.path.splitext(PurePath(path).name)
+    return name if suffix.lower() in PACKED_SUFFIXES else name + suffix
 
 
 def named_in_utf8(path: Path) -> Path:

@@ -30,8 +30,8 @@ class ImageFolder:
             one is refused by its reader, with the reason).
         others: files that are neither.
         unreadable: folders and files that could not be opened, looked into or named, with the reason (a clause).
-        left_out: what is not meant as an image, with the reason: hidden or made by a system, links to folders, second
-            links to one file, and subfolders where they were not asked for.
+        left_out: what is not meant as an image, with the reason: hidden or made by a system, links to folders, and
+            subfolders where they were not asked for.
     """
 
     paths: tuple[Path, ...]
@@ -59,8 +59,7 @@ def walk_images(folder: str | Path, recursive: bool = True) -> ImageFolder:
     """Everything in ``folder``, with ``recursive`` also below it; of a file only the first bytes are read, and those
     only where its name is no image's.
 
-    A symbolic link to a file counts as that file, which is listed once: under its own name if that lies in the folder,
-    else under its first link. Hard links are files of their own: stores that save space make them.
+    A symbolic link to a file counts as a file of its own name.
 
     Raises:
         UserError: ``folder`` itself is missing or no folder.
@@ -68,7 +67,7 @@ def walk_images(folder: str | Path, recursive: bool = True) -> ImageFolder:
     folder = Path(folder)
     if not os.path.isdir(folder):
         raise UserError(f"'{printable(folder)}' is not a folder; a folder of images was expected.")
-    found: dict[str, dict[Path, str]] = {kind: {} for kind in ("image", "link", "folder", "other", "closed", "out")}
+    found: dict[str, dict[Path, str]] = {kind: {} for kind in ("image", "folder", "other", "closed", "out")}
     waiting = [folder]
     while waiting:
         place = waiting.pop()
@@ -81,17 +80,8 @@ def walk_images(folder: str | Path, recursive: bool = True) -> ImageFolder:
                         waiting.append(Path(entry.path))
         except OSError as error:
             found["closed"][place] = error.strerror
-    real, images = Path(os.path.realpath(folder)), set(found["image"])
-    taken = {str(real / path.relative_to(folder)) for path in images} if found["link"] else set()
-    for path in sorted(found["link"]):
-        target = os.path.realpath(path)
-        if target in taken:
-            found["out"][path] = "a link to a file that is there already"
-        else:
-            images.add(path)
-            taken.add(target)
     unreadable, left_out = (dict(sorted(found[kind].items())) for kind in ("closed", "out"))
-    return ImageFolder(tuple(sorted(images)), tuple(sorted(found["other"])), unreadable, left_out)
+    return ImageFolder(tuple(sorted(found["image"])), tuple(sorted(found["other"])), unreadable, left_out)
 
 
 def is_left_out(name: str) -> bool:
@@ -108,18 +98,16 @@ def _judge(entry: os.DirEntry, recursive: bool) -> tuple[str, str]:
         if entry.is_symlink():
             entry.stat()  # raises where it leads nowhere or to itself
         if entry.is_dir():
-            return ("out", "a link to a folder") if entry.is_symlink() else _folder(recursive)
+            if entry.is_symlink():
+                return "out", "a link to a folder"
+            return ("folder", "") if recursive else ("out", "a subfolder, which is not entered")
         if not entry.is_file():  # never opened: to open a pipe or device may block for ever
             return "closed", "it is neither a file nor a folder"
-        return ("link" if entry.is_symlink() else "image") if _is_image(entry) else "other", ""
+        return "image" if _is_image(entry) else "other", ""
     except OSError as error:
         return "closed", error.strerror
     except UserError:
         return "closed", "its name is not UTF-8 (all at once: convmv -f latin1 -t utf8 -r FOLDER --notest)"
-
-
-def _folder(recursive: bool) -> tuple[str, str]:
-    return ("folder", "") if recursive else ("out", "a subfolder, which is not entered")
 
 
 def _is_image(entry: os.DirEntry) -> bool:

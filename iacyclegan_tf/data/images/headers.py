@@ -96,25 +96,19 @@ def _jpeg(data: bytes) -> Header:
                 raise HeaderError("its JPEG header holds no frame size")
             return Header("jpeg", *size, 255, orientation)
         marker, at = found[1][0], found.end()
-        body = at + 2
+        (length,), body = struct.unpack_from(">H", data, at), at + 2
         if size is None and marker == 0xE1 and data.startswith(b"Exif\0\0", body):
-            orientation = _orientation(data[body + 6 : at + _big(data, at, 2)])
+            orientation = _orientation(data[body + 6 : at + length])
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if size is not None:
                 raise HeaderError("its JPEG header gives two frame sizes")
-            size = _big(data, body + 3, 2), _big(data, body + 1, 2)
+            size = struct.unpack_from(">HH", data, body + 1)[::-1]
         elif marker == 0xDA:
             scans += 1
             if scans > MAX_SCANS:
                 raise HeaderError(f"it has more than {MAX_SCANS} JPEG scans, which take very long to decode")
-        at += _big(data, at, 2)
+        at += length
     raise HeaderError(f"it has more than {_MAX_PARTS} JPEG segments")
-
-
-def _big(data: bytes, at: int, count: int) -> int:
-    if at + count > len(data):
-        raise HeaderError("its header is cut short")
-    return int.from_bytes(data[at : at + count], "big")
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -172,17 +166,13 @@ def _webp(data: bytes) -> Header:
     return Header("webp", *image.size, 255, _orientation(exif.removeprefix(b"Exif\0\0")), image)
 
 
-def too_large(width: int, height: int) -> str:
-    return f"its header announces {width}x{height} pixels; at most {MAX_PIXELS} are decoded"
-
-
 # ---------------------------------------------------------------- TIFF and EXIF
 
 _SIZES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)  # bytes of a value by its type, 8 for types above
 
 
-def _directory(data: bytes, start: int | None = None) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """The tags of one directory of a classic TIFF, which is also the inside of an EXIF block.
+def _directory(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """The tags of the first directory of a classic TIFF, which is also the inside of an EXIF block.
 
     Refused before Pillow reads it are tags given twice (Pillow takes the last, libtiff the first), values that are cut
     (Pillow would go on without them) and values that are longer than the file together, as where many tags share one.
@@ -190,7 +180,7 @@ def _directory(data: bytes, start: int | None = None) -> TiffImagePlugin.ImageFi
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:
         raise HeaderError("it is not a classic TIFF (BigTIFF is not supported)")
-    start = start or struct.unpack_from(order + "I", data, 4)[0]
+    (start,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, start)
     entries = [struct.unpack_from(order + "HHII", data, start + 2 + 12 * number) for number in range(count)]
     if len({entry[0] for entry in entries}) < count:
@@ -217,7 +207,9 @@ def _orientation(exif: bytes) -> int:
 def _tiff(data: bytes) -> Header:
     """The first page. Pillow turns it upright itself, its size included."""
     tags = _directory(data)
-    if _is_camera_raw(data, tags):
+    # DNG and CR2 by their marks, others by a first page that calls itself reduced or holds a sensor's pixels
+    reduced, sensor = tags.get(254, 0) & 1 or tags.get(255) == 2, tags.get(262) in (32803, 34892)
+    if 50706 in tags or data[8:10] == b"CR" or reduced or sensor:
         raise HeaderError("it is camera raw, of which only a preview could be shown; develop it to JPEG, PNG or TIFF")
     bits, formats = tags.get(258, (1,)), tags.get(339, (1,))
     if not set(bits) <= {1, 2, 4, 8, 16} or set(formats) != {1}:
@@ -233,17 +225,6 @@ def _tiff(data: bytes) -> Header:
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
     image.is_animated = True  # else Pillow reads the EXIF directories, which nobody bounded
     return Header("tiff", *image.size, 65535 if 16 in bits else 255, opened=image)
-
-
-def _is_camera_raw(data: bytes, tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
-    """DNG (tag 50706) and CR2 by their marks, others by a first page that calls itself reduced (254, 255), or by a
-    sensor's pixels (262) or a larger picture (256) in it or in a sub-directory (330)."""
-    starts = tags.get(330, ())
-    pages = [tags, *(_directory(data, start) for start in (starts if isinstance(starts, tuple) else (starts,))[:16])]
-    sensor = any(page.get(262) in (32803, 34892) for page in pages)
-    reduced = tags.get(254, 0) & 1 or tags.get(255) == 2
-    larger = max(page.get(256, 0) for page in pages) > tags.get(256, 0)
-    return 50706 in tags or data[8:10] == b"CR" or bool(sensor or reduced or larger)
 
 
 _KINDS = {

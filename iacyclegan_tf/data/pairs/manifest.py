@@ -9,7 +9,7 @@ import csv
 import io
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, split_hash
 
 COLUMNS = ("identity", "photo", "sketch", "split")
 SPLIT_SHA256 = "split_sha256"
-Listings = dict[Path, dict[str, list[str]]]  # of folders: the entries' names by their normal form
 
 
 def read_manifest(path: str | Path) -> Pairing:
@@ -44,8 +43,8 @@ def read_manifest(path: str | Path) -> Pairing:
         raise UserError(
             f"Manifest '{path}' lacks the column(s) {', '.join(missing)}; expected are {','.join(COLUMNS)}."
         )
-    listings: Listings = {}
-    pairs = [_pair(path, line, row, listings) for line, row in enumerate(rows, start=2)]
+    files = _by_name(path.parent)
+    pairs = [_pair(path, line, row, files) for line, row in enumerate(rows, start=2)]
     for file, count in Counter(file for pair in pairs for file in (pair.photo, pair.sketch)).items():
         if count > 1:
             raise UserError(f"Manifest '{path}' lists '{file}' {count} times.")
@@ -60,7 +59,7 @@ def read_manifest(path: str | Path) -> Pairing:
     return disjoint(Pairing(tuple(pairs)), str(path))
 
 
-def _pair(manifest: Path, line: int, row: Mapping[str, str | None], listings: Listings) -> Pair:
+def _pair(manifest: Path, line: int, row: Mapping[str, str | None], files: dict[str, list[Path]]) -> Pair:
     values = {column: (row[column] or "").strip() for column in COLUMNS}
     empty = [column for column, value in values.items() if not value]
     if empty:
@@ -71,31 +70,32 @@ def _pair(manifest: Path, line: int, row: Mapping[str, str | None], listings: Li
             f"Manifest '{manifest}', line {line}: split '{shortened(values['split'], 200)}' is unknown; "
             f"allowed are {', '.join(SPLITS)}."
         )
-    photo, sketch = (_inside(manifest, line, values[column], listings) for column in ("photo", "sketch"))
+    photo, sketch = (_inside(manifest, line, values[column], files) for column in ("photo", "sketch"))
     return Pair(values["identity"], photo, sketch, split, (row.get("subset") or "").strip())
 
 
-def _inside(manifest: Path, line: int, name: str, listings: Listings) -> Path:
+def _inside(manifest: Path, line: int, name: str, files: dict[str, list[Path]]) -> Path:
+    """The file of this name, or else the one whose name differs in letter case or Unicode form alone."""
     # Manifests may come from another system, where backslashes separate folders.
     relative = os.path.normpath(name.replace("\\", "/"))
     if os.path.isabs(relative) or relative.split("/")[0] == ".." or re.match(r"[A-Za-z]:", relative):
         raise UserError(f"Manifest '{manifest}', line {line}: '{name}' must be a path inside the manifest's folder.")
-    path = manifest.parent
-    for part in relative.split("/"):
-        path /= part if os.path.lexists(path / part) else _same_name(path, part, listings)
-    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long for a file
+    path, alike = manifest.parent / relative, files.get(normal_name(relative), [])
+    if os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long for a file
+        return path
+    if len(alike) != 1:
         raise UserError(f"Manifest '{manifest}', line {line}: file '{shortened(name, 200)}' does not exist.")
-    return path
+    return alike[0]
 
 
-def _same_name(folder: Path, name: str, listings: Listings) -> str:
-    """The one entry of a folder that has this name in another letter case or Unicode form; else ``name``."""
-    if folder not in listings:
-        listings[folder] = {}
-        for entry in os.listdir(folder) if os.path.isdir(folder) else ():
-            listings[folder].setdefault(normal_name(entry), []).append(entry)
-    found = listings[folder].get(normal_name(name), [])
-    return found[0] if len(found) == 1 else name
+def _by_name(folder: Path) -> dict[str, list[Path]]:
+    """All files below a folder by the normal form of their paths."""
+    files = defaultdict(list)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            files[normal_name(path.relative_to(folder).as_posix())].append(path)
+    return files
 
 
 def manifest_text(rows: Sequence[Mapping[str, str]], extra_columns: Sequence[str] = ()) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
@@ -64,6 +64,10 @@ class Pairing:
     misnamed: tuple[Path, ...] = ()
     unlisted: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def each_with(self, **changes: str) -> "Pairing":
+        """The same with these attributes in every pair, e.g. ``split="train"``."""
+        return replace(self, pairs=tuple(replace(pair, **changes) for pair in self.pairs))
 
     def counts(self) -> dict[str, int]:
         """Number of pairs per split."""

@@ -14,16 +14,8 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.user_paths import there
 from iacyclegan_tf.data.images.files import image_stem
 from iacyclegan_tf.data.images.folder import ImageFolder, is_left_out, walk_images
+from iacyclegan_tf.data.pairs import naming
 from iacyclegan_tf.data.pairs.manifest import read_manifest
-from iacyclegan_tf.data.pairs.naming import (
-    SPLITS,
-    identity_of,
-    normal_name,
-    photo_key,
-    sketch_key,
-    split_named,
-    student_split,
-)
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing, disjoint, joined, split_hash
 from iacyclegan_tf.data.pairs.splits import assign_splits, check_all_known, read_split_file
 
@@ -43,10 +35,9 @@ def pair_folders(photos_dir: str | Path, sketches_dir: str | Path) -> Pairing:
             f"No photo of '{photos_dir}' fits a sketch of '{sketches_dir}' (for instance "
             f"'{photos.paths[0].name}' and '{sketches.paths[0].name}'); expected are equal names or those of CUFS."
         )
-    notes = [f"{photos_dir}: {note}" for note in photos.notes()] + [
-        f"{sketches_dir}: {note}" for note in sketches.notes()
-    ]
-    return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=tuple(notes))
+    sides = ((photos_dir, photos), (sketches_dir, sketches))
+    notes = tuple(f"{folder}: {note}" for folder, found in sides for note in found.notes())
+    return replace(pairing, passed_over=(*photos.others, *sketches.others), notes=notes)
 
 
 def _images_of(folder: str | Path, what: str) -> ImageFolder:
@@ -62,11 +53,11 @@ def pair_files(photos: Iterable[Path], sketches: Iterable[Path]) -> Pairing:
     """Pair given files by keys made from their stems; a key used twice on a side is a duplicate."""
     photos_by_key, sketches_by_key = defaultdict(list), defaultdict(list)
     for photo in photos:
-        photos_by_key[photo_key(image_stem(photo))].append(photo)
+        photos_by_key[naming.photo_key(image_stem(photo))].append(photo)
     for sketch in sketches:
-        stem = normal_name(image_stem(sketch))
+        stem = naming.normal_name(image_stem(sketch))
         # Equal stems win over the official rule, so that a user's own "x_sz1" pairs with "x_sz1".
-        key = stem if stem in photos_by_key else sketch_key(stem)
+        key = stem if stem in photos_by_key else naming.sketch_key(stem)
         sketches_by_key[key].append(sketch)
     pairs, orphan_photos, orphan_sketches, duplicates = [], [], [], []
     for key in sorted(photos_by_key.keys() | sketches_by_key.keys()):
@@ -79,7 +70,7 @@ def pair_files(photos: Iterable[Path], sketches: Iterable[Path]) -> Pairing:
             orphan_sketches += some_sketches
         else:
             photo, sketch = some_photos[0], some_sketches[0]
-            pairs.append(Pair(identity_of(image_stem(photo)), photo, sketch, ""))
+            pairs.append(Pair(naming.identity_of(image_stem(photo)), photo, sketch, ""))
     return Pairing(tuple(pairs), tuple(orphan_photos), tuple(orphan_sketches), tuple(duplicates))
 
 
@@ -98,15 +89,15 @@ def find_pairs(root: str | Path, *, split: str = "auto", split_file: str | Path 
         UserError: nothing of that kind there, an unknown name in the split file, only a part of the
             names holds a split, or one identity in two splits.
     """
-    if split not in ("auto", *SPLITS):
-        raise UserError(f"Split '{split}' is unknown; allowed are auto, {', '.join(SPLITS)}.")
+    if split not in ("auto", *naming.SPLITS):
+        raise UserError(f"Split '{split}' is unknown; allowed are auto, {', '.join(naming.SPLITS)}.")
     pairing = _gather(Path(root))
     if split_file:
         wanted = read_split_file(split_file)
         check_all_known(pairing, wanted, split_file)
         pairing = assign_splits(pairing, wanted)
     elif split != "auto":
-        pairing = _in_split(pairing, split)
+        pairing = pairing.each_with(split=split)
     else:
         pairing = _split_by_name(pairing, str(root))
     return disjoint(pairing, str(root))
@@ -122,7 +113,7 @@ def _gather(root: Path) -> Pairing:
         if root.is_dir()
         else []
     )
-    splits = {folder: split_named(folder.name) for folder in folders}
+    splits = {folder: naming.split_named(folder.name) for folder in folders}
     if flat == any(splits.values()):
         found = "both kinds of them" if flat else "nothing of the kind"
         raise UserError(
@@ -132,8 +123,10 @@ def _gather(root: Path) -> Pairing:
     others = Pairing((), passed_over=tuple(folder for folder, split in splits.items() if not split))
     if flat:
         return joined([pair_folders(root / "photos", root / "sketches"), others])
-    named = sorted((SPLITS.index(split), folder) for folder, split in splits.items() if split)
-    parts = (_in_split(pair_folders(folder / "photos", folder / "sketches"), SPLITS[at]) for at, folder in named)
+    named = sorted((naming.SPLITS.index(split), folder) for folder, split in splits.items() if split)
+    parts = (
+        pair_folders(folder / "photos", folder / "sketches").each_with(split=naming.SPLITS[at]) for at, folder in named
+    )
     return joined([*parts, others])
 
 
@@ -144,15 +137,11 @@ def _holds_pairs(folder: Path) -> bool:
         raise UserError(f"'{folder}' cannot be read: {error.strerror}.") from None
 
 
-def _in_split(pairing: Pairing, split: str) -> Pairing:
-    return replace(pairing, pairs=tuple(replace(pair, split=split) for pair in pairing.pairs))
-
-
 def _split_by_name(pairing: Pairing, where: str) -> Pairing:
     """Fill open splits from CUHK student names; all or none must have such names."""
     if all(pair.split for pair in pairing.pairs):
         return pairing
-    splits = [student_split(image_stem(pair.sketch)) for pair in pairing.pairs]
+    splits = [naming.student_split(image_stem(pair.sketch)) for pair in pairing.pairs]
     known = sum(split is not None for split in splits)
     if 0 < known < len(splits):
         raise UserError(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError, shortened
 from iacyclegan_tf.config.strict_yaml import parse_yaml
-from iacyclegan_tf.data.images.files import image_stem
+from iacyclegan_tf.data.images.files import image_stem, read_text
 from iacyclegan_tf.data.pairs.naming import SPLITS, identity_of, normal_name, split_named
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 
@@ -34,7 +34,11 @@ def read_split_file(path: str | Path) -> dict[str, str]:
     Raises:
         UserError: unreadable, not a mapping of splits to lists of names, or a name listed in two splits.
     """
-    content = _load_text_yaml(Path(path))
+    text = read_text(Path(path), MAX_SPLIT_FILE_BYTES)
+    try:
+        content = parse_yaml(text, only_text=True)
+    except ValueError as error:
+        raise UserError(f"Split file '{path}' is not valid YAML: {error}.") from error
     if not isinstance(content, dict) or not content:
         raise UserError(f"Split file '{path}' must map train, val, dev or test to lists of names.")
     splits: dict[str, str] = {}
@@ -53,17 +57,6 @@ def read_split_file(path: str | Path) -> dict[str, str]:
                     f"Split file '{path}' lists '{shortened(name, 200)}' in '{splits[stem]}' and in '{split}'."
                 )
     return splits
-
-
-def _load_text_yaml(path: Path) -> object:
-    try:
-        if path.stat().st_size > MAX_SPLIT_FILE_BYTES:
-            raise UserError(f"Split file '{path}' is larger than {MAX_SPLIT_FILE_BYTES} bytes.")
-        return parse_yaml(path.read_text(encoding="utf-8-sig"), only_text=True)
-    except OSError as error:
-        raise UserError(f"Split file '{path}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # also of its encoding
-        raise UserError(f"Split file '{path}' is not valid YAML: {error}.") from error
 
 
 def assign_splits(pairing: Pairing, wanted: Mapping[str, str]) -> Pairing:

@@ -5,7 +5,6 @@ unpacked to, links are refused, and the number and total size of the files are b
 """
 
 import lzma
-import shutil
 import stat
 import struct
 import tempfile
@@ -62,19 +61,19 @@ def open_source(source: Path, workspace: Path) -> Iterator[Tree]:
             root = _single_folder(Path(unpacked))
             files, notes = list_tree(root)
             yield Tree(root, files, ((root, source.name),), notes)
-        elif source.is_dir():
-            files, notes = list_tree(source)
-            places = [(source, "")]
-            for archive in (path for path in files if path.suffix.lower() == ".zip"):
-                folder = Path(unpacked) / f"{len(places)}" / archive.stem
-                folder.mkdir(parents=True)
-                extract(archive, folder)
-                places.append((folder, archive.relative_to(source).as_posix()))
-                more, left_out = list_tree(folder)
-                files, notes = files + more, notes + left_out
-            yield Tree(source, files, tuple(places), notes)
-        else:
+            return
+        if not source.is_dir():
             raise UserError(f"Source '{source}' is neither a folder nor a zip file.")
+        files, notes = list_tree(source)
+        places = [(source, "")]
+        for archive in (path for path in files if path.suffix.lower() == ".zip"):
+            folder = Path(unpacked) / f"{len(places)}" / archive.stem
+            folder.mkdir(parents=True)
+            extract(archive, folder)
+            places.append((folder, archive.relative_to(source).as_posix()))
+            more, left_out = list_tree(folder)
+            files, notes = files + more, notes + left_out
+        yield Tree(source, files, tuple(places), notes)
 
 
 def list_tree(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -108,32 +107,27 @@ def extract(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as packed:
             # not is_dir(), which ends in an IndexError where a name is empty
             entries = [entry for entry in packed.infolist() if not entry.filename.endswith("/")]
-            _check_bounds(archive, entries)
-            # All names are checked before the first byte is written.
-            targets = [folder / _safe_name(archive, entry) for entry in entries]
-            for entry, target in zip(entries, targets):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(entry) as content, open(target, "wb") as file:
-                    shutil.copyfileobj(content, file)
+            total = sum(entry.file_size for entry in entries)  # zipfile never reads more than it announces
+            if len(entries) > MAX_FILES or total > MAX_TOTAL_BYTES:
+                raise UserError(
+                    f"Archive '{archive}' announces {len(entries)} files of {total} bytes; at most "
+                    f"{MAX_FILES} files of {MAX_TOTAL_BYTES} bytes are unpacked."
+                )
+            for entry in entries:  # all names are checked before the first byte is written
+                _check_name(archive, entry)
+            for entry in entries:
+                packed.extract(entry, folder)
     except DAMAGE as error:
         raise UserError(f"Archive '{archive}' cannot be unpacked: {error}.") from error
 
 
-def _check_bounds(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
-    total = sum(entry.file_size for entry in entries)  # zipfile never reads more than it announces
-    if len(entries) > MAX_FILES or total > MAX_TOTAL_BYTES:
-        raise UserError(
-            f"Archive '{archive}' announces {len(entries)} files of {total} bytes; at most "
-            f"{MAX_FILES} files of {MAX_TOTAL_BYTES} bytes are unpacked."
-        )
-
-
-def _safe_name(archive: Path, entry: zipfile.ZipInfo) -> Path:
-    parts = entry.filename.replace("\\", "/").split("/")
+def _check_name(archive: Path, entry: zipfile.ZipInfo) -> None:
+    """Refuses links and paths that lead out; backslashes, which separate folders elsewhere, become slashes."""
+    entry.filename = entry.filename.replace("\\", "/")
+    parts = entry.filename.split("/")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise UserError(f"Archive '{archive}' holds the link '{entry.filename}'; nothing was unpacked.")
     if ".." in parts or parts[0] == "" or ":" in parts[0] or "\0" in entry.filename:
         raise UserError(
             f"Archive '{archive}' holds the path '{entry.filename}', which leads out of it; nothing was unpacked."
         )
-    return Path(*parts)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image, ImageOps
 
 CELL_HEIGHT, CELL_WIDTH, CAPTION = 125, 100, 16
 COLUMNS = 6
@@ -42,10 +43,8 @@ def _cell(caption: str, photo: np.ndarray, sketch: np.ndarray, suspicious: bool)
 def _thumbnail(image: np.ndarray) -> np.ndarray:
     import cv2
 
-    scale = min(CELL_HEIGHT / image.shape[0], CELL_WIDTH / image.shape[1])
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    thumbnail = np.full((CELL_HEIGHT, CELL_WIDTH, 3), PAPER, np.uint8)
-    thumbnail[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    padded = ImageOps.pad(Image.fromarray(image), (CELL_WIDTH, CELL_HEIGHT), Image.Resampling.BOX, (PAPER,) * 3, (0, 0))
+    thumbnail = np.array(padded)
     if image.shape[:2] == (2 * CELL_HEIGHT, 2 * CELL_WIDTH):
         for x in (37, 62):  # eyes at (75, 125) and (125, 125) of the crop
             cv2.drawMarker(thumbnail, (x, 62), (0, 255, 0), cv2.MARKER_CROSS, 7)

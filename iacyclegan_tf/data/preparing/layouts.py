@@ -14,15 +14,15 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import HEIGHT, WIDTH
-from iacyclegan_tf.data.images.files import has_image_name, image_size, image_stem, read_bytes
+from iacyclegan_tf.data.images.files import has_image_name, image_size, image_stem, is_raw, read_bytes
 from iacyclegan_tf.data.pairs.naming import feret_key, normal_name, split_named, student_split
 from iacyclegan_tf.data.pairs.pair import Pair, Pairing
 from iacyclegan_tf.data.pairs.pairing import pair_files
 from iacyclegan_tf.data.preparing.archives import Tree
 
-# Stems of photos and of sketches, in any letter case.
+# Stems of photos and of sketches, in any letter case; the last two have no official split.
 STUDENT = r"[fm]1?-\d{3}-\d{2}", r"[fm][12]?-\d{3}-\d{2}-sz1"
-AR = r"[mw]-\d{3}-\d", r"[mw]p-\d{3}-\d-sz1"
+AR = r"[mw]-\d{3}-\d", r"[mw]p-\d{3}-\d-sz1"  # photos are raw RGB, or converted
 XM2VTS = r"\d{3}_\d_\d", r"\d{3}_\d_\d_sz1"
 CUFSF_SKETCH = r"\d{5}"
 FERET_LIST = "names_of_photos_used_for_drawing_sketches.txt"
@@ -34,7 +34,7 @@ class Layout:
 
     Attributes:
         summary: a line for the command's help.
-        parts: functions from the files to a pairing; the ``cufs`` set has three.
+        parts: by name, functions from the files to a pairing; the ``cufs`` set has three.
         needs_eyes: originals are photographs in which the face must be found, so that anything but a
             ready crop needs fiducial points.
         named: files belong to it by their own names alone, see ``misnamed``.
@@ -42,7 +42,7 @@ class Layout:
     """
 
     summary: str
-    parts: tuple[Callable[[Tree], Pairing], ...]
+    parts: dict[str, Callable[[Tree], Pairing]]
     needs_eyes: bool = True
     named: bool = True
     side_by_side: bool = False
@@ -55,27 +55,17 @@ def student(tree: Tree) -> Pairing:
     return replace(pairing, pairs=tuple(pairs))
 
 
-def ar(tree: Tree) -> Pairing:
-    """AR: ``m-002-1`` (raw RGB or converted) and ``Mp-002-1-sz1``; no official split."""
-    return _by_stem(tree, *AR)
-
-
-def xm2vts(tree: Tree) -> Pairing:
-    """XM2VTS: ``000_1_1`` and ``000_1_1_sz1``; no official split."""
-    return _by_stem(tree, *XM2VTS)
-
-
 def cufsf(tree: Tree) -> Pairing:
     """CUFSF: FERET photos (``00001fb010_930831``) and ``00001``, paired by the five-digit subject.
 
     Of a whole FERET folder only the photos of the list that comes with CUFSF are taken.
     """
-    images = [path for path in tree.files if has_image_name(path)]
-    photos = [path for path in images if feret_key(image_stem(path))]
-    sketches = [path for path in images if re.fullmatch(CUFSF_SKETCH, image_stem(path))]
+    photos = [path for path in _images(tree) if feret_key(image_stem(path))]
+    sketches = [path for path in _images(tree) if re.fullmatch(CUFSF_SKETCH, image_stem(path))]
     lists = [path for path in tree.files if path.name.lower() == FERET_LIST]
     if lists:
-        drawn = {feret_key(image_stem(name)) for name in _lines(lists[0])}
+        # Names of photos are ASCII; Latin-1 reads any file.
+        drawn = {feret_key(image_stem(name.strip())) for name in read_bytes(lists[0]).decode("latin-1").splitlines()}
         photos = [path for path in photos if feret_key(image_stem(path)) in drawn]
     return _pair_preferring_crops(photos, sketches)
 
@@ -85,10 +75,7 @@ def fs2k(tree: Tree) -> Pairing:
 
     The stems repeat in the three folders, so a person is ``photo1_image0001``.
     """
-    by_name = defaultdict(list)
-    for path in tree.files:
-        if has_image_name(path):
-            by_name[normal_name(f"{path.parent.name}/{image_stem(path)}")].append(path)
+    by_name = _grouped(_images(tree), lambda path: f"{path.parent.name}/{image_stem(path)}")
     pairs, lone_photos, lone_sketches, duplicates, absent = [], [], [], [], []
     for name, split in _fs2k_names(tree):
         photos = by_name.pop(name, [])
@@ -127,10 +114,7 @@ def _fs2k_names(tree: Tree) -> list[tuple[str, str]]:
 
 def apdrawing(tree: Tree) -> Pairing:
     """APDrawing: photo and drawing side by side in one file; the split is a folder's name."""
-    by_stem = defaultdict(list)
-    for path in tree.files:
-        if has_image_name(path):
-            by_stem[normal_name(image_stem(path))].append(path)
+    by_stem = _grouped(_images(tree))
     pairs = [
         Pair(stem, paths[0], paths[0], _split_of_folder(tree.shown(paths[0])))
         for stem, paths in sorted(by_stem.items())
@@ -145,17 +129,23 @@ def _split_of_folder(relative: str) -> str:
     return next(filter(None, map(split_named, Path(relative).parent.parts[::-1])), "")
 
 
+def _images(tree: Tree) -> list[Path]:
+    return [path for path in tree.files if has_image_name(path)]
+
+
+def _grouped(paths: Iterable[Path], name: Callable[[Path], str] = image_stem) -> dict[str, list[Path]]:
+    """The files by the normal form of a name, the stem or another."""
+    groups = defaultdict(list)
+    for path in paths:
+        groups[normal_name(name(path))].append(path)
+    return groups
+
+
 def _by_stem(tree: Tree, photo: str, sketch: str) -> Pairing:
     """Pair the files whose stems match two patterns, without regard to letter case."""
-
-    def matching(pattern: str) -> list[Path]:
-        return [
-            path
-            for path in tree.files
-            if (has_image_name(path) or is_raw(path)) and re.fullmatch(pattern, image_stem(path), re.IGNORECASE)
-        ]
-
-    return _pair_preferring_crops(matching(photo), matching(sketch))
+    files = [path for path in tree.files if has_image_name(path) or is_raw(path)]
+    sides = ([path for path in files if re.fullmatch(p, image_stem(path), re.IGNORECASE)] for p in (photo, sketch))
+    return _pair_preferring_crops(*sides)
 
 
 def misnamed(tree: Tree) -> tuple[Path, ...]:
@@ -163,40 +153,24 @@ def misnamed(tree: Tree) -> tuple[Path, ...]:
     names = "|".join((*STUDENT, *AR, *XM2VTS, CUFSF_SKETCH))
     return tuple(
         path
-        for path in tree.files
-        if has_image_name(path)
-        and not re.fullmatch(names, image_stem(path), re.IGNORECASE)
-        and not feret_key(image_stem(path))
+        for path in _images(tree)
+        if not re.fullmatch(names, image_stem(path), re.IGNORECASE) and not feret_key(image_stem(path))
     )
 
 
-def is_raw(path: Path) -> bool:
-    """Whether a name is that of AR's headerless RGB, packed or not."""
-    return path.name.lower().removesuffix(".gz").removesuffix(".bz2").endswith(".raw")
-
-
 def _pair_preferring_crops(photos: list[Path], sketches: list[Path]) -> Pairing:
-    photos, worse_photos = prefer_crops(photos)
-    sketches, worse_sketches = prefer_crops(sketches)
-    return replace(pair_files(photos, sketches), passed_over=(*worse_photos, *worse_sketches))
+    """Where one name occurs as original and as 200x250 crop, the crop is taken: on those was published.
 
-
-def prefer_crops(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Where one name occurs as original and as 200x250 crop, keep the crop: (kept, passed over).
-
-    The published crops are what published results were obtained on. Other repetitions are kept for
-    ``pair_files`` to report.
+    Other repetitions are kept for ``pair_files`` to report.
     """
-    by_stem = defaultdict(list)
-    for path in paths:
-        by_stem[normal_name(image_stem(path))].append(path)
-    kept, passed_over = [], []
-    for same in by_stem.values():
-        crops = [path for path in same if len(same) > 1 and is_crop(path)]
-        chosen = crops if len(crops) == 1 else same
-        kept += chosen
-        passed_over += [path for path in same if path not in chosen]
-    return kept, passed_over
+    kept, passed_over = ([], []), []
+    for side, paths in zip(kept, (photos, sketches)):
+        for same in _grouped(paths).values():
+            crops = [path for path in same if len(same) > 1 and is_crop(path)]
+            chosen = crops if len(crops) == 1 else same
+            side += chosen
+            passed_over += [path for path in same if path not in chosen]
+    return replace(pair_files(*kept), passed_over=tuple(passed_over))
 
 
 def is_crop(path: Path) -> bool:
@@ -207,23 +181,18 @@ def is_crop(path: Path) -> bool:
         return False
 
 
-def _lines(path: Path) -> list[str]:
-    # Names of photos are ASCII; Latin-1 reads any file.
-    return [line.strip() for line in read_bytes(path).decode("latin-1").splitlines() if line.strip()]
-
-
+_CUFS = {"student": student, "ar": lambda tree: _by_stem(tree, *AR), "xm2vts": lambda tree: _by_stem(tree, *XM2VTS)}
+_AS_IT_IS = {"needs_eyes": False, "named": False}
 LAYOUTS = {
-    "cufs-student": Layout("CUHK student, 188 pairs: f-005-01 and F2-005-01-sz1", (student,)),
-    "ar": Layout("AR, 123 pairs: m-002-1 (.raw or converted) and Mp-002-1-sz1", (ar,)),
-    "xm2vts": Layout("XM2VTS, 295 pairs: 000_1_1 and 000_1_1_sz1", (xm2vts,)),
-    "cufs": Layout("the three above together, 606 pairs", (student, ar, xm2vts)),
-    "cufsf": Layout("CUFSF, 1194 pairs: FERET photos and 00001", (cufsf,)),
-    "fs2k": Layout("FS2K, 2104 pairs, at their own sizes", (fs2k,), needs_eyes=False, named=False),
+    "cufs-student": Layout("CUHK student, 188 pairs: f-005-01 and F2-005-01-sz1", {"student": student}),
+    "ar": Layout("AR, 123 pairs: m-002-1 (.raw or converted) and Mp-002-1-sz1", {"ar": _CUFS["ar"]}),
+    "xm2vts": Layout("XM2VTS, 295 pairs: 000_1_1 and 000_1_1_sz1", {"xm2vts": _CUFS["xm2vts"]}),
+    "cufs": Layout("the three above together, 606 pairs", _CUFS),
+    "cufsf": Layout("CUFSF, 1194 pairs: FERET photos and 00001", {"cufsf": cufsf}),
+    "fs2k": Layout("FS2K, 2104 pairs, at their own sizes", {"fs2k": fs2k}, **_AS_IT_IS),
     "apdrawing": Layout(
-        "APDrawing, photo and drawing side by side", (apdrawing,), needs_eyes=False, named=False, side_by_side=True
+        "APDrawing, photo and drawing side by side", {"apdrawing": apdrawing}, side_by_side=True, **_AS_IT_IS
     ),
     # Found by pairing.find_pairs, which training uses on a user's own folders, too.
-    "pairs": Layout(
-        "your own: photos/ and sketches/ with equal stems, or manifest.csv", (), needs_eyes=False, named=False
-    ),
+    "pairs": Layout("your own: photos/ and sketches/ with equal stems, or manifest.csv", {}, **_AS_IT_IS),
 }

@@ -14,11 +14,11 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment import crop
 from iacyclegan_tf.data.alignment.fiducials import PointFiles, read_eyes, read_points
-from iacyclegan_tf.data.images.files import image_stem, read_image, read_raw_rgb
+from iacyclegan_tf.data.images.files import image_stem, is_raw, read_image, read_raw_rgb
 from iacyclegan_tf.data.pairs.naming import student_split
 from iacyclegan_tf.data.pairs.pair import Pair
 from iacyclegan_tf.data.preparing.archives import Tree
-from iacyclegan_tf.data.preparing.layouts import Layout, is_raw
+from iacyclegan_tf.data.preparing.layouts import Layout
 from iacyclegan_tf.data.preparing.report import Findings
 from iacyclegan_tf.data.same_pictures import Picture as NamedPicture
 from iacyclegan_tf.data.same_pictures import pixels_sha256
@@ -52,9 +52,9 @@ class PictureReader:
 
     def read_pair(self, pair: Pair, findings: Findings) -> list[Picture] | None:
         """Photo and sketch, or None where one cannot be used; adds to the findings."""
+        sides = [(side, file, self._tree.shown(file)) for side, file in zip(SIDES, (pair.photo, pair.sketch))]
         pictures = []
-        names = [self._tree.shown(file) for file in (pair.photo, pair.sketch)]
-        for side, file, name in zip(SIDES, (pair.photo, pair.sketch), names):
+        for side, file, name in sides:
             try:
                 pictures.append(self._read(file, side, student_split(image_stem(pair.sketch)) is not None))
             except UserError as error:
@@ -64,10 +64,9 @@ class PictureReader:
                 findings.suspicious.append({"file": name, "reason": "; ".join(pictures[-1].reasons)})
         if len(pictures) < 2:
             return None
-        findings.ways.update(f"{side} {picture.way}" for side, picture in zip(SIDES, pictures))
-        findings.pictures += [
-            NamedPicture(name, pair.identity, picture.sha256) for name, picture in zip(names, pictures)
-        ]
+        for (side, _, name), picture in zip(sides, pictures):
+            findings.ways[f"{side} {picture.way}"] += 1
+            findings.pictures.append(NamedPicture(name, pair.identity, picture.sha256))
         return pictures
 
     def _read(self, file: Path, side: str, third_point: bool) -> Picture:

@@ -85,14 +85,13 @@ def _check_target(request: Request, out: Path) -> None:
 
 
 def _take_place(done: Path, out: Path, trash: Path) -> None:
-    earlier = trash / "replaced"
     if out.exists():
-        out.rename(earlier)
+        out.rename(trash / "replaced")
     try:
         done.rename(out)
     except BaseException:
-        if earlier.exists():
-            earlier.rename(out)
+        if (trash / "replaced").exists():
+            (trash / "replaced").rename(out)
         raise
 
 
@@ -101,9 +100,7 @@ def find(request: Request, tree: Tree) -> Pairing:
     if request.layout == "pairs":
         return find_pairs(tree.root, split=request.split, split_file=request.split_file)
     layout = LAYOUTS[request.layout]
-    parts = [part(tree) for part in layout.parts]
-    if len(parts) > 1:
-        parts = [_in_subset(part, find.__name__) for part, find in zip(parts, layout.parts)]
+    parts = [part(tree).each_with(subset=name if len(layout.parts) > 1 else "") for name, part in layout.parts.items()]
     if request.split_file:
         wanted = read_split_file(request.split_file)
         check_all_known(joined(parts), wanted, request.split_file)
@@ -112,25 +109,18 @@ def find(request: Request, tree: Tree) -> Pairing:
         parts = [assign_splits(part, wanted) if named else part for part, named in zip(parts, mentioned)]
     pairing = replace(joined(parts), misnamed=misnamed(tree) if layout.named else ())
     if request.split != "auto":
-        pairing = replace(pairing, pairs=tuple(replace(pair, split=request.split) for pair in pairing.pairs))
+        pairing = pairing.each_with(split=request.split)
     _check_pairing(request, pairing)
     return disjoint(pairing, str(request.source))
 
 
-def _in_subset(part: Pairing, subset: str) -> Pairing:
-    return replace(part, pairs=tuple(replace(pair, subset=subset) for pair in part.pairs))
-
-
 def _check_pairing(request: Request, pairing: Pairing) -> None:
     if not pairing.pairs:
-        clashes = ""
-        if pairing.duplicates:
-            files = ", ".join(f"'{path}'" for path in pairing.duplicates[0])
-            clashes = f"; {len(pairing.duplicates)} groups of files claim one partner, for instance {files}"
+        clashes = [f"; {line}" for line in listed(pairing.left_out(), ["duplicates"])[:1]]
         raise UserError(
             f"'{request.source}' holds no pair of layout {request.layout} "
             f"({LAYOUTS[request.layout].summary}): {len(pairing.orphan_photos)} photos and "
-            f"{len(pairing.orphan_sketches)} sketches have no partner{clashes}."
+            f"{len(pairing.orphan_sketches)} sketches have no partner{''.join(clashes)}."
         )
     without = [pair for pair in pairing.pairs if not pair.split]
     if without:
@@ -182,12 +172,8 @@ def _write_pairs(request: Request, tree: Tree, pairing: Pairing, out: Path, prog
 
 
 def _manifest(out: Path, pairs: Sequence[Pair], digest: str) -> str:
-    columns = [
-        "photo_sha256",
-        "sketch_sha256",
-        SPLIT_SHA256,
-        *(["subset"] if any(pair.subset for pair in pairs) else []),
-    ]
+    subsets = ["subset"] if any(pair.subset for pair in pairs) else []
+    columns = ["photo_sha256", "sketch_sha256", SPLIT_SHA256, *subsets]
     rows = [
         {
             "identity": pair.identity,
@@ -208,10 +194,9 @@ def _output_names(layout: str, pairs: Sequence[Pair]) -> dict[Pair, tuple[str, s
     Raises:
         UserError: two pairs would get the same name.
     """
-    ways = [[(pair.identity,) * 2 for pair in pairs]]
-    if layout != "fs2k":  # its stems repeat in the three folders
-        ways.insert(0, [(image_stem(pair.photo), image_stem(pair.sketch)) for pair in pairs])
-    for way in ways:
+    stems = [(image_stem(pair.photo), image_stem(pair.sketch)) for pair in pairs]
+    people = [(pair.identity, pair.identity) for pair in pairs]
+    for way in (people,) if layout == "fs2k" else (stems, people):  # its stems repeat in the three folders
         names = [(file_name(photo), file_name(sketch)) for photo, sketch in way]
         if all(len({normal_name(name) for name in side}) == len(pairs) for side in zip(*names)):
             return dict(zip(pairs, names))

@@ -55,10 +55,6 @@ class Worker:
     count: int = 1
     replicas: int = 1
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.number < self.count:
-            raise ValueError(f"there is no worker {self.number} of {self.count}")
-
     def share(self, batch: int) -> int:
         """This worker's samples of a batch over all workers; ``UserError`` where it does not divide."""
         if batch % (self.count * self.replicas):
@@ -81,7 +77,11 @@ def shuffled(place: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
 
 def place_in_data(g: tf.Tensor, count: int, seed: int) -> tf.Tensor:
     """Which of ``count`` images or pairs sample ``g`` (int64) of a stream with ``seed`` is."""
-    return shuffled(g % count, count, tf.stack([tf.constant(seed, tf.int64), g // count]))
+    return shuffled(g % count, count, _pair_of(seed, g // count))
+
+
+def _pair_of(seed: int, number: tf.Tensor) -> tf.Tensor:
+    return tf.stack([tf.constant(seed, tf.int64), number])
 
 
 def batch_places(step: int, batch: int, count: int, seed: int) -> list[int]:
@@ -115,9 +115,8 @@ def paired_stream(
     def sample(g):
         place = place_in_data(g, len(photos), seed)
         photo, sketch = photos(place), sketches(place)
-        key = tf.stack([tf.constant(seed, tf.int64), g])
-        other = key if together else key + tf.constant([_SECOND, 0], tf.int64)
-        return augmentation(photo, key), augmentation(sketch, other)
+        other = seed if together else seed + _SECOND
+        return augmentation(photo, _pair_of(seed, g)), augmentation(sketch, _pair_of(other, g))
 
     return endless(sample, start_step, batch, max(photos.parallel, sketches.parallel), worker)
 
@@ -138,7 +137,7 @@ def labeled_stream(
 
     def sample(g):
         index = place_in_data(g, count, seed)
-        return augmentation(images(index), tf.stack([tf.constant(seed, tf.int64), g])), labels[index]
+        return augmentation(images(index), _pair_of(seed, g)), labels[index]
 
     return endless(sample, start_step, batch, images.parallel, worker)
 
@@ -167,7 +166,7 @@ class IdentityChoice:
     def __call__(self, g: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The image's number among all sources one after the other, and the person (int64)."""
         step, slot = g // self.batch, g % self.batch
-        person = shuffled(slot // self.images, self.everyone, tf.stack([tf.constant(self.seed, tf.int64), step]))
+        person = shuffled(slot // self.images, self.everyone, _pair_of(self.seed, step))
         turn = slot % self.images
         source = turn % self.sources
         available = self._counts[source, person]
@@ -206,7 +205,7 @@ def identity_stream(
     def sample(g):
         index, person = choice(g)
         view = g // choice.batch if one_view else g
-        return augmentation(pictures(index), tf.stack([tf.constant(seed, tf.int64), view])), tf.cast(person, tf.int32)
+        return augmentation(pictures(index), _pair_of(seed, view)), tf.cast(person, tf.int32)
 
     return endless(sample, start_step, choice.batch, pictures.parallel, worker)
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -21,41 +20,38 @@ FROM_MEMORY = 2  # images augmented side by side
 FROM_DISK = min(max(os.cpu_count() or 1, 2), 16)  # images decoded, fitted and augmented side by side
 
 
-class ImageSource(Protocol):
-    """N images of one size. ``parallel``: how many a stream takes side by side."""
+class ImageSource:
+    """N images of one size, to be called in a ``tf.data`` function: image ``index`` (int64), uint8 ``[H, W, 3]``.
 
-    shape: tuple[int, int, int, int]
-    parallel: int
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """int64: the images that may be asked for; of synthesized ones on the disk not all of the N are there."""
-
-    def __len__(self) -> int: ...
-
-    def __call__(self, index: tf.Tensor) -> tf.Tensor:
-        """In a ``tf.data`` function: image ``index`` (int64), uint8 ``[H, W, 3]``."""
-
-
-class InMemory:
-    """An array uint8 ``[N, H, W, 3]`` as ``ImageSource``."""
+    Attributes:
+        shape: ``(N, H, W, 3)``.
+        numbers: int64: the images that may be asked for; of synthesized ones on the disk not all of the N are there.
+        parallel: how many a stream takes side by side.
+    """
 
     parallel = FROM_MEMORY
 
-    def __init__(self, images: np.ndarray):
-        self.shape, self.numbers = images.shape, np.arange(len(images))
-        with tf.device("CPU:0"):  # on the host, whatever devices train: the streams run there
-            self._images = tf.constant(images)
+    def __init__(self, shape: tuple[int, int, int, int], numbers: np.ndarray | None = None):
+        self.shape, self.numbers = tuple(shape), np.arange(shape[0]) if numbers is None else numbers
 
     def __len__(self) -> int:
         return self.shape[0]
+
+
+class InMemory(ImageSource):
+    """An array uint8 ``[N, H, W, 3]``."""
+
+    def __init__(self, images: np.ndarray):
+        super().__init__(images.shape)
+        with tf.device("CPU:0"):  # on the host, whatever devices train: the streams run there
+            self._images = tf.constant(images)
 
     def __call__(self, index: tf.Tensor) -> tf.Tensor:
         return self._images[index]
 
 
-class ImageFiles:
-    """N image files as ``ImageSource``: each is read and brought to size when its turn comes.
+class ImageFiles(ImageSource):
+    """N image files: each is read and brought to size when its turn comes.
 
     Args:
         paths: of the N files. size: (height, width) for the network. fit: brings them to it; None where all have it.
@@ -73,12 +69,9 @@ class ImageFiles:
         numbers: np.ndarray | None = None,
         then: Callable[[np.ndarray, int], np.ndarray] | None = None,
     ):
-        self.paths, self.shape, self._fit, self._then = tuple(paths), (len(paths), *size, 3), fit, then
-        self.numbers = np.arange(len(paths)) if numbers is None else numbers
+        super().__init__((len(paths), *size, 3), numbers)
+        self.paths, self._fit, self._then = tuple(paths), fit, then
         self._fault: UserError | None = None
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __call__(self, index: tf.Tensor) -> tf.Tensor:
         # not stateful: with deterministic operations those that are would run one after the other
@@ -106,17 +99,14 @@ class ImageFiles:
             raise self._fault from None
 
 
-class Joined:
+class Joined(ImageSource):
     """Several sources one after the other as one."""
 
     def __init__(self, sources: Sequence[ImageSource]):
         self.sources, self.parallel = sources, max(source.parallel for source in sources)
         self.ends = np.cumsum([len(source) for source in sources])
-        self.shape = (int(self.ends[-1]), *sources[0].shape[1:])
-        self.numbers = np.concatenate([source.numbers + end - len(source) for source, end in zip(sources, self.ends)])
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        numbers = [source.numbers + end - len(source) for source, end in zip(sources, self.ends)]
+        super().__init__((int(self.ends[-1]), *sources[0].shape[1:]), np.concatenate(numbers))
 
     def __call__(self, index: tf.Tensor) -> tf.Tensor:
         which = tf.reduce_sum(tf.cast(index >= tf.constant(self.ends[:-1], index.dtype), tf.int32))
