@@ -5,7 +5,7 @@
     python -m iacyclegan_tf.weights vggface.npz --write vggface/1
 
 Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
-recognizers written by iacyclegan_tf.pretrain and dlib's face network (docs/recognizers.md).
+dlib's face network (docs/recognizers.md).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
-    from iacyclegan_tf.models.recognizer_file import RecognizerFile
     from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
 
 
@@ -43,35 +42,28 @@ def show(file: Path, write: Path | None = None, overwrite: bool = False) -> None
     """
     from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.models.dlib_weights import is_dlib_file, read_dlib
-    from iacyclegan_tf.models.recognizer_file import is_recognizer_file, read_recognizer
-    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, write_vggface_npz
+    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, weights_fingerprint, write_vggface_npz
 
     if write is not None:
         own = write.exists() and file.exists() and write.samefile(file)  # our .npz, read and written again
         _check_output(write, overwrite or own)
-    table = None
-    if is_recognizer_file(file):
-        found = read_recognizer(file)
-        facts = _recognizer_facts(found)
-        if write is not None and write.suffix:
-            raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
-    elif is_dlib_file(file):
+    if is_dlib_file(file):
         if write is not None:
             raise UserError(f"{file} is read by recognizer.network=dlib as it is; a run exports what it makes of it.")
-        found = read_dlib(file)
-        table, facts = _dlib_layers(found), _dlib_facts(found)
+        arrays, facts = read_dlib(file), {"format": "dlib, face recognition ResNet"}
     else:
         found = read_vggface_weights(file)
-        table, facts = _layers(found), _vggface_facts(found)
-        if write is not None and write.suffix:
-            write_vggface_npz(found, write)
-    if write is not None and not write.suffix:
-        from iacyclegan_tf.serving.recognizer_export import export_recognizer, own_module, vggface_module
+        arrays, facts = found.arrays, _vggface_facts(found)
+    facts["parameters"] = f"{sum(array.size for array in arrays.values()):,}"
+    facts["fingerprint"] = weights_fingerprint(arrays)
+    if write is not None and write.suffix:
+        write_vggface_npz(found, write)
+    elif write is not None:
+        from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
 
-        export_recognizer(vggface_module(found) if table else own_module(file, found), write, facts)
+        export_recognizer(vggface_module(found), write, facts)
     console = open_console()
-    if table:
-        console.print(table)
+    console.print(_layers(arrays))
     for name, value in (facts | ({"written to": write} if write else {})).items():
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
 
@@ -89,36 +81,14 @@ def _check_output(write: Path, overwrite: bool) -> None:
         )
 
 
-def _dlib_layers(arrays: dict[str, np.ndarray]) -> Table:
+def _layers(arrays: dict[str, np.ndarray]) -> Table:
     """One row per layer with weights; dlib's affine layers are counted with the convolutions before them."""
     from rich.table import Column, Table
 
     table = Table("layer", "kernel", Column("parameters", justify="right"))
     for name in [key.removesuffix("/kernel") for key in arrays if key.endswith("/kernel")]:
         size = sum(array.size for key, array in arrays.items() if key.startswith(f"{name}/"))
-        table.add_row(name, _shape(arrays[f"{name}/kernel"]), f"{size:,}")
-    return table
-
-
-def _dlib_facts(arrays: dict[str, np.ndarray]) -> dict[str, str]:
-    from iacyclegan_tf.models.vggface_weights import weights_fingerprint
-
-    return {
-        "format": "dlib, face recognition ResNet",
-        "parameters": f"{sum(array.size for array in arrays.values()):,}",
-        "fingerprint": weights_fingerprint(arrays),
-    }
-
-
-def _layers(weights: VGGFaceWeights) -> Table:
-    """One row per layer: canonical kernel shape and number of parameters."""
-    from rich.table import Table
-
-    table = Table("layer", "kernel", "bias")
-    table.add_column("parameters", justify="right")
-    for name in [key.removesuffix("/kernel") for key in weights.arrays if key.endswith("/kernel")]:
-        kernel, bias = weights.arrays[f"{name}/kernel"], weights.arrays[f"{name}/bias"]
-        table.add_row(name, _shape(kernel), _shape(bias), f"{kernel.size + bias.size:,}")
+        table.add_row(name, " x ".join(map(str, arrays[f"{name}/kernel"].shape)), f"{size:,}")
     return table
 
 
@@ -127,27 +97,9 @@ def _vggface_facts(weights: VGGFaceWeights) -> dict[str, str]:
     return {
         "format": weights.source_format,
         "top layers": "fc6, fc7, fc8" if weights.has_top else "none",
-        "parameters": _parameters(weights.arrays),
         "mean (R, G, B)": ", ".join(f"{value:.4f}" for value in weights.mean_rgb),
         "channel order": order if order == "RGB" else f"{order} in such files, turned to RGB here",
-        "fingerprint": weights.fingerprint,
     }
-
-
-def _recognizer_facts(recognizer: RecognizerFile) -> dict:
-    return recognizer.settings | {
-        "parameters": _parameters(recognizer.arrays),
-        "trained on": recognizer.origin,
-        "fingerprint": recognizer.fingerprint,
-    }
-
-
-def _parameters(arrays: dict[str, np.ndarray]) -> str:
-    return f"{sum(array.size for array in arrays.values()):,}"
-
-
-def _shape(array: np.ndarray) -> str:
-    return " x ".join(str(size) for size in array.shape)
 
 
 def _parser() -> argparse.ArgumentParser:

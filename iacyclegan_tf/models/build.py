@@ -18,7 +18,6 @@ from iacyclegan_tf.models.embedding import EmbeddingNetwork
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer import trunk_shapes as vgg_shapes
-from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,6 @@ def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Embed
     return recognizer
 
 
-def build_from_settings(settings: dict) -> EmbeddingNetwork:
-    """The network that a recognizer's file describes (``RecognizerFile.settings``), without its weights."""
-    return NETWORKS[settings["network"]](**{name: value for name, value in settings.items() if name != "network"})
-
-
 def recognizer_shapes(config: Config) -> tuple[list[tuple[int, int]], int]:
     """(side, channels) of every convolution's output in Φ, and its number of parameters, before it is built."""
     r = config.recognizer
@@ -93,7 +87,7 @@ def recognizer_shapes(config: Config) -> tuple[list[tuple[int, int]], int]:
 
 
 def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
-    """The network's own weights in any of their formats, or a recognizer of one's own; told apart by content.
+    """The network's own weights in any of their formats, told apart by content.
 
     ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not
     this network's.
@@ -102,12 +96,9 @@ def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
         path = path and str(Path(path).expanduser())
     except RuntimeError:
         raise UserError(f"recognizer.weights={path} names a home folder that is not known; give it whole.") from None
-    if is_recognizer_file(path):
-        load_recognizer(recognizer, path)
-    elif recognizer.NETWORK != "dlib" and is_dlib_file(path):
+    if recognizer.NETWORK != "dlib" and is_dlib_file(path):
         raise UserError(f"{path} holds dlib's network; set recognizer.network=dlib, or give weights of VGG-Face.")
-    else:
-        recognizer.load_file(path)
+    recognizer.load_file(path)
 
 
 def load_first_weights(recognizer: EmbeddingNetwork, config: Config) -> dict[str, str]:
@@ -123,7 +114,7 @@ def learns_from_pairs(config: Config) -> bool:
     """Whether Φ0 is pre-trained on the pairs: without weights, and where an adapter stands on weights without one."""
     r = config.recognizer
     if r.weights or r.network == "dlib":
-        return r.adapter and not is_recognizer_file(r.weights)
+        return r.adapter
     return True
 
 

@@ -1,9 +1,9 @@
 """Mutual optimization, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
 
-Before: Φ0 from a weights file, or pre-trained on the training people (before them on a folder of people, where one is
-given). Then each round: synthesis with the recognizers of the round before → translate the training set → fine-tune Φp
-and Φs on real and synthesized images → keep each only if it is better on people held out → evaluate → export. Every
-step leaves its result in the run folder, so that the same command goes on from whatever is done.
+Before: Φ0 from a weights file, or pre-trained on the training people. Then each round: synthesis with the recognizers
+of the round before → translate the training set → fine-tune Φp and Φs on real and synthesized images → keep each only
+if it is better on people held out → evaluate → export. Every step leaves its result in the run folder, so that the same
+command goes on from whatever is done.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from iacyclegan_tf.serving.networks import ServedNetworks
 from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
 from iacyclegan_tf.training.context import Results, RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-from iacyclegan_tf.training.people_phase import pretrain_on_people
 from iacyclegan_tf.training.recognizer_phases import (
     Held,
     TripletTraining,
@@ -72,17 +71,13 @@ class Rounds:
         place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
         if not self.results.read(place, checkpoint):
             self.results.write(place, checkpoint, self._first_recognizer())
-        self._clear(
-            "recognizer_0/people", "recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets"
-        )
+        self._clear("recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
 
     def _first_recognizer(self) -> dict:
         settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
         made_from = load_first_weights(self.initial, self.config)
-        if settings.pretrain_root:
-            made_from["people"] = pretrain_on_people(self.context, self.initial)
         if learns_from_pairs(self.config):
             pretrain_on_pairs(self.context, self.initial)
         elif self.config.rounds.schedule == "generator_first":

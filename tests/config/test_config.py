@@ -1,6 +1,7 @@
 """Settings: strict reading, whole-sentence refusals, overrides, and the configs that ship."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.checks import check, setting
 from iacyclegan_tf.config.reading import MAX_BYTES, dump_config, load_config
-from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config, as_dict, flat
+from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, RETIRED, Config, as_dict, flat
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -155,8 +156,6 @@ def _choices(name: str) -> bool:
         "data.train_split",
         "data.test_split",
         "recognizer.weights",
-        "recognizer.pretrain_root",
-        "recognizer.pretrain_people",
         "export.destination",
         "export.server_path",
     )
@@ -425,3 +424,10 @@ def test_quickstart_equals_the_defaults():
     assert config.export.push, "the quickstart alone pushes unasked"
     config.export.push = False
     assert config == Config()
+
+
+def test_settings_that_are_gone_are_read_at_their_old_defaults_and_else_say_what_to_do():
+    gone = {name: unchanged for name, (unchanged, _) in RETIRED.items()}
+    assert load_config(None, [f"{name}={json.dumps(value)}" for name, value in gone.items()]) == load_config(None)
+    with pytest.raises(UserError, match=r"recognizer\.people .*setting is gone: recognizer\.network=dlib"):
+        load_config(None, ["recognizer.people.steps=3"])

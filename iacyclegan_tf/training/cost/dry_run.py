@@ -21,12 +21,7 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
 
     say(console, dump_config(config))
     faces = load_faces(config.data, config.seed, progress_bar(console))
-    notes = [*faces.notes, *faces.counts()]
-    if config.recognizer.pretrain_root:
-        from iacyclegan_tf.training.people_phase import people_fit, read_training_people
-
-        notes += read_training_people(config, people_fit(config, faces.image_shape), progress_bar(console)).notes
-    for line in notes:
+    for line in [*faces.notes, *faces.counts()]:
         say(console, line)
     needed = check_memory(config, faces.image_shape)
     table = Table("network", "parameters", title="Networks", title_justify="left")
