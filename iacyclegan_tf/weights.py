@@ -1,11 +1,10 @@
-"""``python -m iacyclegan_tf.weights FILE``: what a weights file holds, and it written anew as .npz or SavedModel.
+"""``python -m iacyclegan_tf.weights FILE``: what a weights file holds, and a SavedModel made of it.
 
     python -m iacyclegan_tf.weights VGG_FACE.caffemodel
-    python -m iacyclegan_tf.weights vgg_face.mat --write vggface.npz
-    python -m iacyclegan_tf.weights vggface.npz --write vggface/1
+    python -m iacyclegan_tf.weights vgg_face.mat --write vggface/1
 
-Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
-dlib's face network (docs/recognizers.md).
+Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5 and deepface .h5 (docs/weights.md), and dlib's face network
+(docs/recognizers.md).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder
+from iacyclegan_tf.common.outputs import check_output_folder
 from iacyclegan_tf.common.user_paths import user_path
 
 if TYPE_CHECKING:
@@ -30,23 +29,21 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line and runs the command; returns the exit code (2 for a user's mistake)."""
     options = _parser().parse_args(arguments)
-    return run_command(lambda: show(options.file, options.write, options.overwrite))
+    return run_command(lambda: show(options.file, options.write))
 
 
-def show(file: Path, write: Path | None = None, overwrite: bool = False) -> None:
-    """Prints what ``file`` holds and, when ``write`` is given, writes the canonical .npz or a SavedModel.
+def show(file: Path, write: Path | None = None) -> None:
+    """Prints what ``file`` holds and, when ``write`` is given, writes a SavedModel there.
 
     Raises:
-        UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written,
-            or is there already and not ``overwrite``.
+        UserError: ``file`` cannot be read; ``write`` is no new folder, or cannot be written.
     """
     from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.models.dlib_weights import is_dlib_file, read_dlib
-    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, weights_fingerprint, write_vggface_npz
+    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, weights_fingerprint
 
-    if write is not None:
-        own = write.exists() and file.exists() and write.samefile(file)  # our .npz, read and written again
-        _check_output(write, overwrite or own)
+    if write is not None and check_output_folder(write.parent) and (write.exists() or write.suffix):
+        raise UserError(f"The weights cannot go to {write}: name a new folder for a SavedModel, without a suffix.")
     if is_dlib_file(file):
         if write is not None:
             raise UserError(f"{file} is read by recognizer.network=dlib as it is; a run exports what it makes of it.")
@@ -56,29 +53,15 @@ def show(file: Path, write: Path | None = None, overwrite: bool = False) -> None
         arrays, facts = found.arrays, _vggface_facts(found)
     facts["parameters"] = f"{sum(array.size for array in arrays.values()):,}"
     facts["fingerprint"] = weights_fingerprint(arrays)
-    if write is not None and write.suffix:
-        write_vggface_npz(found, write)
-    elif write is not None:
+    if write is not None:
         from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
 
         export_recognizer(vggface_module(found), write, facts)
+        facts["written to"] = write
     console = open_console()
     console.print(_layers(arrays))
-    for name, value in (facts | ({"written to": write} if write else {})).items():
+    for name, value in facts.items():
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
-
-
-def _check_output(write: Path, overwrite: bool) -> None:
-    from iacyclegan_tf.models.vggface_weights import check_target
-
-    if write.suffix:
-        check_target(write)
-        check_output(write, "weights", overwrite)
-    elif check_output_folder(write.parent) and write.exists():
-        raise UserError(
-            f"The weights cannot go to {write}, which exists: name a file that ends in .npz, or a new folder for a "
-            "SavedModel."
-        )
 
 
 def _layers(arrays: dict[str, np.ndarray]) -> Table:
@@ -110,12 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", type=user_path, metavar="FILE", help="weights file; its content tells the format")
     parser.add_argument(
-        "--write",
-        type=user_path,
-        metavar="OUT",
-        help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel",
+        "--write", type=user_path, metavar="FOLDER", help="as a SavedModel in a new folder, e.g. vggface/1"
     )
-    add_overwrite(parser)
     return parser
 
 

@@ -288,15 +288,6 @@ def _deepface(path: Path):
     return files.write_deepface(path, _network())
 
 
-def _npz(path: Path):
-    import vggface_files as files
-
-    from iacyclegan_tf.models.vggface_weights import VGGArchitecture, read_vggface_weights, write_vggface_npz
-
-    tiny = VGGArchitecture(files.BLOCKS_TINY, (3, 3), 2, 1)
-    write_vggface_npz(read_vggface_weights(_caffe(path.with_suffix(".caffe")), tiny), path)
-
-
 def dlib(folder: Path) -> Reader:
     from dlib_file import TINY, random_arrays, write_dlib
 
@@ -405,7 +396,6 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     ),
     "keras-vggface": _weights(_keras, lambda path: _keras(path, keras1=True, whole_model=True)),
     "deepface": _weights(_deepface),
-    "own npz": _weights(_npz),
     "dlib": dlib,
     "archive": archive,
     "annotations": annotations,

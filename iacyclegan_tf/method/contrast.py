@@ -16,7 +16,7 @@ class PairMatching(keras.Model):
     Identity classification (``IdentityClassifier``) fits a few dozen people within seconds and forgets what strangers
     differ in; this one has as many wrong answers as the batch has people, in every batch others. Before they are
     compared, the vectors of the batch's photos and those of its sketches are each freed of their mean, so that the
-    difference of the modalities is nothing to be learned: as ``centring.py`` does it afterwards.
+    difference of the modalities is nothing to be learned: as ``training/centring.py`` does it afterwards.
 
     Batches are those of ``identity_stream`` with two images a person from ``[photos, sketches]``: they take turns,
     on each device.

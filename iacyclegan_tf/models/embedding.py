@@ -21,8 +21,8 @@ class EmbeddingNetwork(keras.Model):
 
     Args:
         embedding: the layer, one of ``LAYERS``, that ``call`` returns flat and L2-normalized.
-        centres: how many mean embeddings it holds (``method/centring.py`` gives them). Each embedding is taken from the
-            nearest of them, so that what all faces have in common does not count. 0: embeddings as they are.
+        centres: how many mean embeddings it holds (``training/centring.py`` gives them). Each embedding is taken from
+            the nearest of them, so that what all faces have in common does not count. 0: embeddings as they are.
         adapter: the trunk is frozen, and a 1×1 convolution without bias, the identity at first, stands on the embedding
             layer; it alone is trained. Being linear, it acts on centred embeddings as it does on those before.
     """

@@ -20,15 +20,10 @@ from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_fr
 from iacyclegan_tf.serving.contract import FILE as CALIBRATION
 from iacyclegan_tf.serving.networks import ServedNetworks
 from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
-from iacyclegan_tf.training.context import Results, RunContext
+from iacyclegan_tf.training.centring import set_centres
+from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-from iacyclegan_tf.training.recognizer_phases import (
-    Held,
-    TripletTraining,
-    adapt_embedding,
-    pretrain_on_pairs,
-    train_if_better,
-)
+from iacyclegan_tf.training.recognizer_phases import Held, TripletTraining, pretrain_on_pairs, train_if_better
 from iacyclegan_tf.training.sharpening import calibrate_sharpening
 from iacyclegan_tf.training.synthesis_phase import SynthesisTraining
 from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
@@ -50,7 +45,7 @@ class Rounds:
             "photo": TripletTraining(context, self.photo_recognizer),
             "sketch": TripletTraining(context, self.sketch_recognizer),
         }
-        self.results, self.workers = Results(context), context.workers
+        self.workers = context.workers
         self.servables = ServedNetworks(self.config, self.faces.image_shape, self.faces.fit)
 
     def run(self) -> list[dict]:
@@ -69,8 +64,8 @@ class Rounds:
     def prepare_recognizer(self) -> None:
         """Φ0, and Φp = Φs = Φ0."""
         place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
-        if not self.results.read(place, checkpoint):
-            self.results.write(place, checkpoint, self._first_recognizer())
+        if not self.context.restore(place, checkpoint):
+            self.context.keep(place, checkpoint, self._first_recognizer())
         self._clear("recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
@@ -81,7 +76,7 @@ class Rounds:
         if learns_from_pairs(self.config):
             pretrain_on_pairs(self.context, self.initial)
         elif self.config.rounds.schedule == "generator_first":
-            adapt_embedding(self.context, self.initial, list(fitting.shown))
+            set_centres(self.initial, fitting.shown)
             return made_from
         return made_from | train_if_better(
             TripletTraining(self.context, self.initial),
@@ -94,11 +89,11 @@ class Rounds:
 
     def synthesize(self, number: int) -> None:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
-        if not self.results.read(place, networks):
+        if not self.context.restore(place, networks):
             self.synthesis.train(number, self._perception_weight(number))
             if self.config.generator.sharpness > 0:
                 self._sharpen(number)
-            self.results.write(
+            self.context.keep(
                 place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())}
             )
         self._clear(f"round_{number}/synthesis")
@@ -134,8 +129,8 @@ class Rounds:
         """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesized."""
         place = self.folder.round(number) / f"{side}_recognizer"
         checkpoint = tf.train.Checkpoint(recognizer=self.tuning[side].recognizer)
-        if not self.results.read(place, checkpoint):
-            self.results.write(place, checkpoint, self._fine_tuned(number, side))
+        if not self.context.restore(place, checkpoint):
+            self.context.keep(place, checkpoint, self._fine_tuned(number, side))
         self._clear(f"round_{number}/{side}_recognizer")
 
     def _fine_tuned(self, number: int, side: str) -> dict:

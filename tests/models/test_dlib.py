@@ -13,13 +13,13 @@ from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.method.centring import set_centres
 from iacyclegan_tf.method.contrast import PairMatching
 from iacyclegan_tf.models import build, dlib_resnet, dlib_weights
 from iacyclegan_tf.models.dlib_resnet import BOX, SIDE, DlibRecognizer, resampled, trunk_shapes
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, FILE, read_dlib
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.servables import Embedder, save
+from iacyclegan_tf.training.centring import set_centres
 
 needs_weights = pytest.mark.skipif(
     packaged_file(FILE) is None, reason="dlib's weights are not here: pip install iacyclegan_tf[face]"

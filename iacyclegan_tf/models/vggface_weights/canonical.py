@@ -16,7 +16,7 @@ from iacyclegan_tf.models.vggface_weights.architecture import Layer
 # keras_vggface/utils.py has the same three numbers, in B, G, R order because its network takes B, G, R).
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
-# What the first convolution of each kind of file expects. Only MatConvNet's, and our own, take RGB.
+# What the first convolution of each kind of file expects. Only MatConvNet's takes RGB.
 FILE_CHANNEL_ORDER = {"caffe": "BGR", "matconvnet": "RGB", "keras-vggface": "BGR", "deepface": "BGR"}
 
 
@@ -46,7 +46,7 @@ class VGGFaceWeights:
             conv1_1's inputs, "conv1_1/bias" (out,), ... "fc6/kernel" (7*7*512, 4096) whose rows run over
             H, W, C; "fc7/...", "fc8/...". The fc arrays are absent where the file has no top.
         mean_rgb: pixel mean to subtract, R, G, B, 0..255.
-        source_format: "caffe", "matconvnet", "keras-vggface", "deepface", or "npz from <one of these>".
+        source_format: "caffe", "matconvnet", "keras-vggface" or "deepface".
         fingerprint: SHA-256 over the arrays, equal for the same network from different kinds of file.
         has_top: whether fc6, fc7 and fc8 are there.
     """
@@ -60,7 +60,7 @@ class VGGFaceWeights:
     @property
     def file_channel_order(self) -> str:
         """The order that conv1_1 had in the file; here it is always RGB."""
-        return FILE_CHANNEL_ORDER.get(self.source_format, "RGB")
+        return FILE_CHANNEL_ORDER[self.source_format]
 
 
 def weights_fingerprint(arrays: dict[str, np.ndarray]) -> str:
