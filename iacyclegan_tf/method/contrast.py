@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.method.gradient_step import descent, gathered, replica_share, take
+from iacyclegan_tf.method.gradient_step import gathered
+from iacyclegan_tf.method.recognition import RecognizerTraining
 from iacyclegan_tf.models.recognizer import Recognizer
 
 
-class PairMatching(keras.Model):
+class PairMatching(RecognizerTraining):
     """Supervised contrastive loss (``contrast``) between photos and sketches, not in the paper.
 
     Identity classification (``IdentityClassifier``) fits a few dozen people within seconds and forgets what strangers
@@ -21,6 +21,7 @@ class PairMatching(keras.Model):
     Batches are those of ``identity_stream`` with two images a person from ``[photos, sketches]``: they take turns,
     on each device.
 
+    >>> from iacyclegan_tf.common.keras_door import keras
     >>> model = PairMatching(Recognizer(width=0.0625, input_size=32, embedding="pool2"))
     >>> model.compile(keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
@@ -29,28 +30,17 @@ class PairMatching(keras.Model):
     """
 
     def __init__(self, recognizer: Recognizer, scale: float = 16.0, **kwargs):
-        super().__init__(**kwargs)
-        self.recognizer, self.scale = recognizer, scale
-        recognizer.build()
-
-    @property
-    def trained_variables(self) -> list[tf.Variable]:
-        return self.recognizer.embedding_variables
+        super().__init__(recognizer, **kwargs)
+        self.scale = scale
 
     def call(self, images, training=False):
         return self.recognizer.vectors(images, self.recognizer.embedding, training)
 
-    def train_step(self, data):
+    def loss_of(self, images, labels):
         """``accuracy``: the share of images whose nearest image shows the same person."""
-        images, labels = data
-        with tf.GradientTape() as tape:
-            vectors, labels = gathered(self(images, training=True)), gathered(labels)
-            loss, nearest = contrast(freed_of_means(vectors), labels, self.scale)
-        step = descent(tape, loss, self.trained_variables, self.optimizer)
-        take(step)
-        return replica_share(
-            {"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))}
-        )
+        vectors, labels = gathered(self(images, training=True)), gathered(labels)
+        loss, nearest = contrast(freed_of_means(vectors), labels, self.scale)
+        return loss, {"accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))}
 
 
 def freed_of_means(vectors: tf.Tensor) -> tf.Tensor:
