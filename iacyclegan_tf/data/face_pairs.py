@@ -16,7 +16,6 @@ from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.chips import Chips
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION
-from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256
 
 if TYPE_CHECKING:  # it needs TensorFlow
     from iacyclegan_tf.data.streams.image_sources import ImageSource
@@ -81,14 +80,6 @@ class FacePairs:
                 if not isinstance(images, np.ndarray):
                     stack.enter_context(images.reading())
             yield
-
-    def pictures(self) -> list[Picture]:
-        """Of all originals."""
-        return [
-            Picture(f"a {side}", identity, pixels_sha256(image))
-            for side, images in (("photo", self.original_photos), ("sketch", self.original_sketches))
-            for identity, image in zip(self.identities, images)
-        ]
 
 
 @dataclass(frozen=True)
