@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -86,27 +85,17 @@ def recognizer_shapes(config: Config) -> tuple[list[tuple[int, int]], int]:
     return dlib_shapes() if r.network == "dlib" else vgg_shapes(r.width, r.input_size)
 
 
-def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
-    """The network's own weights in any of their formats, told apart by content.
+def load_first_weights(recognizer: EmbeddingNetwork, config: Config) -> dict[str, str]:
+    """Φ0 begins with ``recognizer.weights``, else dlib's installed ones or those it was built with.
 
-    ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not
-    this network's.
+    Returns which it loaded; ``UserError`` for what is not this network's.
     """
-    try:
-        path = path and str(Path(path).expanduser())
-    except RuntimeError:
-        raise UserError(f"recognizer.weights={path} names a home folder that is not known; give it whole.") from None
-    if recognizer.NETWORK != "dlib" and is_dlib_file(path):
+    path, network = config.recognizer.weights, config.recognizer.network
+    if not path and network != "dlib":
+        return {}
+    if network != "dlib" and is_dlib_file(path):
         raise UserError(f"{path} holds dlib's network; set recognizer.network=dlib, or give weights of VGG-Face.")
     recognizer.load_file(path)
-
-
-def load_first_weights(recognizer: EmbeddingNetwork, config: Config) -> dict[str, str]:
-    """Φ0 begins with ``recognizer.weights``, else dlib's own or those it was built with. Returns which it loaded."""
-    path = config.recognizer.weights
-    if not path and config.recognizer.network != "dlib":
-        return {}
-    load_weights(recognizer, path)
     return {"weights": path or "dlib's, of the installed package face-recognition-models"}
 
 

