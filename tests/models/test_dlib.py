@@ -108,7 +108,7 @@ def test_the_weights_command_shows_the_file(tmp_path, capsys):
     write_dlib(tmp_path / "network.dat", random_arrays(CONVOLUTIONS), CONVOLUTIONS)
     shown = run("weights", tmp_path / "network.dat").stdout
     assert "level2_1_1" in shown and "3 x 3 x 64 x 128" in shown and "5,614,592" in shown
-    refused(run("weights", tmp_path / "network.dat", "--write", tmp_path / "out.npz"), "recognizer.network=dlib")
+    refused(run("weights", tmp_path / "network.dat", "--write", tmp_path / "out"), "recognizer.network=dlib")
 
 
 def test_affine_layers_are_part_of_the_convolutions(tmp_path):
