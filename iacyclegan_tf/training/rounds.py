@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.evaluation.calibration import calibrate, training_images
-from iacyclegan_tf.evaluation.matching import from_servables
+from iacyclegan_tf.evaluation.matching import Matcher, from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
 from iacyclegan_tf.serving.contract import FILE as CALIBRATION
@@ -171,17 +171,10 @@ class Rounds:
         done = self.workers.agree(read_object(path) if path.exists() else None)
         if done:
             return done
-        modules = self._modules()
-        return self.workers.agree(self._measured(number, modules, path) if self.workers.chief else None)
+        matcher = self.matcher()
+        return self.workers.agree(self._measured(number, matcher, path) if self.workers.chief else None)
 
-    def _measured(self, number: int, modules: dict[str, tf.Module], path: Path) -> dict:
-        matcher = from_servables(
-            modules["photo_to_sketch"],
-            modules["sketch_to_photo"],
-            modules["initial_recognizer"],
-            modules["photo_recognizer"],
-            modules["sketch_recognizer"],
-        )
+    def _measured(self, number: int, matcher: Matcher, path: Path) -> dict:
         metrics = evaluate_round(
             number,
             self.faces,
@@ -211,6 +204,10 @@ class Rounds:
         modules = {} if self.workers.agree(version.exported()) else self._modules()
         if self.workers.chief:
             publish(version, source, lambda: modules, self.context.say)
+
+    def matcher(self) -> Matcher:
+        """All networks as they are now, as they would be served."""
+        return from_servables(*self._modules().values())  # which stand in this order
 
     def _modules(self) -> dict[str, tf.Module]:
         generators = self.synthesis.networks

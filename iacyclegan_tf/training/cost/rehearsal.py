@@ -13,7 +13,6 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
-from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round
 from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
@@ -29,7 +28,6 @@ SYNTHESIS, TRIPLETS = "synthesis", "triplets"
 SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
 _JUDGED = 8  # people who go through evaluation, whose memory counts too
-_SERVED = ("photo_to_sketch", "sketch_to_photo", "initial_recognizer", "photo_recognizer", "sketch_recognizer")
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,7 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
         sources = [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)]
         triplets = rounds.tuning["photo"].phase(TRIPLETS, sources, config.recognizer.finetune.steps, seed=0)
         context.train(triplets, ())
-    modules = rounds._modules()
-    matcher = from_servables(*(modules[name] for name in _SERVED))
-    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), matcher, {})
+    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), rounds.matcher(), {})
     return [replace(cost, name=name) for name, cost in zip(names, context.costs, strict=True)]
 
 
