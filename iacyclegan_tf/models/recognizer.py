@@ -10,10 +10,8 @@ import tensorflow as tf
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
-from iacyclegan_tf.models.vggface_weights import read_vggface_weights
+from iacyclegan_tf.models.vggface_weights import MEAN_RGB, read_vggface_weights
 
-# Mean color of the VGG-Face training faces in 0..255 (R, G, B), from the file's averageImage.
-MEAN_RGB = (129.1863, 104.7624, 93.5940)
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG-16: channels, convolutions; a pool after each
 _FC = 4096
 _PIXEL_SCALE = 64.0  # about the standard deviation of a face's pixels in 0..255

@@ -47,15 +47,21 @@ class VGGFaceWeights:
             H, W, C; "fc7/...", "fc8/...". The fc arrays are absent where the file has no top.
         mean_rgb: pixel mean to subtract, R, G, B, 0..255.
         source_format: "caffe", "matconvnet", "keras-vggface" or "deepface".
-        fingerprint: SHA-256 over the arrays, equal for the same network from different kinds of file.
-        has_top: whether fc6, fc7 and fc8 are there.
     """
 
     arrays: dict[str, np.ndarray]
     mean_rgb: tuple[float, float, float]
     source_format: str
-    fingerprint: str
-    has_top: bool
+
+    @property
+    def has_top(self) -> bool:
+        """Whether fc6, fc7 and fc8 are there."""
+        return "fc6/kernel" in self.arrays
+
+    @property
+    def fingerprint(self) -> str:
+        """``weights_fingerprint``, equal for the same network from different kinds of file."""
+        return weights_fingerprint(self.arrays)
 
     @property
     def file_channel_order(self) -> str:
@@ -93,4 +99,4 @@ def checked_weights(path, arrays: dict[str, np.ndarray], mean_rgb, source_format
             raise UserError(f"{path} holds only zeros for the {what}: it is incomplete.")
         array.flags.writeable = False
     mean = tuple(float(value) for value in mean_rgb)
-    return VGGFaceWeights(arrays, mean, source_format, weights_fingerprint(arrays), "fc6/kernel" in arrays)
+    return VGGFaceWeights(arrays, mean, source_format)
