@@ -10,8 +10,8 @@ from iacyclegan_tf import __version__
 
 # In the order in which a user meets them.
 COMMANDS = (
-    "train", "samples", "translate", "gallery", "app", "prepare", "evaluate", "compare", "export", "client", "pretrain",
-    "weights", "beam",
+    "train", "samples", "translate", "gallery", "app", "prepare", "evaluate", "compare", "export", "client", "weights",
+    "beam",
 )  # fmt: skip
 
 

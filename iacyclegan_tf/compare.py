@@ -21,7 +21,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "runs", metavar="RUN", nargs="+", help="a run's name or folder: its last round; RUN:N for round N"
     )
-    parser.add_argument("--out", type=user_path, metavar="DIR", help="also write comparison.json, .csv and .md there")
+    parser.add_argument("--out", type=user_path, metavar="DIR", help="also write comparison.json and .md there")
     add_overwrite(parser)
     parser.add_argument("--evaluation", metavar="NAME", help="compare what evaluate --data has left under this name")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default 2000)")
@@ -42,7 +42,7 @@ def compare(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"--resamples must be at least 1 and --seed 0 or more; they are {arguments.resamples} and {arguments.seed}."
         )
-    names = ("comparison.json", "comparison.csv", "comparison.md")
+    names = ("comparison.json", "comparison.md")
     if arguments.out and check_output_folder(arguments.out).is_dir():
         for name in names:
             check_output(arguments.out / name, "compare", arguments.overwrite, arguments.out / names[0])
@@ -59,7 +59,6 @@ def compare(arguments: argparse.Namespace) -> None:
         about = {"made_by": made_by("compare")} | report.comparison_json(contenders, rows, *settings)
         texts = (
             json.dumps(about, indent=2, ensure_ascii=False) + "\n",
-            report.comparison_csv(contenders, rows),
             "\n".join(table.markdown() for table in tables),
         )
         for name, text in zip(names, texts):

@@ -1,11 +1,10 @@
-"""``python -m iacyclegan_tf.weights FILE``: what a weights file holds, and it written anew as .npz or SavedModel.
+"""``python -m iacyclegan_tf.weights FILE``: what a weights file holds, and a SavedModel made of it.
 
     python -m iacyclegan_tf.weights VGG_FACE.caffemodel
-    python -m iacyclegan_tf.weights vgg_face.mat --write vggface.npz
-    python -m iacyclegan_tf.weights vggface.npz --write vggface/1
+    python -m iacyclegan_tf.weights vgg_face.mat --write vggface/1
 
-Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5, deepface .h5 and our own .npz (docs/weights.md), and
-recognizers written by iacyclegan_tf.pretrain and dlib's face network (docs/recognizers.md).
+Reads Caffe .caffemodel, MatConvNet .mat, keras-vggface .h5 and deepface .h5 (docs/weights.md), and dlib's face network
+(docs/recognizers.md).
 """
 
 from __future__ import annotations
@@ -17,108 +16,62 @@ from typing import TYPE_CHECKING
 
 from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder
+from iacyclegan_tf.common.outputs import check_output_folder
 from iacyclegan_tf.common.user_paths import user_path
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
-    from iacyclegan_tf.models.recognizer_file import RecognizerFile
     from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line and runs the command; returns the exit code (2 for a user's mistake)."""
     options = _parser().parse_args(arguments)
-    return run_command(lambda: show(options.file, options.write, options.overwrite))
+    return run_command(lambda: show(options.file, options.write))
 
 
-def show(file: Path, write: Path | None = None, overwrite: bool = False) -> None:
-    """Prints what ``file`` holds and, when ``write`` is given, writes the canonical .npz or a SavedModel.
+def show(file: Path, write: Path | None = None) -> None:
+    """Prints what ``file`` holds and, when ``write`` is given, writes a SavedModel there.
 
     Raises:
-        UserError: ``file`` cannot be read; ``write`` neither ends in .npz nor names a new folder, or cannot be written,
-            or is there already and not ``overwrite``.
+        UserError: ``file`` cannot be read; ``write`` is no new folder, or cannot be written.
     """
     from iacyclegan_tf.common.terminal import open_console
     from iacyclegan_tf.models.dlib_weights import is_dlib_file, read_dlib
-    from iacyclegan_tf.models.recognizer_file import is_recognizer_file, read_recognizer
-    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, write_vggface_npz
+    from iacyclegan_tf.models.vggface_weights import read_vggface_weights, weights_fingerprint
 
-    if write is not None:
-        own = write.exists() and file.exists() and write.samefile(file)  # our .npz, read and written again
-        _check_output(write, overwrite or own)
-    table = None
-    if is_recognizer_file(file):
-        found = read_recognizer(file)
-        facts = _recognizer_facts(found)
-        if write is not None and write.suffix:
-            raise UserError(f"{file} is a recognizer in this program's own format already; copy it.")
-    elif is_dlib_file(file):
+    if write is not None and check_output_folder(write.parent) and (write.exists() or write.suffix):
+        raise UserError(f"The weights cannot go to {write}: name a new folder for a SavedModel, without a suffix.")
+    if is_dlib_file(file):
         if write is not None:
             raise UserError(f"{file} is read by recognizer.network=dlib as it is; a run exports what it makes of it.")
-        found = read_dlib(file)
-        table, facts = _dlib_layers(found), _dlib_facts(found)
+        arrays, facts = read_dlib(file), {"format": "dlib, face recognition ResNet"}
     else:
         found = read_vggface_weights(file)
-        table, facts = _layers(found), _vggface_facts(found)
-        if write is not None and write.suffix:
-            write_vggface_npz(found, write)
-    if write is not None and not write.suffix:
-        from iacyclegan_tf.serving.recognizer_export import export_recognizer, own_module, vggface_module
+        arrays, facts = found.arrays, _vggface_facts(found)
+    facts["parameters"] = f"{sum(array.size for array in arrays.values()):,}"
+    facts["fingerprint"] = weights_fingerprint(arrays)
+    if write is not None:
+        from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
 
-        export_recognizer(vggface_module(found) if table else own_module(file, found), write, facts)
+        export_recognizer(vggface_module(found), write, facts)
+        facts["written to"] = write
     console = open_console()
-    if table:
-        console.print(table)
-    for name, value in (facts | ({"written to": write} if write else {})).items():
+    console.print(_layers(arrays))
+    for name, value in facts.items():
         console.print(f"{name:<14} {value}", markup=False, highlight=False)
 
 
-def _check_output(write: Path, overwrite: bool) -> None:
-    from iacyclegan_tf.models.vggface_weights import check_target
-
-    if write.suffix:
-        check_target(write)
-        check_output(write, "weights", overwrite)
-    elif check_output_folder(write.parent) and write.exists():
-        raise UserError(
-            f"The weights cannot go to {write}, which exists: name a file that ends in .npz, or a new folder for a "
-            "SavedModel."
-        )
-
-
-def _dlib_layers(arrays: dict[str, np.ndarray]) -> Table:
+def _layers(arrays: dict[str, np.ndarray]) -> Table:
     """One row per layer with weights; dlib's affine layers are counted with the convolutions before them."""
     from rich.table import Column, Table
 
     table = Table("layer", "kernel", Column("parameters", justify="right"))
     for name in [key.removesuffix("/kernel") for key in arrays if key.endswith("/kernel")]:
         size = sum(array.size for key, array in arrays.items() if key.startswith(f"{name}/"))
-        table.add_row(name, _shape(arrays[f"{name}/kernel"]), f"{size:,}")
-    return table
-
-
-def _dlib_facts(arrays: dict[str, np.ndarray]) -> dict[str, str]:
-    from iacyclegan_tf.models.vggface_weights import weights_fingerprint
-
-    return {
-        "format": "dlib, face recognition ResNet",
-        "parameters": f"{sum(array.size for array in arrays.values()):,}",
-        "fingerprint": weights_fingerprint(arrays),
-    }
-
-
-def _layers(weights: VGGFaceWeights) -> Table:
-    """One row per layer: canonical kernel shape and number of parameters."""
-    from rich.table import Table
-
-    table = Table("layer", "kernel", "bias")
-    table.add_column("parameters", justify="right")
-    for name in [key.removesuffix("/kernel") for key in weights.arrays if key.endswith("/kernel")]:
-        kernel, bias = weights.arrays[f"{name}/kernel"], weights.arrays[f"{name}/bias"]
-        table.add_row(name, _shape(kernel), _shape(bias), f"{kernel.size + bias.size:,}")
+        table.add_row(name, " x ".join(map(str, arrays[f"{name}/kernel"].shape)), f"{size:,}")
     return table
 
 
@@ -127,27 +80,9 @@ def _vggface_facts(weights: VGGFaceWeights) -> dict[str, str]:
     return {
         "format": weights.source_format,
         "top layers": "fc6, fc7, fc8" if weights.has_top else "none",
-        "parameters": _parameters(weights.arrays),
         "mean (R, G, B)": ", ".join(f"{value:.4f}" for value in weights.mean_rgb),
         "channel order": order if order == "RGB" else f"{order} in such files, turned to RGB here",
-        "fingerprint": weights.fingerprint,
     }
-
-
-def _recognizer_facts(recognizer: RecognizerFile) -> dict:
-    return recognizer.settings | {
-        "parameters": _parameters(recognizer.arrays),
-        "trained on": recognizer.origin,
-        "fingerprint": recognizer.fingerprint,
-    }
-
-
-def _parameters(arrays: dict[str, np.ndarray]) -> str:
-    return f"{sum(array.size for array in arrays.values()):,}"
-
-
-def _shape(array: np.ndarray) -> str:
-    return " x ".join(str(size) for size in array.shape)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,12 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("file", type=user_path, metavar="FILE", help="weights file; its content tells the format")
     parser.add_argument(
-        "--write",
-        type=user_path,
-        metavar="OUT",
-        help="OUT.npz: in this program's format; a new folder, e.g. vggface/1: as a SavedModel",
+        "--write", type=user_path, metavar="FOLDER", help="as a SavedModel in a new folder, e.g. vggface/1"
     )
-    add_overwrite(parser)
     return parser
 
 

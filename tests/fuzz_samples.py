@@ -207,17 +207,6 @@ def split_file(folder: Path) -> Reader:
     )
 
 
-def people_file(folder: Path) -> Reader:
-    from iacyclegan_tf.data.people.selection import select_people
-
-    names = [*(f"s{i}" for i in range(1, 40)), "anna"]
-    return Reader(
-        (b"s1-s20, anna # both\ns30\n", b"\xef\xbb\xbfs3-s7\r\n"),
-        _written(folder / "people.txt", lambda path: select_people(names, str(path), folder)),
-        TEXT + NUMBERS + (b"s1-s", b"-"),
-    )
-
-
 def config(folder: Path) -> Reader:
     from iacyclegan_tf.config.reading import dump_config, load_config
 
@@ -297,29 +286,6 @@ def _deepface(path: Path):
     import vggface_files as files
 
     return files.write_deepface(path, _network())
-
-
-def _npz(path: Path):
-    import vggface_files as files
-
-    from iacyclegan_tf.models.vggface_weights import VGGArchitecture, read_vggface_weights, write_vggface_npz
-
-    tiny = VGGArchitecture(files.BLOCKS_TINY, (3, 3), 2, 1)
-    write_vggface_npz(read_vggface_weights(_caffe(path.with_suffix(".caffe")), tiny), path)
-
-
-def recognizer(folder: Path) -> Reader:
-    from iacyclegan_tf.models.recognizer import Recognizer
-    from iacyclegan_tf.models.recognizer_file import read_recognizer, write_recognizer
-
-    made = Recognizer(0.0625, 32, "pool4", normalization="batch")
-    made.build()
-    write_recognizer(made, folder / "sample.npz", {"people": 3})
-
-    def read(path: Path):
-        assert all(np.isfinite(array).all() for array in read_recognizer(path).arrays.values())
-
-    return Reader(((folder / "sample.npz").read_bytes(),), _written(folder / "weights.npz", read), JSON)
 
 
 def dlib(folder: Path) -> Reader:
@@ -419,7 +385,6 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     "table of eyes": eyes,
     "manifest": manifest,
     "split file": split_file,
-    "people file": people_file,
     "config": config,
     "overrides": overrides,
     "caffe": _weights(_caffe, lambda path: _caffe(path, legacy=False)),
@@ -431,8 +396,6 @@ READERS: dict[str, Callable[[Path], Reader]] = {
     ),
     "keras-vggface": _weights(_keras, lambda path: _keras(path, keras1=True, whole_model=True)),
     "deepface": _weights(_deepface),
-    "own npz": _weights(_npz),
-    "recognizer": recognizer,
     "dlib": dlib,
     "archive": archive,
     "annotations": annotations,

@@ -36,7 +36,6 @@ COMMANDS = (
     "export",
     "gallery",
     "prepare",
-    "pretrain",
     "samples",
     "train",
     "translate",

@@ -13,7 +13,7 @@ from iacyclegan_tf.config.ranges import TEXT
 from iacyclegan_tf.config.rules import parse_rule
 from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config
 
-_INPUTS = ("data.root", "data.split_file", "recognizer.weights", "recognizer.pretrain_root")
+_INPUTS = ("data.root", "data.split_file", "recognizer.weights")
 _SSIM_WINDOW = 11  # pixels; Wang et al. 2004
 
 
@@ -100,9 +100,4 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
         recognizer.pretrain.task == "matching" and (batch < 4 or batch % 2 == 1),
         f"recognizer.pretrain.batch is {batch}; for matching it must be even and at least 4: as many photos as "
         "sketches, of two people or more.",
-    )
-    yield (
-        bool(recognizer.pretrain_root and recognizer.weights),
-        "recognizer.weights and recognizer.pretrain_root are both given; pre-training would undo the weights. Leave "
-        "one of them empty.",
     )

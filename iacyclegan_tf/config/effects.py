@@ -30,8 +30,6 @@ def _in_vain(config: Config) -> Iterator[tuple[bool, str, list[str]]]:
     yield data.fit == "native", "data.fit is native", ["data.height", "data.width"]
     dlib = [f"recognizer.{name}" for name in ("width", "input_size", "normalization")]
     yield recognizer.network == "dlib", "recognizer.network is dlib", dlib
-    people = ["recognizer.pretrain_people", "recognizer.people."]
-    yield not recognizer.pretrain_root, "recognizer.pretrain_root is empty", people
     pairs = [_PRETRAIN + name for name in ("task", "epochs", "batch", "learning_rate", "warmup", "scale")]
     yield bool(recognizer.weights) and not recognizer.adapter, "recognizer.weights is given", pairs
     matching = [f"{_PRETRAIN}warmup", f"{_PRETRAIN}scale"]

@@ -98,22 +98,6 @@ class PretrainConfig:
 
 
 @dataclass
-class PeopleConfig:
-    """Pre-training on ``recognizer.pretrain_root``, people with several photos each [O] (docs/recognizers.md)."""
-
-    steps: Whole = 1500
-    people: Several = 8  # P people per batch ...
-    variants: Count = 2  # ... times V: as photographed, and warped into V - 1 other people ...
-    photos: Several = 2  # ... times K photos each
-    learning_rate: Positive = 3e-3
-    scale: Positive = 16.0  # of the cosines in the loss
-    warp: NotNegative = 0.05  # how far a virtual person's face is from the real one, a share of the image's side
-    rotation: NotNegative = 5.0  # degrees, to either side; photos are also changed by these three and flipped
-    zoom: NotNegative = 0.05
-    shift: NotNegative = 0.04  # a share of the image's side
-
-
-@dataclass
 class FinetuneConfig:
     """Fine-tuning of each recognizer on real and synthesized images; not known from the paper [O]."""
 
@@ -148,12 +132,8 @@ class RecognizerConfig:
     adapter: bool = False  # frozen trunk; a 1×1 convolution on that layer, the identity at first, is trained [O]
     centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
-    # VGG-Face's (docs/weights.md), dlib's or one's own (docs/recognizers.md); empty: dlib's installed ones, else
-    # pre-train
+    # VGG-Face's (docs/weights.md) or dlib's (docs/recognizers.md); empty: dlib's installed ones, else pre-train
     weights: str = ""
-    pretrain_root: str = ""  # people with several photos each, a sub-folder per person, before the training people
-    pretrain_people: str = ""  # which of them: names, ranges such as s1-s20, or a file of those; empty: all
-    people: PeopleConfig = field(default_factory=PeopleConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
@@ -287,8 +267,7 @@ FREE = ("runs_dir", "savedmodels_dir", "export.", "train.non_finite")
 
 # Settings that are paths, in which ``~`` is expanded.
 PATHS = (
-    "runs_dir", "savedmodels_dir", "data.root", "data.split_file", "recognizer.weights", "recognizer.pretrain_root",
-    "recognizer.pretrain_people", "export.destination",
+    "runs_dir", "savedmodels_dir", "data.root", "data.split_file", "recognizer.weights", "export.destination",
 )  # fmt: skip
 
 

@@ -16,8 +16,6 @@ from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.chips import Chips
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION
-from iacyclegan_tf.data.people import People
-from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256
 
 if TYPE_CHECKING:  # it needs TensorFlow
     from iacyclegan_tf.data.streams.image_sources import ImageSource
@@ -26,7 +24,7 @@ FEWEST_PEOPLE = 2  # per part: a triplet and a ranking both need a second person
 
 
 @dataclass(frozen=True)
-class FacePairs(People):
+class FacePairs:
     """Photo-sketch pairs, brought to the network's size, and (``originals``) as they are measured.
 
     Attributes:
@@ -46,6 +44,18 @@ class FacePairs(People):
     subsets: tuple[str, ...] = ()
     photo_chips: Chips | None = None
     sketch_chips: Chips | None = None
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    @property
+    def people(self) -> int:
+        return len(set(self.identities))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int ``[N]``: the people, numbered in alphabetical order."""
+        return np.unique(self.identities, return_inverse=True)[1].astype(np.int32)
 
     @cached_property
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
@@ -70,14 +80,6 @@ class FacePairs(People):
                 if not isinstance(images, np.ndarray):
                     stack.enter_context(images.reading())
             yield
-
-    def pictures(self) -> list[Picture]:
-        """Of all originals."""
-        return [
-            Picture(f"a {side}", identity, pixels_sha256(image))
-            for side, images in (("photo", self.original_photos), ("sketch", self.original_sketches))
-            for identity, image in zip(self.identities, images)
-        ]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from iacyclegan_tf.evaluation.report.html_file import page
 from iacyclegan_tf.evaluation.report.summary import summary
 from iacyclegan_tf.evaluation.report.tables import terminal_tables
 from iacyclegan_tf.evaluation.report.tensorboard import write_tensorboard
-from iacyclegan_tf.evaluation.report.training_curves import read_history
 from iacyclegan_tf.inference.runs import TrainedRun
 from iacyclegan_tf.models.build import build_recognizer
 from iacyclegan_tf.models.saved_state import read_folder
@@ -65,7 +64,7 @@ def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, cons
         pictures.append(strips(result, *fakes, faces.test))
     for table in terminal_tables([result.metrics for result in results]):
         print_table(table, console)
-    figures = all_figures(results, read_history(run.path / "history.jsonl"))
+    figures = all_figures(results)
     place = folder / f"round_{arguments.round}" if arguments.round else folder
     report, title = place / "report.html", run.name if folder == run.path else f"{run.name} on {folder.name}"
     files = _files(run, folder, place, numbers)

@@ -5,22 +5,23 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.method.gradient_step import descent, gathered, replica_share, take
+from iacyclegan_tf.method.gradient_step import gathered
+from iacyclegan_tf.method.recognition import RecognizerTraining
 from iacyclegan_tf.models.recognizer import Recognizer
 
 
-class PairMatching(keras.Model):
-    """Supervised contrastive loss (``recognition.contrast``) between photos and sketches, not in the paper.
+class PairMatching(RecognizerTraining):
+    """Supervised contrastive loss (``contrast``) between photos and sketches, not in the paper.
 
     Identity classification (``IdentityClassifier``) fits a few dozen people within seconds and forgets what strangers
     differ in; this one has as many wrong answers as the batch has people, in every batch others. Before they are
     compared, the vectors of the batch's photos and those of its sketches are each freed of their mean, so that the
-    difference of the modalities is nothing to be learned: as ``centres.py`` does it afterwards.
+    difference of the modalities is nothing to be learned: as ``training/centring.py`` does it afterwards.
 
     Batches are those of ``identity_stream`` with two images a person from ``[photos, sketches]``: they take turns,
     on each device.
 
+    >>> from iacyclegan_tf.common.keras_door import keras
     >>> model = PairMatching(Recognizer(width=0.0625, input_size=32, embedding="pool2"))
     >>> model.compile(keras.optimizers.Adam(1e-3))
     >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
@@ -29,28 +30,17 @@ class PairMatching(keras.Model):
     """
 
     def __init__(self, recognizer: Recognizer, scale: float = 16.0, **kwargs):
-        super().__init__(**kwargs)
-        self.recognizer, self.scale = recognizer, scale
-        recognizer.build()
-
-    @property
-    def trained_variables(self) -> list[tf.Variable]:
-        return self.recognizer.embedding_variables
+        super().__init__(recognizer, **kwargs)
+        self.scale = scale
 
     def call(self, images, training=False):
         return self.recognizer.vectors(images, self.recognizer.embedding, training)
 
-    def train_step(self, data):
+    def loss_of(self, images, labels):
         """``accuracy``: the share of images whose nearest image shows the same person."""
-        images, labels = data
-        with tf.GradientTape() as tape:
-            vectors, labels = gathered(self(images, training=True)), gathered(labels)
-            loss, nearest = contrast(freed_of_means(vectors), labels, self.scale)
-        step = descent(tape, loss, self.trained_variables, self.optimizer)
-        take(step)
-        return replica_share(
-            {"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))}
-        )
+        vectors, labels = gathered(self(images, training=True)), gathered(labels)
+        loss, nearest = contrast(freed_of_means(vectors), labels, self.scale)
+        return loss, {"accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))}
 
 
 def freed_of_means(vectors: tf.Tensor) -> tf.Tensor:
@@ -59,54 +49,13 @@ def freed_of_means(vectors: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.math.l2_normalize(pairs - tf.reduce_mean(pairs, 0), axis=-1), tf.shape(vectors))
 
 
-class IdentityContrast(keras.Model):
-    """Pre-trains a recognizer on people with several photos: each photo has to name its own person in the batch.
-
-    Supervised contrastive loss (Khosla et al. 2020, L_out): for a photo i and each other photo p of its person,
-    −log exp(s · cos(i, p)) / Σ exp(s · cos(i, a)) over all photos a ≠ i, averaged over p, then over i. It is an
-    identity classification whose classes are the people of the batch, so that they may be new in every batch.
-
-    The cosines are taken one layer above the embedding: the layer under the loss forgets what the training people
-    do not differ in, and the one below it compares strangers better (SimCLR, Chen et al. 2020, Section 4.2).
-
-    >>> model = IdentityContrast(Recognizer(width=0.0625, input_size=32, embedding="pool4"))
-    >>> model.layer
-    'pool5'
-    >>> model.compile(keras.optimizers.Adam(1e-3))
-    >>> batch = tf.data.Dataset.from_tensors((tf.random.normal([4, 32, 32, 3]), tf.constant([0, 0, 1, 1])))
-    >>> sorted(model.fit(batch, verbose=0).history)
-    ['accuracy', 'gradient', 'loss']
-    """
-
-    def __init__(self, recognizer: Recognizer, scale: float = 16.0, **kwargs):
-        super().__init__(**kwargs)
-        self.recognizer, self.scale, self.layer = recognizer, scale, recognizer.layer_above
-        recognizer.build()
-
-    @property
-    def trained_variables(self) -> list[tf.Variable]:
-        return self.recognizer.trainable_up_to(self.layer)
-
-    def call(self, images, training=False):
-        return self.recognizer.vectors(images, self.layer, training)
-
-    def train_step(self, data):
-        """``accuracy``: the share of photos whose nearest photo shows the same person."""
-        images, labels = data
-        with tf.GradientTape() as tape:
-            vectors, labels = gathered(self(images, training=True)), gathered(labels)
-            loss, nearest = contrast(vectors, labels, self.scale)
-        step = descent(tape, loss, self.trained_variables, self.optimizer)
-        take(step)
-        return replica_share(
-            {"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(nearest, tf.float32))}
-        )
-
-
 def contrast(vectors: tf.Tensor, labels: tf.Tensor, scale: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """The loss of ``IdentityContrast`` for unit vectors ``[N, D]``, and of whom the nearest is of the same person.
+    """The loss for unit vectors ``[N, D]``, and of which the nearest is of the same person.
 
-    Every label must occur at least twice.
+    Supervised contrastive loss (Khosla et al. 2020, L_out): for a vector i and each other p of its person,
+    −log exp(s · cos(i, p)) / Σ exp(s · cos(i, a)) over all a ≠ i, averaged over p, then over i. It is an identity
+    classification whose classes are the people of the batch, who may be new in every batch. Every label must occur
+    at least twice.
     """
     itself = tf.eye(tf.shape(vectors)[0])
     same = tf.cast(labels[:, None] == labels[None, :], tf.float32) - itself

@@ -10,7 +10,31 @@ from iacyclegan_tf.method.triplet_loss import semihard_triplet_loss
 from iacyclegan_tf.models.recognizer import Recognizer
 
 
-class IdentityClassifier(keras.Model):
+class RecognizerTraining(keras.Model):
+    """Trains what the embedding of a recognizer depends on; a subclass says by which loss."""
+
+    def __init__(self, recognizer: Recognizer, **kwargs):
+        super().__init__(**kwargs)
+        self.recognizer = recognizer
+        recognizer.build()
+
+    @property
+    def trained_variables(self) -> list[tf.Variable]:
+        return self.recognizer.embedding_variables
+
+    def loss_of(self, images, labels) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Of images float ``[N, H, W, 3]`` and labels int ``[N]``: this replica's mean loss, and what is logged."""
+        raise NotImplementedError
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            loss, logged = self.loss_of(*data)
+        step = descent(tape, loss, self.trained_variables, self.optimizer)
+        take(step)
+        return replica_share({"loss": loss, "gradient": step.norm, **logged})
+
+
+class IdentityClassifier(RecognizerTraining):
     """A recognizer with a softmax over the training people, to pre-train Φ0 where no weights file is given.
 
     The head is a cosine classifier with a learned-free scale, so that what it separates are the directions of the
@@ -26,9 +50,8 @@ class IdentityClassifier(keras.Model):
     SCALE = 16.0  # of the cosines before the softmax
 
     def __init__(self, recognizer: Recognizer, people: int, seed: int | None = None, **kwargs):
-        super().__init__(**kwargs)
-        self.recognizer, self.people = recognizer, people
-        recognizer.build()
+        super().__init__(recognizer, **kwargs)
+        self.people = people
         self.directions = self.add_weight(
             "directions",
             [recognizer(tf.zeros([1, 32, 32, 3])).shape[1], people],
@@ -44,20 +67,14 @@ class IdentityClassifier(keras.Model):
         directions = tf.math.l2_normalize(tf.cast(self.directions, tf.float32), axis=0)
         return self.SCALE * tf.matmul(self.recognizer(images, training=training), directions)
 
-    def train_step(self, data):
-        images, labels = data
-        with tf.GradientTape() as tape:
-            logits = self(images, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        step = descent(tape, loss, self.trained_variables, self.optimizer)
-        take(step)
+    def loss_of(self, images, labels):
+        logits = self(images, training=True)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         correct = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
-        return replica_share(
-            {"loss": loss, "gradient": step.norm, "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))}
-        )
+        return loss, {"accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))}
 
 
-class TripletTrainer(keras.Model):
+class TripletTrainer(RecognizerTraining):
     """Fine-tunes one recognizer with ``semihard_triplet_loss`` on unit embeddings.
 
     Anchor and positive are real and synthesized images of one person. Embeddings of all replicas are gathered, so that
@@ -75,28 +92,15 @@ class TripletTrainer(keras.Model):
     """
 
     def __init__(self, recognizer: Recognizer, margin: float, **kwargs):
-        super().__init__(**kwargs)
-        self.recognizer, self.margin = recognizer, margin
-        recognizer.build()
-        self.triplet_loss = semihard_triplet_loss(margin)
-
-    @property
-    def trained_variables(self) -> list[tf.Variable]:
-        return self.recognizer.embedding_variables
+        super().__init__(recognizer, **kwargs)
+        self.margin, self.triplet_loss = margin, semihard_triplet_loss(margin)
 
     def call(self, images, training=False):
         return self.recognizer(images, training=training)
 
-    def train_step(self, data):
-        images, labels = data
-        with tf.GradientTape() as tape:
-            embeddings, labels = gathered(self(images, training=False)), gathered(labels)
-            loss = self.triplet_loss(labels, embeddings)
-        step = descent(tape, loss, self.trained_variables, self.optimizer)
-        take(step)
-        return replica_share(
-            {"loss": loss, "gradient": step.norm, **triplet_statistics(embeddings, labels, self.margin)}
-        )
+    def loss_of(self, images, labels):
+        embeddings, labels = gathered(self(images, training=False)), gathered(labels)
+        return self.triplet_loss(labels, embeddings), triplet_statistics(embeddings, labels, self.margin)
 
 
 def triplet_statistics(embeddings: tf.Tensor, labels: tf.Tensor, margin: float) -> dict[str, tf.Tensor]:

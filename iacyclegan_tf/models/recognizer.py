@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.models.embedding import CROPS, EmbeddingNetwork
-from iacyclegan_tf.models.vggface_weights import read_vggface_weights
+from iacyclegan_tf.models.vggface_weights import MEAN_RGB, read_vggface_weights
 
-# Mean color of the VGG-Face training faces in 0..255 (R, G, B), from the file's averageImage.
-MEAN_RGB = (129.1863, 104.7624, 93.5940)
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # VGG-16: channels, convolutions; a pool after each
 _FC = 4096
 _PIXEL_SCALE = 64.0  # about the standard deviation of a face's pixels in 0..255
@@ -59,37 +59,27 @@ class Recognizer(EmbeddingNetwork):
         self.normalization = normalization
         # State, not an argument, since each weights file brings its own: saved, copied and exported with the weights.
         self.mean_rgb = tf.Variable(MEAN_RGB, trainable=False, dtype=tf.float32, name="mean_rgb")
-        policy = self.dtype_policy
+        policy, numbers = self.dtype_policy, itertools.count()
+
+        def conv(name: str, channels: int):
+            return keras.layers.Conv2D(
+                channels, 3, padding="same", name=name, dtype=policy, kernel_initializer=_he(seed, next(numbers))
+            )
+
+        def norm(name: str):
+            return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=name, dtype=policy)
+
         self.blocks: list[list[keras.layers.Layer]] = []
         self.norms: list[list[keras.layers.Layer]] = []
-        number = 0
         for stage, (channels, convolutions) in enumerate(_STAGES, 1):
-            names = [f"conv{stage}_{i}" for i in range(1, convolutions + 1)]
-            self.blocks.append(
-                [
-                    keras.layers.Conv2D(
-                        _scaled(channels, width),
-                        3,
-                        padding="same",
-                        name=name,
-                        dtype=policy,
-                        kernel_initializer=_he(seed, number + i, first=name == "conv1_1"),
-                    )
-                    for i, name in enumerate(names)
-                ]
-            )
-            self.norms.append(
-                [
-                    keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=f"norm{stage}_{i}", dtype=policy)
-                    for i in range(1, convolutions + 1)
-                ]
-                if normalization == "batch"
-                else []
-            )
-            number += convolutions
+            places = [f"{stage}_{i}" for i in range(1, convolutions + 1)]
+            self.blocks.append([conv(f"conv{place}", _scaled(channels, width)) for place in places])
+            self.norms.append([norm(f"norm{place}") for place in places] if normalization == "batch" else [])
         self.fc6, self.fc7 = (
-            keras.layers.Dense(_scaled(_FC, width), name=name, dtype=policy, kernel_initializer=_he(seed, number + i))
-            for i, name in enumerate(("fc6", "fc7"))
+            keras.layers.Dense(
+                _scaled(_FC, width), name=name, dtype=policy, kernel_initializer=_he(seed, next(numbers))
+            )
+            for name in ("fc6", "fc7")
         )
         self.add_embedding(centres, adapter)
 
@@ -190,9 +180,9 @@ def _scaled(channels: int, width: float) -> int:
     return max(_FEWEST, round(channels * width / _FEWEST) * _FEWEST)
 
 
-def _he(seed: int | None, number: int, first: bool = False) -> keras.initializers.Initializer:
+def _he(seed: int | None, number: int) -> keras.initializers.Initializer:
     """He initialization; the first layer makes up for pixels in 0..255, which VGG-Face files expect."""
-    scale = 2.0 / _PIXEL_SCALE**2 if first else 2.0
+    scale = 2.0 if number else 2.0 / _PIXEL_SCALE**2
     return keras.initializers.VarianceScaling(
         scale, "fan_in", "truncated_normal", seed=None if seed is None else seed * 1000 + number
     )

@@ -1,4 +1,4 @@
-"""A weights file as a SavedModel: VGG-Face's in any of their formats, or a recognizer of one's own."""
+"""A file of VGG-Face's weights, in any of their formats, as a SavedModel."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.models.build import build_from_settings
 from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.models.recognizer_file import RecognizerFile, load_recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
 from iacyclegan_tf.serving.contract import EXTRA, PHOTO_RECOGNIZER
 from iacyclegan_tf.serving.publishing.publish import new_export
@@ -23,19 +21,6 @@ def vggface_module(weights: VGGFaceWeights) -> Embedder:
     recognizer = Recognizer(embedding="fc7" if weights.has_top else "pool5")
     recognizer.load_vggface(weights)
     return Embedder(recognizer, Fit("squeeze", recognizer.input_size, recognizer.input_size))
-
-
-def own_module(path: Path, file: RecognizerFile) -> Embedder:
-    """The recognizer in the file at ``path``; images are brought to it as when it was trained."""
-    recognizer = build_from_settings(file.settings)
-    load_recognizer(recognizer, path)
-    try:
-        fit = Fit(**file.origin["fit"])
-    except (KeyError, TypeError):
-        raise UserError(
-            f"{path} does not say how images were brought to it; train it again, or load it with recognizer.weights."
-        ) from None
-    return Embedder(recognizer, fit)
 
 
 def export_recognizer(module: Embedder, folder: Path, origin: dict) -> None:

@@ -63,15 +63,11 @@ class RunContext:
         with self.faces.fitting.reading():
             self.engine.train(phase, watched, callbacks)
 
+    def restore(self, place: Path, objects: tf.train.Checkpoint) -> bool:
+        """Whether a phase has left its result in ``place``; then its values are in ``objects``.
 
-class Results:
-    """What phases leave in the run folder. Of several workers the chief's counts: what it holds, all get."""
-
-    def __init__(self, context: RunContext):
-        self.workers = context.workers
-
-    def read(self, place: Path, objects: tf.train.Checkpoint) -> bool:
-        """Whether ``place`` is there; then its values are in ``objects``."""
+        Of several workers the chief's counts: what it holds, all get.
+        """
         there = self.workers.agree(place.exists())
         if there:
             if self.workers.chief:
@@ -79,8 +75,8 @@ class Results:
             self.workers.share(objects)
         return there
 
-    def write(self, place: Path, objects: tf.train.Checkpoint, extra: dict) -> None:
-        """All workers write, each to its own folder (``Engine.train`` says why), and go on with the chief's values.
+    def keep(self, place: Path, objects: tf.train.Checkpoint, extra: dict) -> None:
+        """Leaves a result there. All workers write, each to its own folder, and go on with the chief's values.
 
         Different processors may round differently; each worker then applies equal gradients a little differently.
         """

@@ -12,14 +12,14 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labeled_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
-from iacyclegan_tf.method.centring import set_centres
 from iacyclegan_tf.method.contrast import PairMatching
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
 from iacyclegan_tf.metrics.image_pairs import face_part
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.calling import embed
 from iacyclegan_tf.serving.served_modules import Embedder
-from iacyclegan_tf.training.context import Results, RunContext
+from iacyclegan_tf.training.centring import set_centres
+from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.engine.optimizers import Restart, adam
 from iacyclegan_tf.training.engine.phase import Phase
 from iacyclegan_tf.training.keep_if_better import Judgment, is_better, judge, supported
@@ -70,12 +70,6 @@ def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
         lambda step: [_named(fitting, place) for place in batch_places(step, batch, len(labels), seed)],
     )
     context.train(phase, _WATCHED)
-
-
-def adapt_embedding(context: RunContext, recognizer: Recognizer, sources: list[np.ndarray | ImageSource]) -> None:
-    """``set_centres`` with images of the training set, or made from them."""
-    with context.faces.fitting.reading():
-        set_centres(recognizer, sources)
 
 
 def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
@@ -199,16 +193,16 @@ class TripletTraining:
         Yields the steps taken. Each candidate is written to the checkpoints of the phase ``name``, so that a run killed
         between two of them goes on with the same ones.
         """
-        context, results = self.context, Results(self.context)
+        context = self.context
         recognizer, whole = tf.train.Checkpoint(recognizer=self.recognizer), self.phase(name, sources, steps, seed)
         self._restart()
         begins = 0
         for taken in sorted({-(-steps * part // CANDIDATES) for part in range(1, CANDIDATES + 1)}):
             place = context.folder.checkpoints(name) / f"candidate_{taken}"
-            if not results.read(place, recognizer):
+            if not context.restore(place, recognizer):
                 context.train(replace(whole, steps=taken, begins=begins), _WATCHED)
-                adapt_embedding(context, self.recognizer, [images for images, _ in sources])
-                results.write(place, recognizer, {})
+                set_centres(self.recognizer, [images for images, _ in sources])
+                context.keep(place, recognizer, {})
             begins = taken
             yield taken
 
@@ -221,7 +215,7 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
     bool}``.
     """
     # first the embedding alone, which is never undone: what is then kept or not is the training
-    adapt_embedding(training.context, training.recognizer, [images for images, _ in sources])
+    set_centres(training.recognizer, [images for images, _ in sources])
     old, before = Restart(training.recognizer.variables), _judged(training, held)
     if not steps:
         return {"before": before.as_dict(), "kept": False, "why": "no steps of triplet training"}

@@ -1,9 +1,9 @@
 """Mutual optimization, the paper's loop: synthesis trains recognition, recognition guides synthesis (Section 3.5).
 
-Before: Φ0 from a weights file, or pre-trained on the training people (before them on a folder of people, where one is
-given). Then each round: synthesis with the recognizers of the round before → translate the training set → fine-tune Φp
-and Φs on real and synthesized images → keep each only if it is better on people held out → evaluate → export. Every
-step leaves its result in the run folder, so that the same command goes on from whatever is done.
+Before: Φ0 from a weights file, or pre-trained on the training people. Then each round: synthesis with the recognizers
+of the round before → translate the training set → fine-tune Φp and Φs on real and synthesized images → keep each only
+if it is better on people held out → evaluate → export. Every step leaves its result in the run folder, so that the same
+command goes on from whatever is done.
 """
 
 from __future__ import annotations
@@ -14,22 +14,16 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.evaluation.calibration import calibrate, training_images
-from iacyclegan_tf.evaluation.matching import from_servables
+from iacyclegan_tf.evaluation.matching import Matcher, from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
 from iacyclegan_tf.serving.contract import CALIBRATION
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
-from iacyclegan_tf.training.context import Results, RunContext
+from iacyclegan_tf.training.centring import set_centres
+from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-from iacyclegan_tf.training.people_phase import pretrain_on_people
-from iacyclegan_tf.training.recognizer_phases import (
-    Held,
-    TripletTraining,
-    adapt_embedding,
-    pretrain_on_pairs,
-    train_if_better,
-)
+from iacyclegan_tf.training.recognizer_phases import Held, TripletTraining, pretrain_on_pairs, train_if_better
 from iacyclegan_tf.training.sharpening import calibrate_sharpening
 from iacyclegan_tf.training.synthesis_phase import SynthesisTraining
 from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
@@ -51,7 +45,7 @@ class Rounds:
             "photo": TripletTraining(context, self.photo_recognizer),
             "sketch": TripletTraining(context, self.sketch_recognizer),
         }
-        self.results, self.workers = Results(context), context.workers
+        self.workers = context.workers
         self.servables = ServedNetworks(self.config, self.faces.image_shape, self.faces.fit)
 
     def run(self) -> list[dict]:
@@ -70,23 +64,19 @@ class Rounds:
     def prepare_recognizer(self) -> None:
         """Φ0, and Φp = Φs = Φ0."""
         place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
-        if not self.results.read(place, checkpoint):
-            self.results.write(place, checkpoint, self._first_recognizer())
-        self._clear(
-            "recognizer_0/people", "recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets"
-        )
+        if not self.context.restore(place, checkpoint):
+            self.context.keep(place, checkpoint, self._first_recognizer())
+        self._clear("recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
 
     def _first_recognizer(self) -> dict:
         settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
         made_from = load_first_weights(self.initial, self.config)
-        if settings.pretrain_root:
-            made_from["people"] = pretrain_on_people(self.context, self.initial)
         if learns_from_pairs(self.config):
             pretrain_on_pairs(self.context, self.initial)
         elif self.config.rounds.schedule == "generator_first":
-            adapt_embedding(self.context, self.initial, list(fitting.shown))
+            set_centres(self.initial, fitting.shown)
             return made_from
         return made_from | train_if_better(
             TripletTraining(self.context, self.initial),
@@ -99,11 +89,11 @@ class Rounds:
 
     def synthesize(self, number: int) -> None:
         place, networks = self.folder.round(number) / "networks", self.synthesis.networks.checkpoint()
-        if not self.results.read(place, networks):
+        if not self.context.restore(place, networks):
             self.synthesis.train(number, self._perception_weight(number))
             if self.config.generator.sharpness > 0:
                 self._sharpen(number)
-            self.results.write(
+            self.context.keep(
                 place, networks, {"perception_weight": float(self.synthesis.gan.perception_weight.numpy())}
             )
         self._clear(f"round_{number}/synthesis")
@@ -139,8 +129,8 @@ class Rounds:
         """Φp (``photo``) or Φs (``sketch``), in its own modality: anchor and positive are real and synthesized."""
         place = self.folder.round(number) / f"{side}_recognizer"
         checkpoint = tf.train.Checkpoint(recognizer=self.tuning[side].recognizer)
-        if not self.results.read(place, checkpoint):
-            self.results.write(place, checkpoint, self._fine_tuned(number, side))
+        if not self.context.restore(place, checkpoint):
+            self.context.keep(place, checkpoint, self._fine_tuned(number, side))
         self._clear(f"round_{number}/{side}_recognizer")
 
     def _fine_tuned(self, number: int, side: str) -> dict:
@@ -181,17 +171,10 @@ class Rounds:
         done = self.workers.agree(read_object(path) if path.exists() else None)
         if done:
             return done
-        modules = self._modules()
-        return self.workers.agree(self._measured(number, modules, path) if self.workers.chief else None)
+        matcher = self.matcher()
+        return self.workers.agree(self._measured(number, matcher, path) if self.workers.chief else None)
 
-    def _measured(self, number: int, modules: dict[str, tf.Module], path: Path) -> dict:
-        matcher = from_servables(
-            modules["photo_to_sketch"],
-            modules["sketch_to_photo"],
-            modules["initial_recognizer"],
-            modules["photo_recognizer"],
-            modules["sketch_recognizer"],
-        )
+    def _measured(self, number: int, matcher: Matcher, path: Path) -> dict:
         metrics = evaluate_round(
             number,
             self.faces,
@@ -221,6 +204,10 @@ class Rounds:
         modules = {} if self.workers.agree(version.exported()) else self._modules()
         if self.workers.chief:
             publish(version, source, lambda: modules, self.context.say)
+
+    def matcher(self) -> Matcher:
+        """All networks as they are now, as they would be served."""
+        return from_servables(*self._modules().values())  # which stand in this order
 
     def _modules(self) -> dict[str, tf.Module]:
         generators = self.synthesis.networks

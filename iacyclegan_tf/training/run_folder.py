@@ -27,16 +27,16 @@ from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.reading import dump_config, load_config
 from iacyclegan_tf.config.settings import FREE, Config, as_dict, flat
 
+_OTHER = "Give this run another name with name=..., or remove the folder."
+
 
 class RunFolder:
     """Opens ``runs/<name>``, new or begun; ``resumed`` says which. Raises ``UserError`` if it holds another run.
 
     It belongs to this process until the process ends, however that is; ``UserError`` in any other that opens it.
-    ``other``: what the user can do where it holds another run.
     """
 
-    def __init__(self, config: Config, other: str = "Give this run another name with name=..., or remove the folder."):
-        self.other = other
+    def __init__(self, config: Config):
         self.path = Path(config.runs_dir) / config.name
         self.savedmodels = Path(config.savedmodels_dir) / config.name
         saved = self.path / "config.yaml"
@@ -73,7 +73,7 @@ class RunFolder:
         if changed:
             raise UserError(
                 f"{self.path} holds a run with other settings ({'; '.join(changed[:4])}"
-                f"{' ...' if len(changed) > 4 else ''}). {self.other}"
+                f"{' ...' if len(changed) > 4 else ''}). {_OTHER}"
             )
         if config.rounds.count > saved.rounds.count:
             more = replace(saved, rounds=replace(saved.rounds, count=config.rounds.count))
@@ -89,7 +89,7 @@ class RunFolder:
         if before != data:
             raise UserError(
                 f"{self.path} was begun on other data ({_told(before)}; now {_told(data)}). Put the files back as they "
-                f"were. {self.other}"
+                f"were. {_OTHER}"
             )
 
     @property

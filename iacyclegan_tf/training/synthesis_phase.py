@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.streams.batches import batch_places, paired_stream
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.build import build_synthesis, copy_weights
 from iacyclegan_tf.training.context import RunContext
-from iacyclegan_tf.training.distributed.strategy import per_replica_batch
 from iacyclegan_tf.training.engine.checks import DiscriminatorAtZero, PerceptionLimit
 from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear, Restart, adam
 from iacyclegan_tf.training.engine.phase import Phase
@@ -22,7 +22,11 @@ class SynthesisTraining:
     def __init__(self, context: RunContext, photo_recognizer, sketch_recognizer):
         config, shape = context.config, context.faces.image_shape
         self.context = context
-        per_replica_batch(config.train.batch, context.strategy)
+        if config.train.batch % context.strategy.num_replicas_in_sync:
+            raise UserError(
+                f"train.batch is {config.train.batch}, the batch over all replicas; it must be divisible by the "
+                f"{context.strategy.num_replicas_in_sync} devices that train."
+            )
         self.epoch_steps = -(-len(context.faces.fitting) // config.train.batch)
         self.steps = self.epoch_steps * (config.train.epochs + config.train.decay_epochs)
         replicas = context.strategy.num_replicas_in_sync

@@ -16,7 +16,6 @@ from iacyclegan_tf.config.settings import Config
         (["data.root=x", "data.drawn.seed=3"], ["data.drawn.seed (data.source is pairs)"]),
         (["data.split_file=x"], ["data.split_file (data.source is drawn)"]),
         (["data.root=x", "data.fit=native", "data.height=40"], ["data.height (data.fit is native)"]),
-        (["recognizer.people.steps=3"], ["recognizer.people.steps (recognizer.pretrain_root is empty)"]),
         (
             ["recognizer.weights=x", "recognizer.pretrain.epochs=3"],
             ["recognizer.pretrain.epochs (recognizer.weights is given)"],
@@ -72,8 +71,8 @@ def test_configs_are_found_by_name_and_paths_from_home(monkeypatch, tmp_path):
         load_config("cuf")
     (tmp_path / "cyclegan.yaml").write_text("name: mine\n")
     assert load_config("~/cyclegan.yaml").name == "mine"
-    config = load_config(None, ["data.root=~/a", "runs_dir=~/b", "recognizer.pretrain_root=~/c"])
-    assert [config.data.root, config.runs_dir, config.recognizer.pretrain_root] == [f"{tmp_path}/{x}" for x in "abc"]
+    config = load_config(None, ["data.root=~/a", "runs_dir=~/b", "recognizer.weights=~/c"])
+    assert [config.data.root, config.runs_dir, config.recognizer.weights] == [f"{tmp_path}/{x}" for x in "abc"]
 
 
 def test_inputs_that_are_not_there_are_named():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.ndimage import map_coordinates
 
-from iacyclegan_tf.data.streams.face_views import FaceViews
+from iacyclegan_tf.data.streams.face_views import FaceViews, sampled
 
 H, W = 40, 32
 
@@ -84,3 +84,12 @@ def test_light_changes_contrast_and_brightness_and_fades_colors_as_far_as_it_may
         np.testing.assert_allclose(seen, slope * gray + level, atol=1e-4)  # gray stays a function of gray
         color = (view - seen[..., None]).std() / (plain - gray[..., None]).std()
         assert -1e-4 <= color <= 1.2 + 1e-4
+
+
+def test_sampling_is_bilinear_as_scipys_and_goes_on_beyond_the_edges():
+    image = face().astype(np.float32)
+    places = np.random.default_rng(3).uniform(-6, 50, (17, 13, 2)).astype(np.float32)
+    ours = sampled(tf.constant(image), tf.constant(places)).numpy()
+    for channel in range(3):
+        theirs = map_coordinates(image[..., channel], places.transpose(2, 0, 1), order=1, mode="nearest")
+        np.testing.assert_allclose(ours[..., channel], theirs, atol=1e-2)

@@ -7,23 +7,19 @@ import shutil
 import tempfile
 import unicodedata
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from in_process import refused, run
-from made_up_people import photo, write_people
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.config.settings import Config, DataConfig
+from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.fiducials import read_eyes
-from iacyclegan_tf.data.face_pairs import FacePairs, held_out
+from iacyclegan_tf.data.face_pairs import held_out
 from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.data.images.files import write_png
 from iacyclegan_tf.data.pairs.naming import file_name
 from iacyclegan_tf.data.pairs.pairing import find_pairs, split_hash
-from iacyclegan_tf.data.people.folder import read_people
-from iacyclegan_tf.data.people.selection import select_people
 
 NAMES = ("José", "Zoë", "anna", "김민수")
 
@@ -86,12 +82,10 @@ def test_accents_of_both_kinds_are_one_name_in_pairs_manifests_and_split_files(t
     assert split_hash(find_pairs(same).pairs) == split_hash(found.pairs)
 
 
-def test_accents_in_a_table_of_eyes_and_in_a_list_of_people(tmp_path):
+def test_accents_in_a_table_of_eyes(tmp_path):
     (tmp_path / "eyes.csv").write_text(f"file,left_x,left_y,right_x,right_y\n{nfc('José')},1,2,3,4\n", encoding="utf-8")
     image = Path(nfd("José.png"))
     assert list(read_eyes(tmp_path / "eyes.csv", [(f"photos/{image}", image)])) == [image]
-    assert select_people([nfd("José"), "anna"], nfc("José"), "faces") == [nfd("José")]
-    assert select_people([nfc(f"é{n}") for n in range(4)], nfd("É1-É2"), "faces") == [nfc("é1"), nfc("é2")]
 
 
 def test_two_spellings_of_one_person_in_two_splits_are_refused_and_in_one_are_one(tmp_path):
@@ -107,13 +101,6 @@ def test_two_spellings_of_one_person_in_two_splits_are_refused_and_in_one_are_on
         find_pairs(manifest(root, lines("train train test test test train train")))
     found = faces(manifest(root, lines("train train train train test test train")), validation_share=0.5)
     assert sorted({*found.fitting.identities, *found.validation.identities}) == ["Anna", "bob", "carl", "fritz"]
-
-
-def test_two_folders_of_one_person_are_refused(tmp_path):
-    write_people(tmp_path, people=3)
-    shutil.copytree(tmp_path / "s1", tmp_path / "S1")
-    with pytest.raises(UserError, match=r"'S1' and 's1'.* one name in two spellings"):
-        read_people(tmp_path)
 
 
 def test_prepared_files_keep_the_names_of_all_scripts(tmp_path):
@@ -184,10 +171,9 @@ def test_closed_folders_are_named(tmp_path):
     with ordinary_user() as (folder, become):
         pairs(folder / "set", ["a", "b"])
         pairs(folder / "set" / "photos" / "sub", ["c"])
-        write_people(folder / "people")
         assert run("prepare", "pairs", folder / "set", folder / "good").returncode == 0  # all modules are loaded now
-        people, inner = folder / "people" / "s3", folder / "set/photos/sub/photos"
-        for closed in (people, inner, folder / "set/sketches"):
+        inner = folder / "set/photos/sub/photos"
+        for closed in (inner, folder / "set/sketches"):
             closed.chmod(0)
         become()
         refused(
@@ -196,10 +182,6 @@ def test_closed_folders_are_named(tmp_path):
         refused(run("prepare", "cufs-student", folder / "set", folder / "out"), str(inner), "Permission denied")
         with pytest.raises(UserError, match="set/sketches' cannot be read: Permission denied"):
             find_pairs(folder / "set")
-        with pytest.raises(UserError, match=f"1 of .* cannot be used:\n  '{people}' cannot be read: Permission denied"):
-            read_people(folder / "people")
-        read = read_people(folder / "people", skip_bad=True)
-        assert read.people == 5 and any(str(people) in note for note in read.notes)
 
 
 def test_folders_that_systems_make_are_left_out_and_said(tmp_path):
@@ -209,13 +191,6 @@ def test_folders_that_systems_make_are_left_out_and_said(tmp_path):
     done = run("prepare", "pairs", root, tmp_path / "out")
     assert done.returncode == 0 and "@eaDir" in done.stdout and ".thumbnails" in done.stdout
     assert "@eaDir" in "\n".join(find_pairs(root).report())
-    people = write_people(tmp_path / "people", people=3)
-    for name in ("@eaDir", "#recycle", "__MACOSX"):
-        shutil.copytree(people / "s1", people / name)
-    shutil.copy(people / "s1/1.pgm", people / "loose.pgm")
-    read = read_people(people)
-    assert read.people == 3
-    assert all(any(name in note for note in read.notes) for name in ("@eaDir", "#recycle", "__MACOSX", "loose.pgm"))
 
 
 # ---------------------------------------------------------------- the same picture under two names
@@ -236,19 +211,3 @@ def test_a_tested_persons_picture_that_is_anothers_too_is_refused_in_pairs(tmp_p
         faces(root, validation_share=0.5)
     refused(run("prepare", "pairs", root, tmp_path / "other"), "test/photos/p12.png", "train/photos/p0")
     assert not (tmp_path / "other").exists()
-
-
-def test_a_tested_persons_photo_that_is_anothers_too_is_refused_in_people(tmp_path):
-    from iacyclegan_tf.training.people_phase import pretrain_on_people
-
-    root = write_people(tmp_path / "people", people=4)
-    shutil.copy(root / "s1/2.pgm", root / "s4/3.pgm")
-    settings = ["data.height=32", "data.width=32", "train.intra_op_threads=0", "train.deterministic=false"]
-    done = run("pretrain", root, "--test", "s3,s4", "--out", tmp_path / "a.npz", *settings)
-    refused(done, "s4/3.pgm' of 's4', who is tested on", "s1/2.pgm' of 's1'")
-    config, image = Config(), np.repeat(photo(2, 1)[..., None], 3, -1)
-    config.recognizer.pretrain_root = str(root)
-    test = FacePairs(image[None], image[None], ("q",), (image,), (image,))
-    context = SimpleNamespace(config=config, say=print, faces=SimpleNamespace(image_shape=(32, 32, 3), test=test))
-    with pytest.raises(UserError, match=r"a photo of 'q', who is tested on.*s2/1.pgm' of 's2'"):
-        pretrain_on_people(context, None)

@@ -170,8 +170,6 @@ def test_the_report_is_one_file_that_needs_nothing_else(evaluated):
         "Cumulative match",
         "Receiver operating",
         "HOG, none",
-        "Detection error tradeoff",
-        "Training, round by round",
         "Are the synthesized sketches better than what costs nothing?",
         "Did the rounds after round 1 help?",
         "Settings that are not the defaults",

@@ -1,15 +1,9 @@
-"""The report's answers, its equal error rate and its training curves against values by hand."""
-
-import json
+"""The report's answers against values by hand."""
 
 import numpy as np
-import pytest
 
 from iacyclegan_tf.evaluation.files import RoundResult
-from iacyclegan_tf.evaluation.report.figures import equal_error_rate
 from iacyclegan_tf.evaluation.report.summary import summary
-from iacyclegan_tf.evaluation.report.training_curves import read_history
-from iacyclegan_tf.metrics import roc
 
 PEOPLE = 40
 
@@ -54,32 +48,3 @@ def test_sentences_hold_the_numbers_and_say_what_flatters():
     assert "blurred (sharpness 0.50 of the real), so that SSIM flatters them" in sketches.sentence
     assert "fusion finds 75.0 %" in hog.sentence and "100.0 %: -25.0 % [" in hog.sentence
     assert "HOG was not measured" in summary([result(1, 0.5, hog=None)], trivial(0.4))[-1].sentence
-
-
-def test_equal_error_rate_is_where_both_rates_meet():
-    """On the line between two thresholds; of two normal distributions two deviations apart it is Φ(-1)."""
-    accepted, rejected = np.array([0, 0.1, 0.3, 1.0]), np.array([1.0, 0.5, 0.1, 0])
-    assert equal_error_rate(accepted, rejected) == pytest.approx(0.1 + 2 / 3 * 0.2)
-    random, people = np.random.default_rng(0), [f"p{i}" for i in range(60)]
-    scores = random.normal(size=(60, 60)) + 2 * np.eye(60)
-    curve = roc(scores, people, people)
-    found = equal_error_rate(curve.false_accept_rate, 1 - curve.true_accept_rate)
-    assert found == pytest.approx(0.1587, abs=0.05)
-    perfect = roc(np.eye(3), "abc", "abc")
-    assert equal_error_rate(perfect.false_accept_rate, 1 - perfect.true_accept_rate) == 0
-
-
-def test_history_is_read_by_round_and_broken_lines_are_passed_over(tmp_path):
-    lines = [
-        json.dumps({"phase": "round_1/synthesis", "step": 3, "loss/cycle": 0.5, "learning_rate": 1}),
-        json.dumps({"phase": "recognizer_0/matching", "step": 3, "loss": 0.5}),
-        json.dumps({"phase": "round_2/synthesis", "step": 3, "loss/cycle": 0.25}),
-        '{"phase": "round_2/synthesis", "step"',
-    ]
-    (tmp_path / "history.jsonl").write_text("\n".join(lines))
-    found = read_history(tmp_path / "history.jsonl")
-    assert {number: dict(losses) for number, losses in found.items()} == {
-        1: {"loss/cycle": [(3, 0.5)]},
-        2: {"loss/cycle": [(3, 0.25)]},
-    }
-    assert not read_history(tmp_path / "nothing")

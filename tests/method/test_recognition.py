@@ -6,9 +6,8 @@ import tensorflow as tf
 from golden import classifier, images, recognizer, triplet_trainer
 
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.method.contrast import IdentityContrast, contrast
+from iacyclegan_tf.method.contrast import contrast
 from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer, triplet_statistics
-from iacyclegan_tf.models.recognizer import Recognizer
 
 
 def unit(count: int, length: int, seed: int) -> np.ndarray:
@@ -175,29 +174,3 @@ def test_contrast_is_khoslas_loss(labels, scale):
     ours, found = contrast(tf.constant(vectors), tf.constant(labels), scale)
     assert float(ours) == pytest.approx(np.mean(losses), rel=1e-5)
     assert found.numpy().tolist() == nearest
-
-
-@pytest.mark.parametrize(
-    "embedding, layer, depth", [("pool4", "pool5", 13), ("pool5", "fc6", 14), ("fc6", "fc7", 15), ("fc7", "fc7", 15)]
-)
-def test_contrast_is_taken_one_layer_above_the_embedding(embedding, layer, depth):
-    model = IdentityContrast(Recognizer(0.0625, 32, embedding, seed=1))
-    assert model.layer == layer and len(model.trained_variables) == 2 * depth
-    (phi,) = model.recognizer.features(images(2), (layer,))
-    expected = tf.math.l2_normalize(tf.reshape(phi, [2, -1]), 1)
-    np.testing.assert_allclose(model(images(2)), expected, atol=1e-6)
-
-
-def test_a_step_of_contrast_is_gradient_descent_on_it():
-    labels, pictures = tf.constant([0, 1, 0, 1]), images(4)
-    model = IdentityContrast(Recognizer(0.0625, 32, "pool4", seed=1), scale=8.0)
-    before = [v.numpy() for v in model.trained_variables]
-    with tf.GradientTape() as tape:
-        loss, _ = contrast(model(pictures, training=True), labels, 8.0)
-    gradients = tape.gradient(loss, model.trained_variables)
-    assert all(gradient is not None for gradient in gradients)
-    model.compile(keras.optimizers.SGD(0.1, jit_compile=False))
-    logs = model.fit(tf.data.Dataset.from_tensors((pictures, labels)), verbose=0).history
-    assert logs["loss"][0] == pytest.approx(float(loss), rel=1e-5)
-    for variable, old, gradient in zip(model.trained_variables, before, gradients):
-        np.testing.assert_allclose(variable, old - 0.1 * gradient.numpy(), atol=1e-5)

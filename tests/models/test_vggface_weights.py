@@ -14,7 +14,7 @@ from vggface_forward import FORWARDS
 from vggface_reading import read_here
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.vggface_weights import MEAN_RGB, VGGArchitecture, read_vggface_weights, write_vggface_npz
+from iacyclegan_tf.models.vggface_weights import MEAN_RGB, VGGArchitecture, read_vggface_weights
 
 FORMATS = list(files.WRITERS)
 # The widths of Recognizer(width=1/16), so that its own code is what the files are compared with.
@@ -301,30 +301,3 @@ def test_file_without_top(name, tmp_path):
     network = files.random_network(files.BLOCKS_TINY, (3, 3), 2, 1, has_top=False)
     weights = read_here(files.WRITERS[name](tmp_path / "notop", network), TINY)
     assert not weights.has_top and len(weights.arrays) == 26
-    write_vggface_npz(weights, tmp_path / "notop.npz")
-    assert read_vggface_weights(tmp_path / "notop.npz").fingerprint == weights.fingerprint
-
-
-def test_npz_round_trip_keeps_the_mean_and_needs_no_architecture(tmp_path, tiny_network):
-    path = files.write_matconvnet(tmp_path / "m", tiny_network, mean=(120.5, 110.25, 100.0))
-    weights = read_here(path, TINY)
-    write_vggface_npz(weights, tmp_path / "a.npz")
-    again = read_vggface_weights(tmp_path / "a.npz")
-    assert (again.fingerprint, again.mean_rgb, again.has_top) == (weights.fingerprint, (120.5, 110.25, 100.0), True)
-    assert again.source_format == "npz from matconvnet"
-    write_vggface_npz(again, tmp_path / "b.npz")
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    assert sorted(os.listdir(tmp_path)) == ["a.npz", "b.npz", "m"]  # no temporary file stays
-
-
-def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, tiny_network, monkeypatch):
-    weights = read_here(files.write_caffe(tmp_path / "c", tiny_network), TINY)
-    (tmp_path / "out.npz").write_bytes(b"old")
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(UserError, match="No space left"):
-        write_vggface_npz(weights, tmp_path / "out.npz")
-    assert sorted(os.listdir(tmp_path)) == ["c", "out.npz"] and (tmp_path / "out.npz").read_bytes() == b"old"

@@ -16,13 +16,7 @@ import vggface_files as files
 from vggface_reading import read_here, read_in_fork
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.vggface_weights import (
-    MEAN_RGB,
-    VGGArchitecture,
-    read_vggface_weights,
-    reading,
-    write_vggface_npz,
-)
+from iacyclegan_tf.models.vggface_weights import MEAN_RGB, VGGArchitecture, read_vggface_weights, reading
 
 FORMATS = list(files.WRITERS)
 TINY = VGGArchitecture(files.BLOCKS_TINY, (3, 3), 2, 1)
@@ -113,32 +107,23 @@ def zipped(*names):
 OTHERS = [
     (b"", "0 bytes"),
     (b"\n<!DOCTYPE html><html>404</html>", "web page"),
-    (b'<?xml version="1.0"?>\n<net name="model" version="11">', "OpenVINO"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS"),
     (zipped("archive/data.pkl", "archive/version", "archive/data/0"), "a PyTorch file"),
     (zipped("vgg_face/code/__torch__.py", "vgg_face/data.pkl"), "a PyTorch file"),
-    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "a PyTorch file"),
-    (b"\x80\x04\x95\x10\x00", "pickle, which is never opened"),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "PyTorch's old files"),
+    (b"\x80\x04\x95\x10\x00", "which is never opened"),
     (b"\x04\0\0\0\x01\0\0\0\x03\0\0\0V 1\x0d\0\0\0nn.Sequential", "Torch7"),
     (struct.pack("<Q", 60) + b'{"conv1_1.weight":{"dtype":"F32"', "safetensors"),
     (b"\x08\x07\x12\x07pytorch\x1a\x052.1.0:\xff\x01", "ONNX"),
-    (b"\x1c\0\0\0TFL3\x14\0", "TFLite"),
     (zipped("metadata.json", "config.json", "model.weights.h5"), "Keras 3"),
-    (b"\x08\x01\x12\xff\x9c\x02", "graph of a TensorFlow SavedModel"),
-    (b"\n\x1c\n\x05input\x12\x0bPlaceholder*\x0b", "frozen TensorFlow graph"),
-    (b'model_checkpoint_path: "ckpt-1"\n', "TensorFlow checkpoint"),
     (b"\x1f\x8b\x08\x00" + bytes(50), "archive (tar, gzip"),
     (b"VGG_FACE.caffemodel".ljust(257, b"\0") + b"ustar\0" + bytes(300), "archive (tar, gzip"),
     (zipped("VGG_FACE.caffemodel", "README"), "zip archive"),
-    (zipped("a.npy", "b.npy"), ".npz file of another kind"),
-    (b"\x93NUMPY\x01\0v\0{'descr'", "single NumPy array"),
-    (b"\x89PNG\r\n\x1a\n", "picture"),
-    (b"\x01\x01\x01\x0dloss_metric_2\x03\x0a\xd7\xa3", "dlib"),
-    (b"\x01\x01\x81\x0a\x81\x01\x03n\xb8\xc6", "dlib"),
+    (zipped("a.npy", "b.npy"), "an .npz file"),
     (b'name: "VGG_FACE_16_layers"\ninput: "data"', "text description"),
     (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n", "-v7"),
     (b"\x04\x00\x00\x00torch7", "none of the known kinds"),
-    (b"PK\x03\x04" + bytes(100), "not a readable .npz"),
+    (b"PK\x03\x04" + bytes(100), "a damaged zip archive"),
     (b"\x89HDF\r\n\x1a\n" + bytes(100), "not a readable HDF5"),
     (b"\x0a\x05hello", "no weights for 'conv1_1'"),
     (b"\x12" + b"\xff" * 20, "protobuf number"),
@@ -152,16 +137,8 @@ def test_files_of_another_kind(data, words, tmp_path):
     assert words in text.replace(str(tmp_path), "")
 
 
-def test_folders_checkpoints_and_missing_files(tmp_path):
-    import tensorflow as tf
-
-    tf.train.Checkpoint(value=tf.Variable(tf.zeros(3))).write(str(tmp_path / "ckpt"))
-    raw(tmp_path / "saved_model.pb", b"\x08\x01\x12")
+def test_folders_and_missing_files(tmp_path):
     assert "No such file" in refused(tmp_path / "absent.mat")
-    for name in ("ckpt", "ckpt.index", "ckpt.data-00000-of-00001"):
-        assert "is a TensorFlow checkpoint" in refused(tmp_path / name)
-    assert "folder of a TensorFlow SavedModel" in refused(tmp_path)
-    (tmp_path / "saved_model.pb").unlink()
     assert "is not a file" in refused(tmp_path)
 
 
@@ -321,39 +298,6 @@ def test_hdf5_damaged_heaps_take_no_memory(tmp_path, tiny_network):
             read_in_fork(raw(tmp_path / "heap", bytes(changed)), TINY)
 
 
-# ---------------------------------------------------------------- our own
-
-
-def npz_members(path, network):
-    write_vggface_npz(read_here(files.write_caffe(path, network), TINY), path.with_suffix(".npz"))
-    with np.load(path.with_suffix(".npz")) as archive:
-        return dict(archive)
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        ({"conv1_2/bias": None}, "conv1_2/bias"),
-        ({"fc7/kernel": None}, "fc7/kernel"),
-        ({"extra": np.zeros(1)}, "extra"),
-        ({"fc6/kernel": np.ones((3, 3), np.float32)}, "fc6/kernel"),
-        ({"fc7/bias": np.ones(3, np.int64)}, "int64 values for the fc7/bias"),
-        ({"mean_rgb": np.array([1.0, 2.0])}, "mean"),
-        ({"origin": np.array("x" * 99)}, "from which kind"),
-        ({"iacyclegan_tf_vggface": np.array(2)}, "version 2"),
-        ({"iacyclegan_tf_vggface": np.array([1, 1])}, "format version"),
-        ({"origin": None}, "not VGG-Face weights written by this program"),
-        ({"conv1_1/kernel": np.full((3, 3, 3, 2), np.nan, np.float32)}, "not finite"),
-        ({"origin": np.array([{"a": 1}], dtype=object)}, "npz"),
-    ],
-)
-def test_npz_that_does_not_fit(change, words, tmp_path, tiny_network):
-    members = npz_members(tmp_path / "c", tiny_network)
-    members = {key: value for key, value in {**members, **change}.items() if value is not None}
-    np.savez(tmp_path / "wrong.npz", **members)
-    assert words in refused(tmp_path / "wrong.npz", None)
-
-
 # ---------------------------------------------------------------- damaged files
 
 
@@ -367,12 +311,9 @@ def damaged(data, rng):
     return bytes(changed)
 
 
-@pytest.mark.parametrize("name", [*FORMATS, "mat compressed", "npz"])
+@pytest.mark.parametrize("name", [*FORMATS, "mat compressed"])
 def test_damage_gives_weights_or_one_sentence(name, tmp_path, tiny_network):
-    if name == "npz":
-        npz_members(tmp_path / "c", tiny_network)
-        data = (tmp_path / "c.npz").read_bytes()
-    elif name == "mat compressed":
+    if name == "mat compressed":
         data = files.write_matconvnet(tmp_path / "m", tiny_network, compress=True).read_bytes()
     else:
         data = files.WRITERS[name](tmp_path / "w", tiny_network).read_bytes()

@@ -16,7 +16,6 @@ from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image, image_size, write_png
 from iacyclegan_tf.data.pairs.pairing import find_pairs, pair_folders, split_hash
-from iacyclegan_tf.data.people.folder import person_folders
 from iacyclegan_tf.data.preparing.archives import open_source
 
 
@@ -78,10 +77,6 @@ def test_a_name_that_is_not_utf8_is_named_in_a_sentence_wherever_it_lies(tmp_pat
         open_source(root, tmp_path),
     ):
         pass
-    person = os.path.join(os.fsencode(tmp_path), b"people", b"Ren\xe9")
-    os.makedirs(person)
-    with pytest.raises(UserError, match=r"Ren\\xe9' is not UTF-8"):
-        person_folders(tmp_path / "people")
 
 
 def test_names_in_any_script_and_of_the_longest_kind_are_names(tmp_path):

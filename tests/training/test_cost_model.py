@@ -1,13 +1,12 @@
-"""The dry run's rehearsal: its arithmetic, its own process, and what it says."""
+"""The dry run's rehearsal: its arithmetic, and what it says."""
 
 import re
 
 import pytest
 import tiny
 
-from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.training.cost.prediction import PhaseCost, RunCost, measured
+from iacyclegan_tf.training.cost.rehearsal import PhaseCost, RunCost
 
 PHASES = (
     PhaseCost("classification", 0.01, 100, 10),
@@ -43,10 +42,3 @@ def test_the_command_predicts_time_and_memory_and_leaves_nothing(tmp_path):
     )
     assert 0.4 < memory < 4  # TensorFlow alone takes 0.4
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_timing_that_ends_early_says_why():
-    """The images cannot be read: the reason is the process's own."""
-    config = load_config(None, [*tiny.RUN, "data.source=pairs", "data.root=/no/such/folder"])
-    with pytest.raises(UserError, match=r"The timing did not come to its end: .*/no/such/folder.*--no-timing"):
-        measured(config)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from iacyclegan_tf.data.streams.virtual_people import sampled
-
 _FACE_BELOW = 0.2  # the face's center lies under the image's, by 0.08 of the height at crop 0.6; less for larger crops
 _ASPECT = 0.07  # largest change of the width, a share of it
 
@@ -54,3 +52,19 @@ def _part(image: tf.Tensor, height_share, width_share, down, right) -> tf.Tensor
     columns = (left + width_share * (tf.range(width, dtype=tf.float32) + 0.5) / width) * width - 0.5
     places = tf.stack(tf.meshgrid(rows, columns, indexing="ij"), -1)
     return tf.ensure_shape(sampled(tf.cast(image, tf.float32), places), image.shape) / 127.5 - 1.0
+
+
+def sampled(image: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """The image at ``places`` (row, column), float32 ``[H, W, 2]``, bilinear; its edges go on without end."""
+    height, width, channels = image.shape
+    flat = tf.reshape(image, [-1, channels])
+    first = tf.floor(places)
+    row, column = tf.unstack(tf.cast(first, tf.int32), axis=-1)
+
+    def at(row, column):
+        return tf.gather(flat, tf.clip_by_value(row, 0, height - 1) * width + tf.clip_by_value(column, 0, width - 1))
+
+    y, x = tf.split(places - first, 2, -1)
+    return (1 - y) * ((1 - x) * at(row, column) + x * at(row, column + 1)) + y * (
+        (1 - x) * at(row + 1, column) + x * at(row + 1, column + 1)
+    )

@@ -1,14 +1,12 @@
-"""Runs compared, for people and programs: tables, lines of CSV, JSON."""
+"""Runs compared, for people and programs: tables and JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
 from iacyclegan_tf.common.foreign_text import printable
-from iacyclegan_tf.common.tables import Table, no_formula
+from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.config.settings import FREE, flat
 from iacyclegan_tf.evaluation.comparison import FACE, Contender, Row, enough_impostors
 from iacyclegan_tf.evaluation.images import SHARP_ENOUGH
@@ -21,7 +19,7 @@ from iacyclegan_tf.metrics.bootstrap import LEVEL, Interval
 def comparison_tables(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> list[Table]:
     """One table for each other run and crop, runs by numbers, so narrow that 80 columns hold it; notes with the last.
 
-    ``*`` where a difference's interval leaves out 0. Intervals of the values themselves: ``comparison_json``, ``_csv``.
+    ``*`` where a difference's interval leaves out 0. Intervals of the values themselves: ``comparison_json``.
     """
     tables = []
     for number, other in enumerate(contenders[1:], 2):
@@ -97,18 +95,6 @@ def difference_cell(measure: str, difference: Interval) -> str:
     factor, form, unit = _form(measure)
     value, low, high = (format(factor * number, "+" + form) for number in vars(difference).values())
     return f"{value}{unit} [{low}, {high}]" + (" *" if difference.low > 0 or difference.high < 0 else "")
-
-
-def comparison_csv(contenders: Sequence[Contender], rows: Sequence[Row]) -> str:
-    """One line a measure and run: value, interval, difference from the first run and its interval."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["measure", "run", "value", "low", "high", "difference", "difference_low", "difference_high"])
-    for row in rows:
-        for contender, value, difference in zip(contenders, row.values, row.differences):
-            against = vars(difference).values() if difference else ("", "", "")
-            writer.writerow([row.measure, no_formula(contender.label), *vars(value).values(), *against])
-    return text.getvalue()
 
 
 def comparison_json(contenders: Sequence[Contender], rows: Sequence[Row], resamples: int, seed: int) -> dict:

@@ -11,7 +11,6 @@ from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.report.tables import image_words
-from iacyclegan_tf.evaluation.report.training_curves import training_figure
 from iacyclegan_tf.metrics import cmc, rank_of_match, roc
 
 INK = "#828a96"  # reads on white and on near-black
@@ -28,21 +27,18 @@ _STYLE = {
 }  # fmt: skip
 
 
-def all_figures(rounds: list[RoundResult], history: dict | None = None) -> dict[str, bytes]:
-    """PNG pictures by caption; ``history`` from ``training_curves.read_history``."""
+def all_figures(rounds: list[RoundResult]) -> dict[str, bytes]:
+    """PNG pictures by caption."""
     import matplotlib
 
     drawn = {
         "Cumulative match characteristic": (cmc_figure, rounds),
         "Receiver operating characteristic": (roc_figure, rounds),
-        "Detection error tradeoff; the dot is the equal error rate (EER)": (det_figure, rounds),
         "SSIM, FSIM and sharpness of all test pairs": (distribution_figure, rounds),
     }
     with_sizes = [one for one in rounds if "gallery_size" in one.metrics]
     if with_sizes:
         drawn["Rank-k against the gallery's size"] = (gallery_figure, with_sizes)
-    if history:
-        drawn["Training, round by round"] = (lambda losses: training_figure(losses, ROUND_COLORS, _figure), history)
     with matplotlib.rc_context(_STYLE):
         return {caption: _png(draw(some)) for caption, (draw, some) in drawn.items()}
 
@@ -69,42 +65,6 @@ def roc_figure(rounds: list[RoundResult]):
         axes.set(xscale="log", xlim=(100 / (people * max(people - 1, 1)), 100), ylim=(-2, 102))
         axes.set(xlabel="false accept rate, %", ylabel="verification rate, %")
     return figure
-
-
-def det_figure(rounds: list[RoundResult]):
-    """False rejects against false accepts on normal deviate axes (Martin et al. 1997), with each line's EER."""
-    from scipy.stats import norm
-
-    figure, panels = _panels(rounds)
-    ticks = np.array([0.1, 1, 5, 20, 50, 80])
-    for axes, lines in panels:
-        for label, style, scores, people in lines:
-            curve = roc(scores, people, people)
-            accepted, rejected = curve.false_accept_rate, 1 - curve.true_accept_rate
-            ends = 0.5 / np.array([(len(people) - 1) * len(people), len(people)])  # half a pair: 0 is infinitely far
-            shown = [norm.ppf(np.clip(rate, end, 1 - end)) for rate, end in zip((accepted, rejected), ends)]
-            eer = equal_error_rate(accepted, rejected)
-            axes.plot(*shown, label=f"{label}, EER {100 * eer:.1f} %", **style)
-            axes.plot(*[norm.ppf(max(eer, ends[0]))] * 2, marker="o", color=style["color"], markersize=4)
-        places = norm.ppf(ticks / 100)
-        axes.set(xticks=places, xticklabels=[f"{tick:g}" for tick in ticks], xlim=(places[0], places[-1]))
-        axes.set(yticks=places, yticklabels=[f"{tick:g}" for tick in ticks], ylim=(places[0], places[-1]))
-        axes.set(xlabel="false accept rate, %", ylabel="false reject rate, %")
-        axes.legend(loc="best")
-    return figure
-
-
-def equal_error_rate(accepted: np.ndarray, rejected: np.ndarray) -> float:
-    """Where both rates of the thresholds are equal, in 0..1; between two thresholds on the line that joins them.
-
-    ``accepted`` rises from 0 to 1 and ``rejected`` falls, as thresholds fall.
-    """
-    gap = accepted - rejected
-    after = int(np.argmax(gap >= 0))
-    if after == 0:
-        return float(accepted[0])
-    share = -gap[after - 1] / (gap[after] - gap[after - 1])
-    return float(accepted[after - 1] + share * (accepted[after] - accepted[after - 1]))
 
 
 def distribution_figure(rounds: list[RoundResult]):

@@ -4,19 +4,8 @@
 kernels in HWIO order, the first convolution in RGB order, fc6 flattened as H, W, C. See docs/weights.md.
 """
 
-from iacyclegan_tf.models.npz_archive import check_target
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture
 from iacyclegan_tf.models.vggface_weights.canonical import MEAN_RGB, VGGFaceWeights, weights_fingerprint
-from iacyclegan_tf.models.vggface_weights.npz import write_vggface_npz
 from iacyclegan_tf.models.vggface_weights.reading import read_vggface_weights
 
-__all__ = [
-    "GENUINE",
-    "MEAN_RGB",
-    "VGGArchitecture",
-    "VGGFaceWeights",
-    "check_target",
-    "read_vggface_weights",
-    "weights_fingerprint",
-    "write_vggface_npz",
-]
+__all__ = ["GENUINE", "MEAN_RGB", "VGGArchitecture", "VGGFaceWeights", "read_vggface_weights", "weights_fingerprint"]

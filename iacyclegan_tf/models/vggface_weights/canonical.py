@@ -16,7 +16,7 @@ from iacyclegan_tf.models.vggface_weights.architecture import Layer
 # keras_vggface/utils.py has the same three numbers, in B, G, R order because its network takes B, G, R).
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
-# What the first convolution of each kind of file expects. Only MatConvNet's, and our own, take RGB.
+# What the first convolution of each kind of file expects. Only MatConvNet's takes RGB.
 FILE_CHANNEL_ORDER = {"caffe": "BGR", "matconvnet": "RGB", "keras-vggface": "BGR", "deepface": "BGR"}
 
 
@@ -46,21 +46,27 @@ class VGGFaceWeights:
             conv1_1's inputs, "conv1_1/bias" (out,), ... "fc6/kernel" (7*7*512, 4096) whose rows run over
             H, W, C; "fc7/...", "fc8/...". The fc arrays are absent where the file has no top.
         mean_rgb: pixel mean to subtract, R, G, B, 0..255.
-        source_format: "caffe", "matconvnet", "keras-vggface", "deepface", or "npz from <one of these>".
-        fingerprint: SHA-256 over the arrays, equal for the same network from different kinds of file.
-        has_top: whether fc6, fc7 and fc8 are there.
+        source_format: "caffe", "matconvnet", "keras-vggface" or "deepface".
     """
 
     arrays: dict[str, np.ndarray]
     mean_rgb: tuple[float, float, float]
     source_format: str
-    fingerprint: str
-    has_top: bool
+
+    @property
+    def has_top(self) -> bool:
+        """Whether fc6, fc7 and fc8 are there."""
+        return "fc6/kernel" in self.arrays
+
+    @property
+    def fingerprint(self) -> str:
+        """``weights_fingerprint``, equal for the same network from different kinds of file."""
+        return weights_fingerprint(self.arrays)
 
     @property
     def file_channel_order(self) -> str:
         """The order that conv1_1 had in the file; here it is always RGB."""
-        return FILE_CHANNEL_ORDER.get(self.source_format, "RGB")
+        return FILE_CHANNEL_ORDER[self.source_format]
 
 
 def weights_fingerprint(arrays: dict[str, np.ndarray]) -> str:
@@ -93,4 +99,4 @@ def checked_weights(path, arrays: dict[str, np.ndarray], mean_rgb, source_format
             raise UserError(f"{path} holds only zeros for the {what}: it is incomplete.")
         array.flags.writeable = False
     mean = tuple(float(value) for value in mean_rgb)
-    return VGGFaceWeights(arrays, mean, source_format, weights_fingerprint(arrays), "fc6/kernel" in arrays)
+    return VGGFaceWeights(arrays, mean, source_format)

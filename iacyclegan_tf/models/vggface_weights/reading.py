@@ -1,4 +1,4 @@
-"""Reads VGG-Face weights of any kind: foreign files in a process of their own, with limits of memory and time.
+"""Reads VGG-Face weights of any kind in a process of their own, with limits of memory and time.
 
 h5py, scipy and protobuf believe what a file claims: scipy 1.17 ends its process on an unknown number type, a few
 bytes can ask for terabytes. That process therefore has limits, and if it ends, a sentence says so. It puts the float32
@@ -17,13 +17,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.npz_archive import damage_in_one_sentence
 from iacyclegan_tf.models.vggface_weights.architecture import GENUINE, VGGArchitecture
 from iacyclegan_tf.models.vggface_weights.caffe import read_caffe
 from iacyclegan_tf.models.vggface_weights.canonical import (
@@ -33,13 +34,13 @@ from iacyclegan_tf.models.vggface_weights.canonical import (
     require_floats,
 )
 from iacyclegan_tf.models.vggface_weights.keras_h5 import read_keras
-from iacyclegan_tf.models.vggface_weights.kinds import CAFFE, HDF5, MATLAB, NPZ, kind_of
+from iacyclegan_tf.models.vggface_weights.kinds import CAFFE, HDF5, MATLAB, kind_of
 from iacyclegan_tf.models.vggface_weights.matconvnet import read_matconvnet
-from iacyclegan_tf.models.vggface_weights.npz import FORMAT, read_npz
 
 READERS = {CAFFE: read_caffe, MATLAB: read_matconvnet, HDF5: read_keras}
 MAX_MEMORY = 4 << 30  # bytes of address space; a genuine file takes 1.6 GB, 2.8 GB where its numbers are float64
 MAX_SECONDS = 600  # of processor time; a genuine file takes 3
+MAX_REASON = 160  # libraries quote whole stretches of a damaged file
 _BLOCK = 64  # outputs turned at once: three times faster than a kernel at once, since what is read stays in the cache
 
 
@@ -47,9 +48,8 @@ def read_vggface_weights(path: str | os.PathLike, architecture: VGGArchitecture 
     """Reads VGG-Face weights; the content tells the format, the name does not matter.
 
     Args:
-        path: a .caffemodel, MatConvNet .mat (-v6, -v7), keras-vggface or deepface .h5, or our own .npz.
-        architecture: widths that the file must have. None: the genuine ones for the four foreign formats,
-            whatever the file holds for our own .npz.
+        path: a .caffemodel, MatConvNet .mat (-v6, -v7), keras-vggface or deepface .h5.
+        architecture: widths that the file must have. None: the genuine ones.
 
     Returns:
         The canonical weights (float32, HWIO, RGB, fc6 rows H, W, C).
@@ -58,8 +58,23 @@ def read_vggface_weights(path: str | os.PathLike, architecture: VGGArchitecture 
         UserError: missing, damaged, of another format or architecture, not finite, or contradicting itself.
     """
     path = Path(path)
-    kind = kind_of(path, f"{FORMAT}.npy")
-    return read_npz(path, architecture) if kind == NPZ else _read_apart(path, kind, architecture or GENUINE)
+    return _read_apart(path, kind_of(path), architecture or GENUINE)
+
+
+@contextmanager
+def damage_in_one_sentence(path: Path, kind: str) -> Iterator[None]:
+    """Turns what a library raises about the file, which should be a ``kind``, into a short ``UserError``.
+
+    Any exception: damaged bytes make h5py, scipy and protobuf raise far more types than they document.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason[:MAX_REASON] + " ..." if len(reason) > MAX_REASON else reason.rstrip(".")
+        raise UserError(f"{path} is not a readable {kind}: {reason}.") from error
 
 
 def _read_apart(path: Path, kind: str, architecture: VGGArchitecture) -> VGGFaceWeights:

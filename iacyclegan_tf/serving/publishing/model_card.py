@@ -76,20 +76,13 @@ def _license(config: Config, drawn: bool) -> str:
         return (
             "The recognizers start from the file that recognizer.weights named, and the generators were trained under "
             "their eye. If it is VGG-Face, that is licensed for non-commercial research, and so are weights made from "
-            "it; a recognizer of one's own is bound by the terms of the photos it was trained on. The data set has "
-            "terms of its own."
+            "it. The data set has terms of its own."
         )
     if config.recognizer.network == "dlib":
         return (
             "The recognizers start from dlib's face recognition network (in the public domain, the package that brings "
             "it is CC0 1.0; its author trained it on FaceScrub, the VGG face data set and photos from the internet). "
             "The data sets that it was trained on after that have terms of their own."
-        )
-    if config.recognizer.pretrain_root:
-        return (
-            "Trained from nothing, the recognizers first on photos of people of another folder "
-            "(recognizer.pretrain_root): the terms of those photos bind what is made from them, and so do those of the "
-            "data set named here."
         )
     if drawn:
         return "Apache-2.0: trained from nothing on faces that this program drew."

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.training.cost.prediction import RunCost, measured
+
+if TYPE_CHECKING:
+    from iacyclegan_tf.training.cost.rehearsal import RunCost
 
 
 def dry_run(config: Config, console, timing: bool = True) -> None:
@@ -18,15 +22,12 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
     from iacyclegan_tf.data.faces import load_faces
     from iacyclegan_tf.models.build import build_recognizer, build_synthesis
     from iacyclegan_tf.training.memory import check_memory
+    from iacyclegan_tf.training.start import alone
 
     say(console, dump_config(config))
+    workers = alone(config) if timing else None  # sets threads: before TensorFlow's first operation
     faces = load_faces(config.data, config.seed, progress_bar(console))
-    notes = [*faces.notes, *faces.counts()]
-    if config.recognizer.pretrain_root:
-        from iacyclegan_tf.training.people_phase import people_fit, read_training_people
-
-        notes += read_training_people(config, people_fit(config, faces.image_shape), progress_bar(console)).notes
-    for line in notes:
+    for line in [*faces.notes, *faces.counts()]:
         say(console, line)
     needed = check_memory(config, faces.image_shape)
     table = Table("network", "parameters", title="Networks", title_justify="left")
@@ -44,8 +45,10 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
         f"{faces.image_shape[1]}×{faces.image_shape[0]}; estimated peak memory {needed:.1f} GB",
     )
     if timing:
-        say(console, "Timing: a few steps of each phase, in a process of its own")
-        show_cost(measured(config), config, console)
+        from iacyclegan_tf.training.cost.rehearsal import measured
+
+        say(console, "Timing: a few steps of each phase")
+        show_cost(measured(config, faces, workers), config, console)
 
 
 def show_cost(found: RunCost, config: Config, console) -> None:

@@ -1,27 +1,21 @@
-"""A few steps of each phase of a run, through the very objects that the run trains with: the process of a dry run."""
+"""What a run will cost here: a few steps of each phase, through the very objects that the run trains with."""
 
 from __future__ import annotations
 
-import json
+import tempfile
 import time
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
 
-from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
-from iacyclegan_tf.data.faces import load_faces
-from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round
 from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
-from iacyclegan_tf.training.cost.prediction import SYNTHESIS, TRIPLETS, PhaseCost
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.engine.phase import Phase
@@ -29,12 +23,50 @@ from iacyclegan_tf.training.engine.progress import peak_memory_gb
 from iacyclegan_tf.training.recognizer_phases import pretrain_on_pairs
 from iacyclegan_tf.training.rounds import Rounds
 from iacyclegan_tf.training.run_folder import RunFolder
-from iacyclegan_tf.training.start import alone
 
+SYNTHESIS, TRIPLETS = "synthesis", "triplets"
 SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
 _JUDGED = 8  # people who go through evaluation, whose memory counts too
-_SERVED = ("photo_to_sketch", "sketch_to_photo", "initial_recognizer", "photo_recognizer", "sketch_recognizer")
+
+
+@dataclass(frozen=True)
+class PhaseCost:
+    """``seconds`` a step; ``steps`` of the whole phase, ``epoch_steps`` of an epoch."""
+
+    name: str
+    seconds: float
+    steps: int
+    epoch_steps: int
+
+
+@dataclass(frozen=True)
+class RunCost:
+    phases: tuple[PhaseCost, ...]
+    memory_gb: float
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Of synthesis."""
+        return next(phase.epoch_steps * phase.seconds for phase in self.phases if phase.name == SYNTHESIS)
+
+    def total(self, config: Config) -> float:
+        """Seconds of all training: before the first round, and in every round."""
+        cost = {phase.name: phase.steps * phase.seconds for phase in self.phases}
+        step = next((phase.seconds for phase in self.phases if phase.name == TRIPLETS), 0.0)
+        tuned = 2 if config.rounds.finetune else 0
+        return (
+            cost.get(config.recognizer.pretrain.task, 0.0)
+            + step * config.recognizer.pretrain.triplet_steps
+            + config.rounds.count * (cost[SYNTHESIS] + tuned * cost.get(TRIPLETS, 0.0))
+        )
+
+
+def measured(config: Config, faces: Faces, workers: Workers) -> RunCost:
+    """From the run's own images, in a folder that is gone afterwards; memory is that of this process at its peak."""
+    with tempfile.TemporaryDirectory(prefix="iacyclegan_timing_") as folder:
+        phases = rehearse(replace(config, runs_dir=folder, savedmodels_dir=f"{folder}/exports"), faces, workers)
+    return RunCost(tuple(phases), peak_memory_gb())
 
 
 class RehearsalContext(RunContext):
@@ -90,26 +122,10 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
         sources = [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)]
         triplets = rounds.tuning["photo"].phase(TRIPLETS, sources, config.recognizer.finetune.steps, seed=0)
         context.train(triplets, ())
-    modules = rounds._modules()
-    matcher = from_servables(*(modules[name] for name in _SERVED))
-    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), matcher, {})
+    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), rounds.matcher(), {})
     return [replace(cost, name=name) for name, cost in zip(names, context.costs, strict=True)]
 
 
 def _first(pairs: FacePairs, count: int) -> FacePairs:
     parts = pairs.photos, pairs.sketches, pairs.identities, pairs.original_photos, pairs.original_sketches
     return FacePairs(*(part[:count] for part in parts))
-
-
-def main(folder: str) -> int:
-    """Writes ``found.json`` beside the ``config.yaml`` that ``prediction.measured`` left in ``folder``."""
-    return run_command(lambda: _measure(Path(folder)))
-
-
-def _measure(place: Path) -> None:
-    config = load_config(place / "config.yaml")
-    config = replace(config, runs_dir=str(place / "runs"), savedmodels_dir=str(place / "savedmodels"))
-    workers = alone(config)
-    phases = rehearse(config, load_faces(config.data, config.seed), workers)
-    found = {"phases": [asdict(phase) for phase in phases], "memory_gb": peak_memory_gb()}
-    (place / "found.json").write_text(json.dumps(found), encoding="utf-8")

@@ -42,14 +42,3 @@ def _over_workers(devices: tuple[str, ...], cluster: Cluster) -> tf.distribute.S
             f"{cluster.name} cannot join the others: {str(error).splitlines()[0][:300]}. Each worker listens at its "
             "own address in TF_CONFIG, which must be free and lie on this machine."
         ) from None
-
-
-def per_replica_batch(batch: int, strategy: tf.distribute.Strategy) -> int:
-    """The global batch divided by the replicas; ``UserError`` with both numbers when it does not divide."""
-    replicas = strategy.num_replicas_in_sync
-    if batch % replicas:
-        raise UserError(
-            f"train.batch is {batch}, the batch over all replicas; it must be divisible by the "
-            f"{replicas} devices that train."
-        )
-    return batch // replicas

@@ -115,9 +115,10 @@ class Workers:
         except _LOST as error:
             if self.alone:
                 raise
-            lost, reason = _lost_worker(str(error), self.cluster), _reason(str(error))
+            said = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")[:200]
+            lost = _lost_worker(str(error), self.cluster)
             raise WorkerLost(
-                f"{self.cluster.name} has lost {lost} and stops ({reason}). The reason may be in that worker's output. "
+                f"{self.cluster.name} has lost {lost} and stops ({said}). The reason may be in that worker's output. "
                 "Start the same command again on all workers: they go on from the last checkpoint."
             ) from error
         with suppress(*_LOST):  # stays until all have heard the first; who hears this one first may be gone already
@@ -146,13 +147,6 @@ def _own_value(variable: tf.Variable) -> np.ndarray:
     """On this worker's first device. Plain reading takes the mean over all workers where each keeps its own."""
     local = getattr(variable, "values", None)  # of a distributed variable, one for each device of this worker
     return (local[0] if local else variable).numpy()
-
-
-def _reason(message: str) -> str:
-    """What the network said, out of TensorFlow's account of it."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = r"(?i)socket|connect|is down|restarted|deadline|timed? ?out|cancel"
-    return next((line for line in lines if re.search(telling, line)), (lines or ["no reason given"])[0])[:200]
 
 
 def _lost_worker(message: str, cluster: Cluster) -> str:

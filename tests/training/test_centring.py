@@ -8,11 +8,10 @@ from tiny import noise_faces as faces
 
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.data.streams.image_sources import InMemory
-from iacyclegan_tf.method.centring import set_centres
 from iacyclegan_tf.models.build import KINDS, copy_weights
 from iacyclegan_tf.models.embedding import CROPS
 from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.models.recognizer_file import load_recognizer, write_recognizer
+from iacyclegan_tf.training.centring import set_centres
 
 COUNT = KINDS * len(CROPS)
 
@@ -77,15 +76,6 @@ def test_centres_go_with_copies_and_checkpoints(tmp_path):
     tf.train.Checkpoint(recognizer=restored).read(path).assert_consumed()
     for other in (copied, restored):
         np.testing.assert_array_equal(other.centres, made.centres)
-
-
-def test_a_file_of_weights_leaves_them_to_the_run_that_loads_it(tmp_path):
-    made, other = network(), network()
-    set_centres(made, [faces(3, 0), faces(3, 1, 100)])
-    write_recognizer(made, tmp_path / "own.npz", {})
-    load_recognizer(other, tmp_path / "own.npz")
-    np.testing.assert_array_equal(other.blocks[0][0].kernel, made.blocks[0][0].kernel)
-    assert not np.any(other.centres)
 
 
 def test_training_goes_through_them():
