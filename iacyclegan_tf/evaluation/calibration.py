@@ -19,7 +19,7 @@ from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores, shown
 from iacyclegan_tf.metrics import genuine_and_impostor_scores, threshold_at_far
 from iacyclegan_tf.metrics.face_space import fit_face_space
-from iacyclegan_tf.serving.contract import EXTRA, FILE
+from iacyclegan_tf.serving.contract import CALIBRATION, EXTRA
 
 FARS = (0.01, 0.001)
 _SPACE_IMAGES = 200
@@ -136,7 +136,7 @@ class Calibration:
 
 def read_calibration(export: Path) -> Calibration | None:
     """That of an exported recognizer; None where it has none, as older exports. ``UserError``: it is not sound."""
-    path = export / EXTRA / FILE
+    path = export / EXTRA / CALIBRATION
     if not path.exists():
         return None
     calibration = Calibration(read_object(path))
