@@ -167,7 +167,7 @@ def test_the_environment_is_neither_kept_nor_told():
         if Path(file).name == "user_paths.py":  # the one door for ~ in what a user typed
             forbidden.remove("os.path.expanduser")
         assert not names & forbidden, file
-    assert set.union(*read.values()) == {"TF_CPP_MIN_LOG_LEVEL", "KERAS_HOME"}, read
+    assert set.union(*read.values()) == {"TF_CPP_MIN_LOG_LEVEL", "KERAS_HOME", "PATH"}, read
 
 
 @pytest.mark.parametrize(
