@@ -14,7 +14,7 @@ from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.method.image_pool import ImagePool
-from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
+from iacyclegan_tf.method.recognition import TripletTrainer
 from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.discriminator import Discriminator
 from iacyclegan_tf.models.generator import Generator
@@ -90,10 +90,6 @@ def synthesis(seed: int = 0, settings: LossConfig | None = None) -> IACycleGAN:
     return gan
 
 
-def classifier(seed: int = 0) -> IdentityClassifier:
-    return IdentityClassifier(recognizer(seed), PEOPLE, seed=seed)
-
-
 def triplet_trainer(seed: int = 0, margin: float = 0.3) -> TripletTrainer:
     trainer = TripletTrainer(recognizer(seed), margin)
     trainer.compile(keras.optimizers.Adam(1e-4))
@@ -153,7 +149,6 @@ GOLDEN: dict[str, Callable[[int], Golden]] = {
     "recognizer": lambda seed: _network(recognizer(seed)),
     "recognizer_pool5": lambda seed: _network(recognizer(seed, "pool5")),
     "recognizer_batch": lambda seed: _network(recognizer(seed, normalization="batch")),
-    "identity_classifier": lambda seed: _network(classifier(seed)),
     "triplet_trainer": lambda seed: _network(triplet_trainer(seed)),
     "image_pool": _pool,
     "synthesis": _synthesis,

@@ -32,7 +32,7 @@ PHASES = (
     *(
         f"runs/tiny/checkpoints/{phase}"
         for phase in (
-            "recognizer_0/classification",
+            "recognizer_0/matching",
             "round_1/synthesis",
             "round_1/photo_recognizer",
             "round_1/sketch_recognizer",

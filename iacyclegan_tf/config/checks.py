@@ -61,7 +61,7 @@ def _check_ranges(group, prefix: str = "") -> None:
 
 def _relations(config: Config) -> Iterator[tuple[bool, str]]:
     """Of each: whether it is broken, and the sentence that says so."""
-    data, loss, recognizer, batch = config.data, config.loss, config.recognizer, config.recognizer.pretrain.batch
+    data, loss, recognizer = config.data, config.loss, config.recognizer
     yield (
         data.source == "pairs" and not data.root,
         "data.source is pairs, but data.root is empty; give the folder that holds the pairs.",
@@ -95,9 +95,4 @@ def _relations(config: Config) -> Iterator[tuple[bool, str]]:
     yield (
         config.train.epochs + config.train.decay_epochs < 1,
         "train.epochs and train.decay_epochs are both 0; a round needs at least one epoch.",
-    )
-    yield (
-        recognizer.pretrain.task == "matching" and (batch < 4 or batch % 2 == 1),
-        f"recognizer.pretrain.batch is {batch}; for matching it must be even and at least 4: as many photos as "
-        "sketches, of two people or more.",
     )

@@ -30,10 +30,8 @@ def _in_vain(config: Config) -> Iterator[tuple[bool, str, list[str]]]:
     yield data.fit == "native", "data.fit is native", ["data.height", "data.width"]
     dlib = [f"recognizer.{name}" for name in ("width", "input_size", "normalization")]
     yield recognizer.network == "dlib", "recognizer.network is dlib", dlib
-    pairs = [_PRETRAIN + name for name in ("task", "epochs", "batch", "learning_rate", "warmup", "scale")]
+    pairs = [_PRETRAIN + name for name in ("epochs", "batch", "learning_rate", "warmup", "scale")]
     yield bool(recognizer.weights) and not recognizer.adapter, "recognizer.weights is given", pairs
-    matching = [f"{_PRETRAIN}warmup", f"{_PRETRAIN}scale"]
-    yield recognizer.pretrain.task == "classification", f"{_PRETRAIN}task is classification", matching
     yield not config.rounds.finetune, "rounds.finetune is false", ["recognizer.finetune."]
     yield not config.rounds.perception, "rounds.perception is false", ["loss.perception_"]
     auto = ["loss.perception_share", "loss.perception_auto_steps"]

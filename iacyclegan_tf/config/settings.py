@@ -28,6 +28,7 @@ from iacyclegan_tf.config.ranges import (
 
 STRIDE = 4  # two stride-2 convolutions in the generator: both sides of an image must divide by it
 Side = Annotated[int, multiple_of(STRIDE, "the generator halves it twice")]
+Pairs = Annotated[int, Allowed("even and at least 4", lambda v: v >= 4 and v % 2 == 0)]
 Square = Annotated[int, multiple_of(32, "VGG-16 halves it five times")]
 AutoWeight = Annotated[float | Literal["auto"], Allowed("auto, or 0 or more", lambda v: v == "auto" or v >= 0)]
 RECOGNIZER_LAYERS = {
@@ -87,13 +88,11 @@ class DiscriminatorConfig:
 class PretrainConfig:
     """The recognizers before the first round, when no weights file is given."""
 
-    # "classification": which of the fitting people is it? "matching": which sketch of the batch is this photo's? [O]
-    task: Literal["classification", "matching"] = "classification"
-    epochs: Whole = 20  # over the fitting people
-    batch: Count = 32  # images; for matching as many photos as sketches
+    epochs: Whole = 40  # over the fitting people, matching: which sketch of the batch is this photo's? [O]
+    batch: Pairs = 64  # images, as many photos as sketches
     learning_rate: Positive = 3e-3
-    warmup: Whole = 0  # steps of matching in which the rate rises to learning_rate; from there a cosine brings it to 0
-    scale: Positive = 16.0  # of the cosines in the loss of matching
+    warmup: Whole = 0  # steps in which the rate rises to learning_rate; from there a cosine brings it to 0
+    scale: Positive = 16.0  # of the cosines in the loss
     triplet_steps: Whole = 40  # after that, with the triplet loss
 
 
@@ -128,9 +127,9 @@ class RecognizerConfig:
     embedding: Literal[
         "pool2", "pool3", "pool4", "pool5", "fc6", "fc7",
         "level4", "level3", "level2", "levels", "level1", "level0", "descriptor",
-    ] = "pool4"  # fmt: skip
+    ] = "pool3"  # fmt: skip
     adapter: bool = False  # frozen trunk; a 1×1 convolution on that layer, the identity at first, is trained [O]
-    centred: bool = False  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
+    centred: bool = True  # measured from the nearest mean embedding of the training images (docs/recognizers.md) [O]
     normalization: Literal["none", "batch"] = "batch"  # "batch" trains from nothing; VGG-Face has "none" [P]
     # VGG-Face's (docs/weights.md) or dlib's (docs/recognizers.md); empty: dlib's installed ones, else pre-train
     weights: str = ""

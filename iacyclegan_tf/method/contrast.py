@@ -13,10 +13,10 @@ from iacyclegan_tf.models.recognizer import Recognizer
 class PairMatching(RecognizerTraining):
     """Supervised contrastive loss (``contrast``) between photos and sketches, not in the paper.
 
-    Identity classification (``IdentityClassifier``) fits a few dozen people within seconds and forgets what strangers
-    differ in; this one has as many wrong answers as the batch has people, in every batch others. Before they are
-    compared, the vectors of the batch's photos and those of its sketches are each freed of their mean, so that the
-    difference of the modalities is nothing to be learned: as ``training/centring.py`` does it afterwards.
+    A softmax over a few dozen training people fits them within seconds and forgets what strangers differ in; this loss
+    has as many wrong answers as the batch has people, in every batch others. Before they are compared, the vectors of
+    the batch's photos and those of its sketches are each freed of their mean, so that the difference of the modalities
+    is nothing to be learned: as ``training/centring.py`` does it afterwards.
 
     Batches are those of ``identity_stream`` with two images a person from ``[photos, sketches]``: they take turns,
     on each device.

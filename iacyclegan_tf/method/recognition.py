@@ -1,4 +1,4 @@
-"""Training of the recognizers: identity classification, then triplets (Fang et al. 2020, Section 3.4)."""
+"""Training of the recognizers: what every loss shares, and the triplets of Fang et al. 2020, Section 3.4."""
 
 from __future__ import annotations
 
@@ -32,46 +32,6 @@ class RecognizerTraining(keras.Model):
         step = descent(tape, loss, self.trained_variables, self.optimizer)
         take(step)
         return replica_share({"loss": loss, "gradient": step.norm, **logged})
-
-
-class IdentityClassifier(RecognizerTraining):
-    """A recognizer with a softmax over the training people, to pre-train Φ0 where no weights file is given.
-
-    The head is a cosine classifier with a learned-free scale, so that what it separates are the directions of the
-    embeddings that are compared later (NormFace, Wang et al. 2017).
-
-    >>> model = IdentityClassifier(Recognizer(width=0.0625, input_size=32), people=5)
-    >>> model.compile(keras.optimizers.Adam(1e-3))
-    >>> batch = tf.data.Dataset.from_tensors((tf.zeros([4, 32, 32, 3]), tf.range(4)))
-    >>> sorted(model.fit(batch, verbose=0).history)
-    ['accuracy', 'gradient', 'loss']
-    """
-
-    SCALE = 16.0  # of the cosines before the softmax
-
-    def __init__(self, recognizer: Recognizer, people: int, seed: int | None = None, **kwargs):
-        super().__init__(recognizer, **kwargs)
-        self.people = people
-        self.directions = self.add_weight(
-            "directions",
-            [recognizer(tf.zeros([1, 32, 32, 3])).shape[1], people],
-            initializer=keras.initializers.GlorotUniform(seed),
-        )
-
-    @property
-    def trained_variables(self) -> list[tf.Variable]:
-        return [*self.recognizer.embedding_variables, self.directions]
-
-    def call(self, images, training=False):
-        """``[N, H, W, 3]`` in [−1, 1] -> logits ``[N, people]``."""
-        directions = tf.math.l2_normalize(tf.cast(self.directions, tf.float32), axis=0)
-        return self.SCALE * tf.matmul(self.recognizer(images, training=training), directions)
-
-    def loss_of(self, images, labels):
-        logits = self(images, training=True)
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        correct = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
-        return loss, {"accuracy": tf.reduce_mean(tf.cast(correct, tf.float32))}
 
 
 class TripletTrainer(RecognizerTraining):

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.data.streams.batches import Worker, batch_labels, batch_places, identity_stream, labeled_stream
-from iacyclegan_tf.data.streams.image_sources import ImageSource, joined
+from iacyclegan_tf.data.streams.batches import Worker, batch_labels, identity_stream
+from iacyclegan_tf.data.streams.image_sources import ImageSource
 from iacyclegan_tf.method.contrast import PairMatching
-from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer
+from iacyclegan_tf.method.recognition import TripletTrainer
 from iacyclegan_tf.metrics.image_pairs import face_part
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.calling import embed
@@ -37,39 +37,6 @@ class Held:
     probes: np.ndarray
     gallery: np.ndarray
     people: Sequence[str]
-
-
-def pretrain_on_pairs(context: RunContext, recognizer: Recognizer) -> None:
-    """Trains Φ0 on the fitting pairs by the task that ``recognizer.pretrain`` names."""
-    tasks = {"classification": classify_identities, "matching": match_pairs}
-    tasks[context.config.recognizer.pretrain.task](context, recognizer)
-
-
-def classify_identities(context: RunContext, recognizer: Recognizer) -> None:
-    """Pre-trains Φ0 to name the fitting people from either modality, so that both share one embedding."""
-    settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
-    images, labels = joined(fitting.shown), np.tile(fitting.labels, 2)
-    batch = min(settings.batch, len(images))
-    epoch_steps = max(1, len(images) // batch)
-    steps = settings.epochs * epoch_steps
-    seed = context.phase_seed(201)
-    with context.strategy.scope():
-        model = IdentityClassifier(recognizer, fitting.people, seed=seed)
-        model.compile(adam(warmed_up_cosine(settings.learning_rate, steps), epsilon=context.config.train.epsilon))
-        model.optimizer.build(model.trained_variables)
-    phase = Phase(
-        "recognizer_0/classification",
-        model,
-        tf.train.Checkpoint(model=model, optimizer=model.optimizer),
-        lambda start: labeled_stream(
-            images, labels, batch=batch, seed=seed, augmentation=context.views, start_step=start, worker=context.worker
-        ),
-        steps,
-        epoch_steps,
-        batch,
-        lambda step: [_named(fitting, place) for place in batch_places(step, batch, len(labels), seed)],
-    )
-    context.train(phase, _WATCHED)
 
 
 def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
@@ -159,11 +126,6 @@ def _identity_phase(
         min(people, int(sources[0][1].max()) + 1) * images,
         lambda step: [f"both of {names[label]}" for label in batch_labels(stream(step, Worker()))],
     )
-
-
-def _named(pairs, place: int) -> str:
-    """Of all photos, then all sketches."""
-    return f"{'photo' if place < len(pairs) else 'sketch'} of {pairs.identities[place % len(pairs)]}"
 
 
 class TripletTraining:

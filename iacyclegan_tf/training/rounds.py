@@ -23,7 +23,7 @@ from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
 from iacyclegan_tf.training.centring import set_centres
 from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-from iacyclegan_tf.training.recognizer_phases import Held, TripletTraining, pretrain_on_pairs, train_if_better
+from iacyclegan_tf.training.recognizer_phases import Held, TripletTraining, match_pairs, train_if_better
 from iacyclegan_tf.training.sharpening import calibrate_sharpening
 from iacyclegan_tf.training.synthesis_phase import SynthesisTraining
 from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
@@ -66,7 +66,7 @@ class Rounds:
         place, checkpoint = self.folder.path / "recognizer_0", tf.train.Checkpoint(recognizer=self.initial)
         if not self.context.restore(place, checkpoint):
             self.context.keep(place, checkpoint, self._first_recognizer())
-        self._clear("recognizer_0/classification", "recognizer_0/matching", "recognizer_0/triplets")
+        self._clear("recognizer_0/matching", "recognizer_0/triplets")
         for recognizer in (self.photo_recognizer, self.sketch_recognizer):
             copy_weights(self.initial, recognizer)
 
@@ -74,7 +74,7 @@ class Rounds:
         settings, fitting, held = self.config.recognizer, self.faces.fitting, self.faces.validation
         made_from = load_first_weights(self.initial, self.config)
         if learns_from_pairs(self.config):
-            pretrain_on_pairs(self.context, self.initial)
+            match_pairs(self.context, self.initial)
         elif self.config.rounds.schedule == "generator_first":
             set_centres(self.initial, fitting.shown)
             return made_from

@@ -252,11 +252,8 @@ def test_wrong_overrides(override, words):
         (["generator.sharpness=-0.1"], "generator.sharpness is -0.1"),
         (["recognizer.views.crop=0.1"], "recognizer.views.crop is 0.1; it must be from 0.2 to 1"),
         (["recognizer.views.crop=1.1"], "recognizer.views.crop is 1.1"),
-        (
-            ["recognizer.pretrain.task=matching", "recognizer.pretrain.batch=7"],
-            "recognizer.pretrain.batch is 7; for matching it must be even",
-        ),
-        (["recognizer.pretrain.task=matching", "recognizer.pretrain.batch=2"], "recognizer.pretrain.batch is 2"),
+        (["recognizer.pretrain.batch=7"], "recognizer.pretrain.batch is 7; it must be even and at least 4"),
+        (["recognizer.pretrain.batch=2"], "recognizer.pretrain.batch is 2"),
         (["recognizer.pretrain.scale=0"], "recognizer.pretrain.scale is 0.0; it must be more than 0"),
         (["train.epochs=0", "train.decay_epochs=0"], "both 0; a round needs at least one epoch"),
         (["recognizer.input_size=100"], "recognizer.input_size is 100; it must be divisible by 32"),
@@ -268,7 +265,7 @@ def test_wrong_overrides(override, words):
         (["loss.perception_layer=[level2]"], r"is \['level2'\] with recognizer.network=vggface"),
         (
             ["recognizer.network=dlib"],
-            "recognizer.embedding is 'pool4' with recognizer.network=dlib; choose one of level4",
+            "recognizer.embedding is 'pool3' with recognizer.network=dlib; choose one of level4",
         ),
         (["recognizer.network=dlib", "recognizer.embedding=level2"], r"\['pool1', 'pool2', 'pool3'\] with .*=dlib"),
         (["recognizer.embedding=level2"], "recognizer.embedding is 'level2' with recognizer.network=vggface"),

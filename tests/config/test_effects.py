@@ -20,7 +20,6 @@ from iacyclegan_tf.config.settings import Config
             ["recognizer.weights=x", "recognizer.pretrain.epochs=3"],
             ["recognizer.pretrain.epochs (recognizer.weights is given)"],
         ),
-        (["recognizer.pretrain.warmup=3"], ["recognizer.pretrain.warmup (recognizer.pretrain.task is classification)"]),
         (
             ["rounds.finetune=false", "recognizer.finetune.steps=3"],
             ["recognizer.finetune.steps (rounds.finetune is false)"],

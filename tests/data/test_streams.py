@@ -7,14 +7,7 @@ import pytest
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.streams.batches import (
-    Augmentation,
-    Worker,
-    identity_stream,
-    labeled_stream,
-    paired_stream,
-    shuffled,
-)
+from iacyclegan_tf.data.streams.batches import Augmentation, Worker, identity_stream, paired_stream, shuffled
 
 PLAIN = Augmentation()
 RICH = Augmentation(enlarge=1.3, flip=True)
@@ -117,21 +110,9 @@ def test_each_epoch_is_a_permutation_and_pairs_stay_together(batch):
     assert len({tuple(epoch) for epoch in by_epoch}) == epochs
 
 
-def test_labeled_stream_gives_each_image_its_label_once_an_epoch():
-    images, labels = next(
-        labeled_stream(numbered(9), np.arange(9) * 3, batch=9, seed=1, augmentation=PLAIN).as_numpy_iterator()
-    )
-    assert sorted(numbers(images)) == list(range(9)) and labels.dtype == np.int32
-    np.testing.assert_array_equal(numbers(images) * 3, labels)
-
-
 def paired(start, batch=2, **more):
     photos, sketches = noise(5), noise(5, seed=1)
     return paired_stream(photos, sketches, batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
-
-
-def labeled(start, batch=3, **more):
-    return labeled_stream(noise(5), np.arange(5), batch=batch, seed=7, augmentation=RICH, start_step=start, **more)
 
 
 def identities(start, batch=6, **more):
@@ -141,8 +122,8 @@ def identities(start, batch=6, **more):
 
 @pytest.mark.parametrize(
     "stream",
-    [paired, lambda start: paired(start, together=False), labeled, identities],
-    ids=["paired", "paired apart", "labeled", "identities"],
+    [paired, lambda start: paired(start, together=False), identities],
+    ids=["paired", "paired apart", "identities"],
 )
 @pytest.mark.parametrize("start", [1, 4, 13])
 def test_a_stream_started_later_goes_on_bit_for_bit(stream, start):
@@ -170,7 +151,7 @@ def test_an_image_is_augmented_anew_in_each_epoch():
     assert len({photo.tobytes() for photo in photos}) > 6
 
 
-@pytest.mark.parametrize("stream", [paired, labeled, identities], ids=["paired", "labeled", "identities"])
+@pytest.mark.parametrize("stream", [paired, identities], ids=["paired", "identities"])
 def test_workers_together_see_the_batches_of_one_and_no_sample_twice(stream):
     shares = [take(stream(3, worker=Worker(number, 2), batch=4), 4) for number in range(2)]
     for whole, *parts in zip(take(stream(3, batch=4), 4), *shares, strict=True):

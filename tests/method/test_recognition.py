@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from golden import classifier, images, recognizer, triplet_trainer
+from golden import images, recognizer, triplet_trainer
 
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.contrast import contrast
-from iacyclegan_tf.method.recognition import IdentityClassifier, TripletTrainer, triplet_statistics
+from iacyclegan_tf.method.recognition import TripletTrainer, triplet_statistics
 
 
 def unit(count: int, length: int, seed: int) -> np.ndarray:
@@ -119,40 +119,6 @@ def test_triplet_training_brings_positives_nearer_than_negatives():
     after = trainer.fit(tf.data.Dataset.from_tensors(batch).repeat(40), verbose=0).history
     assert after["active_triplets"][0] < 0.5 * before["active_triplets"][0]
     assert after["negative_distance"][0] - after["positive_distance"][0] > 0.3
-
-
-def test_classifier_logits_are_scaled_cosines():
-    model, batch = classifier(1), images(4)
-    directions = model.directions.numpy().astype(np.float64)
-    directions /= np.linalg.norm(directions, axis=0)
-    np.testing.assert_allclose(model(batch), 16 * (model.recognizer(batch).numpy() @ directions), atol=1e-4)
-    assert np.abs(model(batch)).max() <= 16
-
-
-def test_classifier_step_reports_the_cross_entropy_and_accuracy_before_the_step():
-    model, batch, labels = classifier(1), images(4), np.array([0, 2, 1, 2], np.int32)
-    model.compile(keras.optimizers.Adam(1e-3))
-    logits = model(batch).numpy().astype(np.float64)
-    loss = np.mean([np.log(np.exp(row).sum()) - row[label] for row, label in zip(logits, labels)])
-    logs = model.train_step((batch, tf.constant(labels)))
-    assert float(logs["loss"]) == pytest.approx(loss, rel=1e-5)
-    assert float(logs["accuracy"]) == np.mean(logits.argmax(1) == labels)
-
-
-def test_classifier_learns_a_toy_problem_and_trains_head_and_trunk():
-    rng = np.random.default_rng(0)
-    labels = np.tile(np.arange(3), 8).astype(np.int32)
-    tones = np.eye(3)[labels][:, None, None, :] - 0.5
-    pictures = tf.constant(np.clip(tones + rng.normal(0, 0.4, [24, 32, 32, 3]), -1, 1), tf.float32)
-    model = IdentityClassifier(recognizer(1, normalization="batch"), 3, seed=0)
-    model.compile(keras.optimizers.Adam(1e-3))
-    kernels = [v for v in model.trainable_variables if "kernel" in v.name or "directions" in v.name]
-    before = [v.numpy() for v in kernels]
-    first = model.train_step((pictures, tf.constant(labels)))
-    last = model.fit(tf.data.Dataset.from_tensors((pictures, labels)).repeat(60), verbose=0).history
-    assert last["accuracy"] == [1.0] and last["loss"][0] < 0.1 * float(first["loss"])
-    assert np.mean(model(pictures).numpy().argmax(1) == labels) > 0.9  # with the learned statistics too
-    assert len(kernels) == 16 and all(np.abs(a - b.numpy()).max() > 0 for a, b in zip(before, kernels, strict=True))
 
 
 # ---------------------------------------------------------------- people with several photos

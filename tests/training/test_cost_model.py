@@ -8,11 +8,7 @@ import tiny
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.training.cost.rehearsal import PhaseCost, RunCost
 
-PHASES = (
-    PhaseCost("classification", 0.01, 100, 10),
-    PhaseCost("synthesis", 0.5, 40, 20),
-    PhaseCost("triplets", 0.1, 30, 30),
-)
+PHASES = (PhaseCost("matching", 0.01, 100, 10), PhaseCost("synthesis", 0.5, 40, 20), PhaseCost("triplets", 0.1, 30, 30))
 
 
 def test_an_epoch_and_the_whole_training():
@@ -31,7 +27,7 @@ def test_the_command_predicts_time_and_memory_and_leaves_nothing(tmp_path):
     assert result.returncode == 0, result.stderr
     rows = {
         name: float(re.search(rf"{name}\D+[\d,]+\D+([\d.]+)", result.stdout)[1])
-        for name in ("classification", "synthesis", "triplets")
+        for name in ("matching", "synthesis", "triplets")
     }
     assert all(0.1 < milliseconds < 60_000 for milliseconds in rows.values())
     memory = float(

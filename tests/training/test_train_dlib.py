@@ -17,7 +17,6 @@ SETTINGS = [
     "recognizer.adapter=true",
     "recognizer.centred=true",
     "loss.perception_layer=[level4]",
-    "recognizer.pretrain.task=matching",
     "recognizer.pretrain.epochs=3",
     "recognizer.pretrain.warmup=2",
     "recognizer.pretrain.triplet_steps=2",

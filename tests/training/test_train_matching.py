@@ -13,7 +13,6 @@ SETTINGS = [
     "rounds.count=1",
     "train.decay_epochs=0",
     "generator.sharpness=0.9",
-    "recognizer.pretrain.task=matching",
     "recognizer.embedding=pool2",
     "recognizer.centred=true",
     "loss.perception_layer=[pool2]",

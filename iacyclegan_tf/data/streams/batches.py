@@ -121,27 +121,6 @@ def paired_stream(
     return endless(sample, start_step, batch, max(photos.parallel, sketches.parallel), worker)
 
 
-def labeled_stream(
-    images: np.ndarray | ImageSource,
-    labels: np.ndarray,
-    *,
-    batch: int,
-    seed: int,
-    augmentation: Augmentation,
-    start_step: int = 0,
-    worker: Worker = ALONE,
-) -> tf.data.Dataset:
-    """Endless batches ``(images, labels)`` for identity classification; ``labels`` int ``[N]``."""
-    count = len(images)
-    images, labels = source_of(images), tf.constant(labels, tf.int32)
-
-    def sample(g):
-        index = place_in_data(g, count, seed)
-        return augmentation(images(index), _pair_of(seed, g)), labels[index]
-
-    return endless(sample, start_step, batch, images.parallel, worker)
-
-
 class IdentityChoice:
     """Which image stands at place ``g`` of the batches of P people × K images, as triplet mining wants them.
 

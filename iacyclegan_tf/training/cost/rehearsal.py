@@ -20,11 +20,11 @@ from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.engine.phase import Phase
 from iacyclegan_tf.training.engine.progress import peak_memory_gb
-from iacyclegan_tf.training.recognizer_phases import pretrain_on_pairs
+from iacyclegan_tf.training.recognizer_phases import match_pairs
 from iacyclegan_tf.training.rounds import Rounds
 from iacyclegan_tf.training.run_folder import RunFolder
 
-SYNTHESIS, TRIPLETS = "synthesis", "triplets"
+MATCHING, SYNTHESIS, TRIPLETS = "matching", "synthesis", "triplets"
 SECONDS, FEWEST, MOST = 5.0, 4, 25  # of timed steps: as many as these allow
 _WARM_UP = 3  # steps before them: tracing, first buffers
 _JUDGED = 8  # people who go through evaluation, whose memory counts too
@@ -56,7 +56,7 @@ class RunCost:
         step = next((phase.seconds for phase in self.phases if phase.name == TRIPLETS), 0.0)
         tuned = 2 if config.rounds.finetune else 0
         return (
-            cost.get(config.recognizer.pretrain.task, 0.0)
+            cost.get(MATCHING, 0.0)
             + step * config.recognizer.pretrain.triplet_steps
             + config.rounds.count * (cost[SYNTHESIS] + tuned * cost.get(TRIPLETS, 0.0))
         )
@@ -113,8 +113,8 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
     context = RehearsalContext(config, RunFolder(config), faces, workers, Console(quiet=True))
     rounds, fitting, names = Rounds(context), faces.fitting, []
     if learns_from_pairs(config) and config.recognizer.pretrain.epochs:
-        names.append(config.recognizer.pretrain.task)
-        pretrain_on_pairs(context, rounds.initial)
+        names.append(MATCHING)
+        match_pairs(context, rounds.initial)
     names.append(SYNTHESIS)
     rounds.synthesis.train(1)
     if config.recognizer.finetune.steps:
