@@ -29,7 +29,7 @@ NOT_RUN = {
     "make test": "is what runs this test",
     "tensorboard ": "serves until it is stopped; the folder that it is given is looked for instead",
     "python -m iacyclegan_tf.app ": "serves until it is stopped; test_app.py drives it in a browser",
-    "python -m iacyclegan_tf.train --config cufs_student_128 data.root=PATH/TO/PAIRS name=mine": (
+    "python -m iacyclegan_tf.train --config cufs_128 data.root=PATH/TO/PAIRS name=mine": (
         "trains for most of an hour; the same line with --dry-run is run, and test_train.py trains a tiny run"
     ),
     "python -m iacyclegan_tf.evaluate ": "takes as long as all other lines; test_evaluate.py runs it on a tiny run",
