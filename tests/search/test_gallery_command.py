@@ -106,7 +106,7 @@ def test_the_whole_way(work, tiny_run):
     )
     assert "2 removed, 5 photos in all" in gallery("remove", index, "more.png", "0.png")
     said = gallery("check", index, "--list").splitlines()
-    assert said[:5] == [f"{i}.png" for i in range(1, 6)] and "5 photos, embeddings of photo 128, sketch 128" in said[5]
+    assert said[:5] == [f"{i}.png" for i in range(1, 6)] and "5 photos, embeddings of photo 256, sketch 256" in said[5]
     with pytest.raises(UserError, match="was built with tiny 2, and tiny 1 has another"):
         gallery("search", work / "sketches/1.png", index, "--model", exports, "--round", 1)
     with sqlite3.connect(index / "gallery.sqlite") as base:

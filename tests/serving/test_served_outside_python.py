@@ -51,8 +51,8 @@ def test_an_export_holds_what_its_signatures_read_and_no_more(name, exports, liv
     needed = network.variables
     if is_recognizer(name):
         layers = network.layers_up_to(network.embedding)
-        assert network.embedding == "pool4" and network.fc7 not in layers
-        needed = [network.mean_rgb, *(variable for layer in layers for variable in layer.variables)]
+        assert network.embedding == "pool3" and network.fc7 not in layers
+        needed = [network.mean_rgb, network.centres, *(variable for layer in layers for variable in layer.variables)]
     saved = {
         key: shape
         for key, shape in tf.train.list_variables(str(exports[name] / "variables/variables"))
