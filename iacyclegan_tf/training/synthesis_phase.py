@@ -22,25 +22,23 @@ class SynthesisTraining:
     def __init__(self, context: RunContext, photo_recognizer, sketch_recognizer):
         config, shape = context.config, context.faces.image_shape
         self.context = context
-        if config.train.batch % context.strategy.num_replicas_in_sync:
+        replicas = context.strategy.num_replicas_in_sync
+        if config.train.batch % replicas:
             raise UserError(
                 f"train.batch is {config.train.batch}, the batch over all replicas; it must be divisible by the "
-                f"{context.strategy.num_replicas_in_sync} devices that train."
+                f"{replicas} devices that train."
             )
         self.epoch_steps = -(-len(context.faces.fitting) // config.train.batch)
         self.steps = self.epoch_steps * (config.train.epochs + config.train.decay_epochs)
-        replicas = context.strategy.num_replicas_in_sync
         # Outside the scope: one plain variable for all replicas, see ImagePool.
         self.pools = pools = tuple(
             ImagePool(config.discriminator.pool_size, shape, replicas, seed=context.phase_seed(i)) for i in (100, 500)
         )
         with context.strategy.scope():
             self.networks = build_synthesis(config, shape, context.phase_seed(1), config.train.precision)
-            use = config.rounds.perception
             self.gan = IACycleGAN(
                 *self.networks.all(),
-                photo_recognizer if use else None,
-                sketch_recognizer if use else None,
+                *((photo_recognizer, sketch_recognizer) if config.rounds.perception else (None, None)),
                 config.loss,
                 *pools,
             )
