@@ -48,7 +48,7 @@ def model(folder: Path) -> None:
     """An untrained generator, exported as a run exports it."""
     import tensorflow as tf
 
-    from iacyclegan_tf.data.fit import Fit
+    from iacyclegan_tf.data.resizing import Fit
     from iacyclegan_tf.models.generator import Generator
     from iacyclegan_tf.serving.served_modules import Translator, save
 

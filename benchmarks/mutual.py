@@ -28,9 +28,9 @@ def parse() -> argparse.Namespace:
 
 def measure(options: argparse.Namespace) -> None:
     from iacyclegan_tf.data.alignment.chips import landmarks_for
-    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.evaluation.matching import match, shown
-    from iacyclegan_tf.evaluation.run import initial_recognizer, served_matcher
+    from iacyclegan_tf.evaluation.measure_run import initial_recognizer, served_matcher
     from iacyclegan_tf.inference.runs import open_run
     from iacyclegan_tf.metrics import d_prime, genuine_and_impostor_scores, rank_of_match, verification_rate
     from iacyclegan_tf.metrics.bootstrap import (

@@ -51,7 +51,7 @@ def resident() -> float:
 def stream(folder: Path, enlarge: float) -> None:
     """One epoch, and a row for each tenth of it."""
     from iacyclegan_tf.config.settings import DataConfig
-    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.data.streams.batches import Augmentation, paired_stream
 
     settings = DataConfig(

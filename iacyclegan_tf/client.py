@@ -10,7 +10,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder
 from iacyclegan_tf.common.user_paths import user_path
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 _LONGEST_S = 86_400
 

@@ -59,7 +59,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
             there(path, what)
     if arguments.data is None:
         check_inputs(run.config)
-    from iacyclegan_tf.evaluation.run import evaluate_run
+    from iacyclegan_tf.evaluation.measure_run import evaluate_run
 
     evaluate_run(run, numbers, arguments, open_console())
 

@@ -57,11 +57,11 @@ def _metrics(run: Path, wanted: int | None) -> dict:
 
 
 def _export_again(run, config, metrics: dict) -> None:
-    from iacyclegan_tf.data.fit import Fit
-    from iacyclegan_tf.serving.contract import CALIBRATION
+    from iacyclegan_tf.data.resizing import Fit
     from iacyclegan_tf.serving.export_folders import list_versions
     from iacyclegan_tf.serving.modules_of_run import ServedNetworks
     from iacyclegan_tf.serving.publishing.publish import SERVABLES, Source, Version, publish
+    from iacyclegan_tf.serving.signatures import CALIBRATION
 
     try:
         width, height = map(int, metrics["protocol"]["network_size"].split("x"))

@@ -34,8 +34,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def train(arguments: argparse.Namespace) -> None:
     from iacyclegan_tf.common.terminal import open_console, say
     from iacyclegan_tf.config.checks import check_inputs
-    from iacyclegan_tf.config.effects import without_effect
     from iacyclegan_tf.config.reading import load_config
+    from iacyclegan_tf.config.settings_in_vain import without_effect
     from iacyclegan_tf.training.distributed.cluster import read_cluster
 
     config = load_config(arguments.config, arguments.overrides)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.method.recognition import TripletTrainer
 from iacyclegan_tf.method.synthesis import IACycleGAN

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from iacyclegan_tf.config.settings import ExportConfig
-from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing.pusher import fingerprint, push
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
 SETTINGS = ExportConfig(keep=2)

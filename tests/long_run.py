@@ -43,7 +43,7 @@ def serve_and_ask(exports: Path, folder: Path) -> None:
 
     from iacyclegan_tf.client import parse, run
     from iacyclegan_tf.data.drawn.faces import draw_pair
-    from iacyclegan_tf.serving.contract import SERVABLES
+    from iacyclegan_tf.serving.signatures import SERVABLES
 
     going, asked = [True], 0
     signal.signal(signal.SIGTERM, lambda *_: going.clear())

@@ -17,7 +17,7 @@ from model_server import RestTwin, load
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.images.files import read_image, write_png
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -144,7 +144,7 @@ def test_no_child_process_gets_a_shell_and_each_is_one_of_ours():
 
 # SavedModels are programs: each place that opens one, and whose path it is.
 SAVED_MODELS = {
-    "iacyclegan_tf/evaluation/run.py": "a run that the user named",
+    "iacyclegan_tf/evaluation/measure_run.py": "a run that the user named",
     "iacyclegan_tf/serving/calling.py": "a run or a folder of exports that the user named",
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.user_paths import there
+from iacyclegan_tf.config.blessing_rules import parse_rule
 from iacyclegan_tf.config.ranges import TEXT
-from iacyclegan_tf.config.rules import parse_rule
 from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config
 
 _INPUTS = ("data.root", "data.split_file", "recognizer.weights")

@@ -14,8 +14,8 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.chips import Chips
-from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.pairs.naming import VALIDATION
+from iacyclegan_tf.data.resizing import Fit
 
 if TYPE_CHECKING:  # it needs TensorFlow
     from iacyclegan_tf.data.streams.image_sources import ImageSource

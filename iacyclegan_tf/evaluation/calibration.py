@@ -19,7 +19,7 @@ from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation.matching import LEARNED, Matcher, recognizer_scores, shown
 from iacyclegan_tf.metrics import genuine_and_impostor_scores, threshold_at_far
 from iacyclegan_tf.metrics.face_space import fit_face_space
-from iacyclegan_tf.serving.contract import CALIBRATION, EXTRA
+from iacyclegan_tf.serving.signatures import CALIBRATION, EXTRA
 
 FARS = (0.01, 0.001)
 _SPACE_IMAGES = 200

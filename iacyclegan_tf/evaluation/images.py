@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.faces import Faces
+from iacyclegan_tf.data.load_faces import Faces
 from iacyclegan_tf.metrics import fsim, fsimc, luminance, nlda, sharpness, ssim
 
 SHARP_ENOUGH = (0.8, 1.2)  # a ratio outside is no improvement, whatever SSIM and FSIM say

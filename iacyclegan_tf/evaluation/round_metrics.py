@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iacyclegan_tf.data.faces import Faces
+from iacyclegan_tf.data.load_faces import Faces
 from iacyclegan_tf.evaluation.images import SSIM, image_measures, means, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, match, shown
 from iacyclegan_tf.evaluation.recognition import recognition

@@ -10,9 +10,9 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.data.alignment.portrait import has_proportions
 from iacyclegan_tf.metrics.face_space import FaceSpace, read_face_space
-from iacyclegan_tf.serving.contract import CALIBRATION, EXTRA
 from iacyclegan_tf.serving.publishing.model_card import DRAWN
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
+from iacyclegan_tf.serving.signatures import CALIBRATION, EXTRA
 
 ONLY_DRAWN = (
     "These models have only seen drawn faces: what they make of a photo or sketch of a person is a test picture, and a "

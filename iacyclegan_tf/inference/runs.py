@@ -11,7 +11,7 @@ from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 
 @dataclass(frozen=True)

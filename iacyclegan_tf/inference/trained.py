@@ -27,10 +27,10 @@ from iacyclegan_tf.data.images.files import decode_image, read_image
 from iacyclegan_tf.inference import purpose
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
 from iacyclegan_tf.serving.calling import Served, bounded, call
-from iacyclegan_tf.serving.contract import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 from iacyclegan_tf.serving.export_folders import list_versions
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
+from iacyclegan_tf.serving.signatures import EXTRA, PHOTO_TO_SKETCH, SERVABLES, SKETCH_TO_PHOTO
 
 Image = str | os.PathLike | bytes | np.ndarray
 BORDERS = {"photo": PHOTO_BORDER, "sketch": SKETCH_BORDER}  # of crops that reach beyond their picture
@@ -44,7 +44,7 @@ class Trained:
     Attributes:
         name: the run, or the folder of exports.
         number: the round, or the version where a folder of exports was named.
-        folders: the SavedModel of each servable (``serving/contract.py``).
+        folders: the SavedModel of each servable (``serving/signatures.py``).
         align: whether pictures are aligned first.
         why: why this round was taken, as a clause.
     """

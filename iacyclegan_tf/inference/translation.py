@@ -25,7 +25,7 @@ from iacyclegan_tf.data.images.png_record import read_record, with_record
 from iacyclegan_tf.inference.trained import BORDERS, Trained
 from iacyclegan_tf.inference.translation_jobs import Job
 from iacyclegan_tf.serving.calling import BATCH, bounded
-from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
+from iacyclegan_tf.serving.signatures import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 SERVABLE = {"sketch": PHOTO_TO_SKETCH, "photo": SKETCH_TO_PHOTO}
 _THREADS = 8  # that read and write; writers mostly wait for the disk, which must hold a file before its name does

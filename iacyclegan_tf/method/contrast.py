@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iacyclegan_tf.method.gradient_step import gathered
+from iacyclegan_tf.method.finite_step import gathered
 from iacyclegan_tf.method.recognition import RecognizerTraining
 from iacyclegan_tf.models.recognizer import Recognizer
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.method import losses
-from iacyclegan_tf.method.gradient_step import Descent, descent, replica_share, take
+from iacyclegan_tf.method.finite_step import Descent, descent, replica_share, take
 from iacyclegan_tf.method.image_pool import ImagePool
 
 

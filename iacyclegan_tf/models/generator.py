@@ -43,7 +43,7 @@ class Generator(keras.Model):
         recompute: in training, keep only what goes into each residual block and compute the rest again on the way
             back (Chen et al. 2016, arXiv 1604.06174): less memory for more time, and the same gradients.
         sharpening: whether outputs are sharpened outside training, by the amount of the variable ``sharpening``
-            (``training/sharpening.py`` finds it), which is saved with the weights.
+            (``training/calibrate_sharpening.py`` finds it), which is saved with the weights.
         dtype: a Keras precision policy; the output is float32 under any.
 
     Input and output: float ``[N, H, W, 3]`` in [−1, 1], H and W divisible by 4.

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.search.gallery import SearchResult, stored_photo
 from iacyclegan_tf.search.ranked_list import far_words, provenance
+from iacyclegan_tf.search.search_result import SearchResult, stored_photo
 
 TILE, GAP, LINE = 160, 8, 18  # pixels
 COLUMNS = 6

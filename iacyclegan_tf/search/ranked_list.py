@@ -8,7 +8,7 @@ import json
 
 from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.common.tables import Table, no_formula
-from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, SearchResult
+from iacyclegan_tf.search.search_result import LEAD, WAYS, Candidate, SearchResult
 
 _ABOUT = (
     *("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold"),

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.serving.contract import EXTRA
+from iacyclegan_tf.serving.signatures import EXTRA
 
 SUMS = f"{EXTRA}/SHA256SUMS"  # as sha256sum writes and checks it from the version's folder
 _INTEGER = re.compile(r"[1-9]\d{0,17}", re.ASCII)  # what we write: positive, in decimal, within int64

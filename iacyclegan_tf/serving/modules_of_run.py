@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.models.build import build_recognizer, build_synthesis, copy_weights
 from iacyclegan_tf.models.saved_state import read_folder
 from iacyclegan_tf.serving.served_modules import Embedder, Translator
@@ -18,7 +18,7 @@ from iacyclegan_tf.serving.served_modules import Embedder, Translator
 class ServedNetworks:
     """Built once: each round gives its weights by assignment, whatever the training's precision and devices.
 
-    ``modules`` holds ``Translator``s and ``Embedder``s under the networks' names: those of ``serving/contract.py`` and
+    ``modules`` holds ``Translator``s and ``Embedder``s under the names of ``serving/signatures.py`` and
     ``initial_recognizer``.
     """
 

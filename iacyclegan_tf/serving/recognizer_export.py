@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
-from iacyclegan_tf.serving.contract import EXTRA, PHOTO_RECOGNIZER
 from iacyclegan_tf.serving.publishing.publish import new_export
 from iacyclegan_tf.serving.served_modules import Embedder
+from iacyclegan_tf.serving.signatures import EXTRA, PHOTO_RECOGNIZER
 
 FILE = "origin.json"  # in assets.extra: from what the SavedModel was made
 

@@ -1,7 +1,7 @@
 """The served modules: pre- and post-processing around the networks, on stock TensorFlow operations only.
 
 What evaluation measures is what is served: ``matching.py`` calls the same modules. The names of signatures, inputs and
-outputs are in ``serving/contract.py``: ``serving_default`` takes encoded images, ``tensor`` float pixels in 0..255.
+outputs are in ``serving/signatures.py``: ``serving_default`` takes encoded images, ``tensor`` float pixels in 0..255.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.serving.decoding import decode_bounded
 
 _PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")

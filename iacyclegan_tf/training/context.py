@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.data.faces import Faces
+from iacyclegan_tf.data.load_faces import Faces
 from iacyclegan_tf.data.streams.batches import Augmentation, Worker
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.models.saved_state import read_folder, write_folder

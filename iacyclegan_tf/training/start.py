@@ -6,7 +6,7 @@ import os
 
 from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.training.closing import say_next, show
+from iacyclegan_tf.training.final_summary import say_next, show
 from iacyclegan_tf.training.run_folder import RunFolder
 
 
@@ -42,7 +42,7 @@ def start(config: Config, console, workers=None) -> None:
 def prepare(config: Config, folder: RunFolder, console, workers):
     """Data and memory check: the ``RunContext`` of everything that training needs, checked before it starts."""
     from iacyclegan_tf.data.alignment.chips import landmarks_for
-    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.training.context import RunContext
     from iacyclegan_tf.training.memory import check_memory
 

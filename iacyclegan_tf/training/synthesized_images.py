@@ -15,8 +15,8 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import FinetuneConfig
 from iacyclegan_tf.data.alignment.chips import Chips
-from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image, write_png
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.data.streams.batches import IdentityChoice
 from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, plain
 

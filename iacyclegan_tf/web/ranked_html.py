@@ -10,8 +10,9 @@ from html import escape
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.search.gallery import LEAD, WAYS, Candidate, Gallery, SearchResult, stored_photo
+from iacyclegan_tf.search.gallery import Gallery
 from iacyclegan_tf.search.ranked_list import about_list
+from iacyclegan_tf.search.search_result import LEAD, WAYS, Candidate, SearchResult, stored_photo
 from iacyclegan_tf.web.html import TITLE, beside
 from iacyclegan_tf.web.pictures import thumbnail
 

@@ -13,7 +13,7 @@ from iacyclegan_tf.data.drawn.samples import write_samples
 from iacyclegan_tf.inference.trained import Trained, load
 from iacyclegan_tf.search.gallery import Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.signatures import SERVABLES
 from iacyclegan_tf.web.answers import Served
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.html import card_html

@@ -18,9 +18,9 @@ from in_process import refused
 from benchmarks.ablation_runs import ADDITIONS, FINISHED, PRESETS, WHOLE, Attempt
 from benchmarks.ablations import main
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.evaluation.files import RoundResult, write_round
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.recognition import TABLES, recognition
+from iacyclegan_tf.evaluation.result_files import RoundResult, write_round
 from iacyclegan_tf.metrics import rank_of_match
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.config.blessing_rules import flat_measures, parse_rule
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.config.rules import flat_measures, parse_rule
 from iacyclegan_tf.config.settings import Config
 
 NOW, BEFORE = {"a.x": 0.50, "a.y": 0.30}, {"a.x": 0.40, "a.y": 0.30}

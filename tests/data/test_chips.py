@@ -12,8 +12,8 @@ from iacyclegan_tf.data.alignment import chips as module
 from iacyclegan_tf.data.alignment.chips import BOX, Landmarks, cut, landmarks_for
 from iacyclegan_tf.data.alignment.landmarks import CHIP, face_chip, find_faces
 from iacyclegan_tf.data.drawn.faces import draw_pair
-from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.data.images.files import write_png
+from iacyclegan_tf.data.load_faces import load_faces
 
 
 @pytest.fixture(scope="module")

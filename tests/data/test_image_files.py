@@ -12,7 +12,7 @@ from PIL import Image
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import DataConfig, FinetuneConfig
-from iacyclegan_tf.data.faces import load_faces
+from iacyclegan_tf.data.load_faces import load_faces
 from iacyclegan_tf.data.streams.batches import Augmentation, batch_places, identity_stream, paired_stream
 from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
 

@@ -16,8 +16,8 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.fiducials import read_eyes
 from iacyclegan_tf.data.face_pairs import held_out
-from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.data.images.files import write_png
+from iacyclegan_tf.data.load_faces import load_faces
 from iacyclegan_tf.data.pairs.naming import file_name
 from iacyclegan_tf.data.pairs.pairing import find_pairs, split_hash
 

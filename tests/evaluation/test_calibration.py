@@ -9,7 +9,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.face_pairs import FacePairs
 from iacyclegan_tf.evaluation.calibration import Calibration, calibrate, read_calibration
 from iacyclegan_tf.evaluation.matching import Matcher
-from iacyclegan_tf.serving.contract import CALIBRATION, SERVABLES
+from iacyclegan_tf.serving.signatures import CALIBRATION, SERVABLES
 
 
 def embed(noise: float, seed: int):

@@ -20,9 +20,9 @@ from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config, RoundsConfig, as_dict
 from iacyclegan_tf.evaluation.comparison import compare as bootstrapped
 from iacyclegan_tf.evaluation.comparison import read_contender
-from iacyclegan_tf.evaluation.files import RoundResult, read_round, write_round
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.report.comparison import comparison_tables
+from iacyclegan_tf.evaluation.result_files import RoundResult, read_round, write_round
 from iacyclegan_tf.metrics import rank_of_match
 
 PEOPLE = tuple(f"p{i:02d}" for i in range(34))  # 1,122 impostor pairs: enough for FAR 1 %, not for 0.1 %

@@ -20,10 +20,10 @@ from in_process import run as in_process
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.evaluate import evaluate as command
 from iacyclegan_tf.evaluate import parse
-from iacyclegan_tf.evaluation.files import read_round
 from iacyclegan_tf.evaluation.matching import WAYS
+from iacyclegan_tf.evaluation.result_files import read_round
 from iacyclegan_tf.inference.runs import finished_rounds, open_run
-from iacyclegan_tf.serving.contract import SERVABLES
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 
 def evaluate(*arguments) -> str:

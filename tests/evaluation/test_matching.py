@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from golden import HEIGHT, WIDTH, generator, recognizer
 
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher, from_servables, match
 from iacyclegan_tf.serving.calling import call, embed
 from iacyclegan_tf.serving.served_modules import Embedder, Translator

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.report.summary import summary
+from iacyclegan_tf.evaluation.result_files import RoundResult
 
 PEOPLE = 40
 

@@ -14,8 +14,8 @@ pytest.importorskip("apache_beam", reason="needs the extra 'beam'")
 
 import tensorflow as tf
 
-from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image, write_png
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.serving.export_folders import SUMS

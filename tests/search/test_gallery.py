@@ -20,10 +20,10 @@ from iacyclegan_tf.evaluation.matching import Matcher, match
 from iacyclegan_tf.inference.trained import Trained, as_pixels
 from iacyclegan_tf.search import photo_files
 from iacyclegan_tf.search.contact_strip import TILE, contact_strip
-from iacyclegan_tf.search.gallery import LEAD, stored_photo
 from iacyclegan_tf.search.gallery import Gallery as FromItsModule
 from iacyclegan_tf.search.ranked_list import as_csv, as_json, table
-from iacyclegan_tf.serving.contract import CALIBRATION, SERVABLES
+from iacyclegan_tf.search.search_result import LEAD, stored_photo
+from iacyclegan_tf.serving.signatures import CALIBRATION, SERVABLES
 
 HEIGHT, WIDTH, LENGTH = 10, 8, {"photo": 12, "sketch": 9}
 

@@ -19,8 +19,8 @@ from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.data.drawn.scene import draw_scene
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.data.images.png_record import with_record
-from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.data.faces import load_faces
+from iacyclegan_tf.data.load_faces import load_faces
 from iacyclegan_tf.evaluation.matching import from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
-from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.evaluator import evaluate
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 RULES = vars(Config().export.thresholds)
 # Round 1 of the first quickstart, README.md

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.serving.publishing import infra_validator
 from iacyclegan_tf.serving.publishing.infra_validator import validate, write_verdict
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests

@@ -18,12 +18,12 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image
-from iacyclegan_tf.serving.contract import SERVABLES, is_recognizer, signatures
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.graph_check import read_meta_graph
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
+from iacyclegan_tf.serving.signatures import SERVABLES, is_recognizer, signatures
 
 FIT = Fit("squeeze", 32, 32)
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
-from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import decode_image, image_size, write_png
 from iacyclegan_tf.data.pairs.pairing import find_pairs, pair_folders, split_hash
 from iacyclegan_tf.data.preparing.archives import open_source
+from iacyclegan_tf.data.resizing import Fit
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_a_folder_of_100_000_files_is_paired_in_seconds(tmp_path):
 
 @pytest.mark.parametrize("names", [["one"], []])
 def test_too_few_people_is_a_sentence(tmp_path, names):
-    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.data.load_faces import load_faces
 
     root = pairs_below(tmp_path / "faces", [f"{name}.png" for name in names])
     settings = DataConfig(source="pairs", root=str(root), height=32, width=24)
@@ -143,7 +143,7 @@ def test_too_few_people_is_a_sentence(tmp_path, names):
 
 def test_one_person_in_every_pair_is_a_sentence(tmp_path):
     """A manifest may give one person several pairs; one person alone cannot be trained on."""
-    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.data.load_faces import load_faces
 
     lines = ["identity,photo,sketch,split"]
     for split, identity in (("train", "ann"), ("test", "bob")):

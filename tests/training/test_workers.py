@@ -240,7 +240,7 @@ import tensorflow as tf
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.training.distributed.cluster import read_cluster
 from iacyclegan_tf.config.settings import Config, TrainConfig
-from iacyclegan_tf.method.gradient_step import descent, replica_share, take
+from iacyclegan_tf.method.finite_step import descent, replica_share, take
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.training.engine.optimizers import Lowered
 from iacyclegan_tf.training.distributed.strategy import make_strategy

@@ -18,7 +18,7 @@ import requests
 
 from iacyclegan_tf.data.drawn.samples import write_samples
 from iacyclegan_tf.data.images.files import write_png
-from iacyclegan_tf.search.gallery import LEAD, Candidate, SearchResult
+from iacyclegan_tf.search.search_result import LEAD, Candidate, SearchResult
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
 

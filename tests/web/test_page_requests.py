@@ -21,7 +21,7 @@ import requests
 from made_up_page import EXAMPLE, FACE, NOISE, PHOTO, SEARCH, SKETCH, WHOLE, Asking, words
 
 from iacyclegan_tf.data.images.files import decode_image
-from iacyclegan_tf.search.gallery import LEAD
+from iacyclegan_tf.search.search_result import LEAD
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
 from iacyclegan_tf.web.ranked_html import lead_html

@@ -18,7 +18,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import RecognizerConfig
 from iacyclegan_tf.data.alignment.landmarks import CHIP, face_chip, find_faces
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.data.same_pictures import pixels_sha256
 
 # Where the chip lies in an aligned crop (200×250, eyes at (75, 125) and (125, 125)): top, left, bottom, right.

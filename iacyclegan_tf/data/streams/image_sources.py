@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.fit import Fit
 from iacyclegan_tf.data.images.files import read_image
+from iacyclegan_tf.data.resizing import Fit
 
 # Fixed, not tf.data's AUTOTUNE: its optimization thread sleeps in doubling intervals, and closing a stream at the
 # end of ``fit`` waits for it, up to ten seconds each time.

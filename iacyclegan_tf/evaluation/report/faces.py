@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iacyclegan_tf.data.faces import FacePairs
-from iacyclegan_tf.evaluation.files import RoundResult
+from iacyclegan_tf.data.load_faces import FacePairs
+from iacyclegan_tf.evaluation.result_files import RoundResult
 from iacyclegan_tf.metrics import rank_of_match
 
 PAIRS = 3  # best and as many worst

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.report.tables import image_words
+from iacyclegan_tf.evaluation.result_files import RoundResult
 from iacyclegan_tf.metrics import cmc, rank_of_match, roc
 
 INK = "#828a96"  # reads on white and on near-black

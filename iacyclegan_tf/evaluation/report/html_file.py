@@ -13,10 +13,10 @@ from urllib.parse import quote
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.config.settings import Config, as_dict, flat
-from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.report.faces import Strip
 from iacyclegan_tf.evaluation.report.summary import NOTE, Answer
 from iacyclegan_tf.evaluation.report.tables import all_tables, subset_tables
+from iacyclegan_tf.evaluation.result_files import RoundResult
 
 _VERDICTS = {"yes": "Yes.", "no": "No.", "unclear": "Not clearly."}
 _STYLE = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iacyclegan_tf.evaluation.files import RoundResult, scalars
+from iacyclegan_tf.evaluation.result_files import RoundResult, scalars
 
 
 def write_tensorboard(folder: Path, rounds: list[RoundResult], figures: dict[str, bytes]) -> None:

@@ -16,7 +16,7 @@ def checked(output: str, value: object, count: int) -> list[bytes] | np.ndarray:
     """An answer that may be used: PNG files ``[N]``, or embeddings float32 ``[N, D]`` of length 1.
 
     Args:
-        output: its name in the signature (``serving/contract.py``).
+        output: its name in the signature (``serving/signatures.py``).
         value: as it came: a list of bytes, or numbers as an array or as JSON's nested lists.
         count: of images in the request.
 

@@ -22,7 +22,7 @@ from iacyclegan_tf.data.images.png_record import with_record
 from iacyclegan_tf.serving.calling import bounded
 from iacyclegan_tf.serving.client.answers import png_size
 from iacyclegan_tf.serving.client.connection import Connection, Model
-from iacyclegan_tf.serving.contract import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
+from iacyclegan_tf.serving.signatures import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 
 _LONGEST_NAME = 1000  # of a file, in what is printed
 

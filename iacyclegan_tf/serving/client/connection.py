@@ -17,7 +17,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.serving.client.answers import BrokenAnswer, checked
 from iacyclegan_tf.serving.client.exchange import PORT, Server, exchange
-from iacyclegan_tf.serving.contract import signatures
+from iacyclegan_tf.serving.signatures import signatures
 
 Answer = TypeVar("Answer")
 STATES = ("UNKNOWN", "START", "LOADING", "AVAILABLE", "UNLOADING", "END")

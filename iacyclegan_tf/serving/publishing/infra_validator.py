@@ -22,9 +22,9 @@ import tensorflow as tf
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
 from iacyclegan_tf.common.plain_paths import plain_path
 from iacyclegan_tf.data.images.headers import HeaderError, read_header
-from iacyclegan_tf.serving.contract import signatures
 from iacyclegan_tf.serving.publishing.graph_check import faults, read_meta_graph
 from iacyclegan_tf.serving.publishing.sample_requests import sample_requests
+from iacyclegan_tf.serving.signatures import signatures
 
 INFRA_BLESSED, INFRA_NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 FILE = "infra_validation.json"

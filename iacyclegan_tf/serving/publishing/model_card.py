@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.serving.contract import (
+from iacyclegan_tf.serving.signatures import (
     PHOTO_RECOGNIZER,
     PHOTO_TO_SKETCH,
     SKETCH_RECOGNIZER,

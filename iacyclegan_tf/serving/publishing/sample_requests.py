@@ -12,7 +12,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
-from iacyclegan_tf.serving.contract import PHOTO_RECOGNIZER, PHOTO_TO_SKETCH, signatures
+from iacyclegan_tf.serving.signatures import PHOTO_RECOGNIZER, PHOTO_TO_SKETCH, signatures
 
 _SEED = 900_913  # of people that no default training set holds
 _SIZES = ((100, 80), (64, 72), (90, 70))  # height, width: three sizes, none of them usual for a network

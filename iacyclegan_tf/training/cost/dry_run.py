@@ -19,7 +19,7 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
     """
     from rich.table import Table
 
-    from iacyclegan_tf.data.faces import load_faces
+    from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.models.build import build_recognizer, build_synthesis
     from iacyclegan_tf.training.memory import check_memory
     from iacyclegan_tf.training.start import alone

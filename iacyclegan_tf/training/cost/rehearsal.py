@@ -17,9 +17,9 @@ from iacyclegan_tf.evaluation.round_metrics import evaluate_round
 from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.distributed.workers import Workers
-from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.engine.phase import Phase
 from iacyclegan_tf.training.engine.progress import peak_memory_gb
+from iacyclegan_tf.training.engine.stops_and_warnings import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.recognizer_phases import match_pairs
 from iacyclegan_tf.training.rounds import Rounds
 from iacyclegan_tf.training.run_folder import RunFolder

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.evaluation.files import scalars
+from iacyclegan_tf.evaluation.result_files import scalars
 
 
 class PhaseCallback(keras.callbacks.Callback):

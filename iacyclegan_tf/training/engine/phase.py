@@ -17,10 +17,10 @@ from iacyclegan_tf.config.settings import TrainConfig
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-from iacyclegan_tf.training.engine.checks import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.engine.history import History, PhaseCallback
 from iacyclegan_tf.training.engine.optimizers import lower_rates
 from iacyclegan_tf.training.engine.progress import Progress
+from iacyclegan_tf.training.engine.stops_and_warnings import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.run_folder import RunFolder
 
 LOWER = 0.5  # the learning rate after a fault, where train.non_finite is lower_rate

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.data.faces import FacePairs
 from iacyclegan_tf.data.images.files import write_png
+from iacyclegan_tf.data.load_faces import FacePairs
 from iacyclegan_tf.training.engine.history import History, PhaseCallback
 
 COLUMNS = ("photo", "sketch", "fake sketch", "fake photo", "cycled photo", "cycled sketch")

@@ -5,8 +5,8 @@ import pytest
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig, DrawnConfig
-from iacyclegan_tf.data.faces import load_faces
 from iacyclegan_tf.data.images.files import read_image
+from iacyclegan_tf.data.load_faces import load_faces
 from iacyclegan_tf.data.pairs.pairing import find_pairs
 
 DRAWN = DrawnConfig(train_people=10, test_people=4, renderings=2)

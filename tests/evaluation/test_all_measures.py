@@ -8,15 +8,15 @@ from test_compare import at_80_columns
 from test_evaluation import linear, pairs
 
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.data.faces import FacePairs, Faces
-from iacyclegan_tf.data.fit import Fit
-from iacyclegan_tf.evaluation.files import RoundResult
-from iacyclegan_tf.evaluation.full import evaluate_fully
+from iacyclegan_tf.data.load_faces import FacePairs, Faces
+from iacyclegan_tf.data.resizing import Fit
+from iacyclegan_tf.evaluation.all_measures import evaluate_fully
 from iacyclegan_tf.evaluation.images import silent, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher
 from iacyclegan_tf.evaluation.recognition import recognition
 from iacyclegan_tf.evaluation.report.html_file import page
 from iacyclegan_tf.evaluation.report.tables import all_tables, terminal_tables
+from iacyclegan_tf.evaluation.result_files import RoundResult
 
 SUBSETS = ("ar", "cuhk", "ar", "", "ar", "cuhk", "")
 

@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 from scipy.ndimage import convolve1d, gaussian_filter
 
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.metrics import luminance, sharpness
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.layers import sharpened
-from iacyclegan_tf.training.sharpening import MOST, calibrate_sharpening
+from iacyclegan_tf.training.calibrate_sharpening import MOST, calibrate_sharpening
 
 H, W = 24, 20
 

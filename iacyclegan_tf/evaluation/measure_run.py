@@ -18,13 +18,12 @@ from iacyclegan_tf.common.tables import print_table
 from iacyclegan_tf.common.terminal import progress_bar
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.chips import landmarks_for
-from iacyclegan_tf.data.faces import Faces, load_faces
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.load_faces import Faces, load_faces
 from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.pairs.pairing import find_pairs
+from iacyclegan_tf.data.resizing import Fit
+from iacyclegan_tf.evaluation.all_measures import evaluate_fully
 from iacyclegan_tf.evaluation.distractors import find_distractors
-from iacyclegan_tf.evaluation.files import METRICS, PEOPLE, SCORES, write_round
-from iacyclegan_tf.evaluation.full import evaluate_fully
 from iacyclegan_tf.evaluation.identity_judge import judge_for
 from iacyclegan_tf.evaluation.images import trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
@@ -34,12 +33,13 @@ from iacyclegan_tf.evaluation.report.html_file import page
 from iacyclegan_tf.evaluation.report.summary import summary
 from iacyclegan_tf.evaluation.report.tables import terminal_tables
 from iacyclegan_tf.evaluation.report.tensorboard import write_tensorboard
+from iacyclegan_tf.evaluation.result_files import METRICS, PEOPLE, SCORES, write_round
 from iacyclegan_tf.inference.runs import TrainedRun
 from iacyclegan_tf.models.build import build_recognizer
 from iacyclegan_tf.models.saved_state import read_folder
 from iacyclegan_tf.serving.calling import Served
-from iacyclegan_tf.serving.contract import SERVABLES
 from iacyclegan_tf.serving.served_modules import Embedder
+from iacyclegan_tf.serving.signatures import SERVABLES
 
 
 def evaluate_run(run: TrainedRun, numbers: list[int], arguments: Namespace, console) -> None:

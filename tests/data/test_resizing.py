@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 
 
 def smooth_image(height: int, width: int) -> np.ndarray:

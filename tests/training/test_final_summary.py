@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from iacyclegan_tf.config.reading import load_config
-from iacyclegan_tf.training.closing import next_commands, show, worse
+from iacyclegan_tf.training.final_summary import next_commands, show, worse
 
 
 def metrics(number: int, rank1: float, ssim: float = 0.5, pairs: int = 48) -> dict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.data.fit import Fit
+from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.metrics import luminance, sharpness
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.layers import sharpened

@@ -4,9 +4,9 @@ import pytest
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.checks import check_inputs
-from iacyclegan_tf.config.effects import without_effect
 from iacyclegan_tf.config.reading import CONFIGS, load_config
 from iacyclegan_tf.config.settings import Config
+from iacyclegan_tf.config.settings_in_vain import without_effect
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from iacyclegan_tf import __version__
 from iacyclegan_tf.common import keras_door
 from iacyclegan_tf.config.settings import Config, as_dict
 from iacyclegan_tf.data.alignment.chips import Landmarks
-from iacyclegan_tf.data.faces import FacePairs, Faces
+from iacyclegan_tf.data.load_faces import FacePairs, Faces
 from iacyclegan_tf.evaluation import distractors, images, recognition
-from iacyclegan_tf.evaluation.files import RoundResult
 from iacyclegan_tf.evaluation.identity_judge import DlibJudge, judge_for
 from iacyclegan_tf.evaluation.matching import Matcher, shown
+from iacyclegan_tf.evaluation.result_files import RoundResult
 from iacyclegan_tf.evaluation.round_metrics import protocol
 from iacyclegan_tf.metrics import rank_of_match
 from iacyclegan_tf.serving.calling import BATCH, Images
