@@ -1,9 +1,9 @@
 """Sketches against photos with dlib's network, of chips by landmarks and by the fixed box, without any synthesis.
 
-Run from the repository root:  python -m benchmarks.face_chips TRAIN_ROOT [TEST_ROOT] [--layer level2] [--seeds 0,1]
-Both roots hold pairs as docs/data.md has them; TEST_ROOT (default TRAIN_ROOT) is judged on what is not its ``train``.
-The adapter is trained on TRAIN_ROOT's ``train``; centres are those of TEST_ROOT's ``train``. A pair in which no face is
-found is left out and counted. A few minutes for 660 pairs; needs the extra ``face``.
+From the repository root:  python -m benchmarks.face_chips ROOT [ROOT …] [--test ROOT] [--layer level2] [--seeds 0,1]
+All roots hold pairs as docs/data.md has them. The adapter is trained on the ``train`` of each ROOT; of ``--test``
+(default: the first ROOT) the others are judged, with the centres of its own ``train``. A pair in which no face is found
+is left out and counted. A few minutes for 660 pairs; needs the extra ``face``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ VIEWS = 4  # of each training chip: as it is, mirrored, and moved in another lig
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.face_chips", description=__doc__.split("\n\n")[0])
-    parser.add_argument("train_root")
-    parser.add_argument("test_root", nargs="?")
+    parser.add_argument("roots", nargs="+", metavar="ROOT")
+    parser.add_argument("--test", metavar="ROOT")
     parser.add_argument("--layer", default="level2")
     parser.add_argument("--seeds", default="0", help="of the adapter; empty: none is trained")
     options = parser.parse_args()
@@ -27,10 +27,12 @@ def main() -> None:
 
     phi = DlibRecognizer(options.layer)
     phi.load_file("")
-    chips, boxes, train = cut(options.train_root)
-    views = np.stack([features(phi, view) for view in seen(chips[train])]) if options.seeds else None
-    if options.test_root:
-        chips, boxes, train = cut(options.test_root)
+    test = options.test or options.roots[0]
+    sets = {root: cut(root) for root in dict.fromkeys([*options.roots, test])}
+    chips, boxes, train = sets[test]
+    if options.seeds:
+        fitted = np.concatenate([sets[root][0][sets[root][2]] for root in options.roots])
+        views = np.stack([features(phi, view) for view in seen(fitted)])
     found = {"fixed box": features(phi, boxes), "landmarks": features(phi, chips)}
     for name, maps in found.items():
         print(f"{name}, untrained: {judged(maps, train)}", flush=True)
@@ -98,7 +100,7 @@ def trained(views: np.ndarray, seed: int) -> np.ndarray:
     import tensorflow as tf
 
     from iacyclegan_tf.common.keras_door import keras
-    from iacyclegan_tf.method.contrast import contrast, freed_of_means
+    from iacyclegan_tf.method.pair_matching import contrast, freed_of_means
     from iacyclegan_tf.training.recognizer_phases import warmed_up_cosine
 
     random, people = np.random.default_rng(seed), min(PEOPLE, views.shape[1])

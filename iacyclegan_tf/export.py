@@ -58,10 +58,10 @@ def _metrics(run: Path, wanted: int | None) -> dict:
 
 def _export_again(run, config, metrics: dict) -> None:
     from iacyclegan_tf.data.resizing import Fit
-    from iacyclegan_tf.serving.export_folders import list_versions
     from iacyclegan_tf.serving.modules_of_run import ServedNetworks
-    from iacyclegan_tf.serving.publishing.publish import SERVABLES, Source, Version, publish
+    from iacyclegan_tf.serving.publishing.export import SERVABLES, Source, Version, publish
     from iacyclegan_tf.serving.signatures import CALIBRATION
+    from iacyclegan_tf.serving.version_folders import list_versions
 
     try:
         width, height = map(int, metrics["protocol"]["network_size"].split("x"))
@@ -81,7 +81,7 @@ def _export_again(run, config, metrics: dict) -> None:
 
 
 def _push(run, config, metrics: dict, base: Path, overwrite: bool) -> None:
-    from iacyclegan_tf.serving.publishing.publish import Version, versions_of_round
+    from iacyclegan_tf.serving.publishing.export import Version, versions_of_round
     from iacyclegan_tf.serving.publishing.pusher import push
 
     versions = [Version(run.savedmodels, number) for number in versions_of_round(run.savedmodels, metrics["round"])]

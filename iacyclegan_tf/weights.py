@@ -54,7 +54,7 @@ def show(file: Path, write: Path | None = None) -> None:
     facts["parameters"] = f"{sum(array.size for array in arrays.values()):,}"
     facts["fingerprint"] = weights_fingerprint(arrays)
     if write is not None:
-        from iacyclegan_tf.serving.recognizer_export import export_recognizer, vggface_module
+        from iacyclegan_tf.serving.vggface_export import export_recognizer, vggface_module
 
         export_recognizer(vggface_module(found), write, facts)
         facts["written to"] = write

@@ -11,7 +11,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.plain_paths import plain_path
-from iacyclegan_tf.serving.export_folders import check_files
+from iacyclegan_tf.serving.version_folders import check_files
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
 MAX_PIXELS = 2**24  # of one image, as in the served graph (decoding.py): 200 MB as float32

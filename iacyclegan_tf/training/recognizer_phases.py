@@ -12,7 +12,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels, identity_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource
-from iacyclegan_tf.method.contrast import PairMatching
+from iacyclegan_tf.method.pair_matching import PairMatching
 from iacyclegan_tf.method.recognition import TripletTrainer
 from iacyclegan_tf.metrics.image_pairs import face_part
 from iacyclegan_tf.models.recognizer import Recognizer

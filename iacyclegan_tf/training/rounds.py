@@ -18,7 +18,7 @@ from iacyclegan_tf.evaluation.matching import Matcher, from_servables
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
-from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
+from iacyclegan_tf.serving.publishing.export import Source, Version, publish
 from iacyclegan_tf.serving.signatures import CALIBRATION
 from iacyclegan_tf.training.calibrate_sharpening import calibrate_sharpening
 from iacyclegan_tf.training.centring import set_centres

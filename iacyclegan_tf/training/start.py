@@ -17,7 +17,7 @@ def start(config: Config, console, workers=None) -> None:
     """
     folder = RunFolder(config)  # its mistakes are told before TensorFlow is loaded
     from iacyclegan_tf.inference.runs import finished_rounds
-    from iacyclegan_tf.serving.publishing.publish import published
+    from iacyclegan_tf.serving.publishing.export import published
 
     done = finished_rounds(folder, config)
     finished = len(done) == config.rounds.count and published(folder, config, done)
@@ -44,7 +44,7 @@ def prepare(config: Config, folder: RunFolder, console, workers):
     from iacyclegan_tf.data.alignment.chips import landmarks_for
     from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.training.context import RunContext
-    from iacyclegan_tf.training.memory import check_memory
+    from iacyclegan_tf.training.memory_estimate import check_memory
 
     landmarks = landmarks_for(config.recognizer, folder.path)
     faces = load_faces(config.data, config.seed, progress_bar(console), landmarks)

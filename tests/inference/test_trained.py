@@ -19,11 +19,11 @@ from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.drawn.scene import draw_scene
 from iacyclegan_tf.data.images.files import encode_png
 from iacyclegan_tf.inference import trained
-from iacyclegan_tf.inference.purpose import trained_on
+from iacyclegan_tf.inference.trained_on import trained_on
 from iacyclegan_tf.metrics.face_space import fit_face_space
 from iacyclegan_tf.serving.calling import same_size_batches
-from iacyclegan_tf.serving.export_folders import SUMS
 from iacyclegan_tf.serving.signatures import CALIBRATION, SERVABLES
+from iacyclegan_tf.serving.version_folders import SUMS
 
 ROOT = Path(__file__).parents[2]
 SIZES = ((40, 32), (50, 40), (40, 32), (61, 33), (40, 32))

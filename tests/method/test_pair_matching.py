@@ -6,7 +6,7 @@ import tensorflow as tf
 from golden import images, recognizer
 
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.method.contrast import PairMatching, freed_of_means
+from iacyclegan_tf.method.pair_matching import PairMatching, freed_of_means
 
 
 def free(vectors: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import tensorflow as tf
 from golden import images, recognizer, triplet_trainer
 
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.method.contrast import contrast
+from iacyclegan_tf.method.pair_matching import contrast
 from iacyclegan_tf.method.recognition import TripletTrainer, triplet_statistics
 
 

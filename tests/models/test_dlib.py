@@ -13,7 +13,7 @@ from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.data.alignment.landmarks import packaged_file
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.resizing import Fit
-from iacyclegan_tf.method.contrast import PairMatching
+from iacyclegan_tf.method.pair_matching import PairMatching
 from iacyclegan_tf.models import build, dlib_resnet, dlib_weights
 from iacyclegan_tf.models.dlib_resnet import BOX, SIDE, DlibRecognizer, resampled, trunk_shapes
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, FILE, read_dlib

@@ -104,9 +104,9 @@ def test_embedding_equals_independent_runs_of_the_files(thin_files, thin_embeddi
 
 @pytest.fixture
 def thin_exports(monkeypatch):
-    from iacyclegan_tf.serving import recognizer_export
+    from iacyclegan_tf.serving import vggface_export
 
-    monkeypatch.setattr(recognizer_export, "Recognizer", partial(recognizer_export.Recognizer, width=1 / 16))
+    monkeypatch.setattr(vggface_export, "Recognizer", partial(vggface_export.Recognizer, width=1 / 16))
     monkeypatch.setattr(
         "iacyclegan_tf.models.vggface_weights.read_vggface_weights", partial(read_here, architecture=THIN)
     )
@@ -136,11 +136,11 @@ def test_a_savedmodel_of_the_weights_equals_it_too(
 def test_a_savedmodel_without_top_holds_no_random_numbers(thin_exports, tmp_path):
     import tensorflow as tf
 
-    from iacyclegan_tf.serving import recognizer_export
+    from iacyclegan_tf.serving import vggface_export
 
     network = files.random_network(files.BLOCKS_THIN, (256, 256), 10, 7, has_top=False)
     weights = read_here(files.write_keras_vggface(tmp_path / "notop", network), THIN)
-    recognizer_export.export_recognizer(recognizer_export.vggface_module(weights), tmp_path / "1", {})
+    vggface_export.export_recognizer(vggface_export.vggface_module(weights), tmp_path / "1", {})
     saved = [
         shape
         for name, shape in tf.train.list_variables(str(tmp_path / "1/variables/variables"))
@@ -148,7 +148,7 @@ def test_a_savedmodel_without_top_holds_no_random_numbers(thin_exports, tmp_path
     ]
     assert sorted(map(tuple, saved)) == sorted([*(array.shape for array in weights.arrays.values()), (3,)])
     with pytest.raises(UserError, match="exists already"):
-        recognizer_export.export_recognizer(None, tmp_path / "1", {})
+        vggface_export.export_recognizer(None, tmp_path / "1", {})
 
 
 def swap_channels(weights):

@@ -24,7 +24,7 @@ from iacyclegan_tf.data.drawn.samples import write_samples
 from iacyclegan_tf.data.drawn.scene import draw_ground, draw_scene
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.gallery import parse, run
-from iacyclegan_tf.inference.purpose import ONLY_DRAWN
+from iacyclegan_tf.inference.trained_on import ONLY_DRAWN
 from iacyclegan_tf.search.search_result import LEAD
 
 ROOT = Path(__file__).parents[2]

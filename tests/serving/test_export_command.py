@@ -13,13 +13,13 @@ from in_process import refused, run
 from serving_protos import BatchingParameters
 
 import iacyclegan_tf
-import iacyclegan_tf.serving.publishing.publish as publish_module
+import iacyclegan_tf.serving.publishing.export as publish_module
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.export import export, parse
 from iacyclegan_tf.serving.publishing import pusher
-from iacyclegan_tf.serving.publishing.publish import Source, Version, publish
+from iacyclegan_tf.serving.publishing.export import Source, Version, publish
 from iacyclegan_tf.serving.served_modules import Translator
 from iacyclegan_tf.serving.signatures import SERVABLES
 

@@ -15,10 +15,10 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import BatchingConfig, ExportConfig
-from iacyclegan_tf.serving.export_folders import SUMS, check_files, sums
 from iacyclegan_tf.serving.publishing.pusher import fingerprint, push
 from iacyclegan_tf.serving.publishing.server_files import batching, models
 from iacyclegan_tf.serving.signatures import SERVABLES
+from iacyclegan_tf.serving.version_folders import SUMS, check_files, sums
 
 
 def exports(folder: Path, content: str, servables=SERVABLES) -> dict[str, Path]:

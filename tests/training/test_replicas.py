@@ -17,7 +17,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import tiny
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.method.contrast import PairMatching
+from iacyclegan_tf.method.pair_matching import PairMatching
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.method.recognition import TripletTrainer
 from iacyclegan_tf.models.recognizer import Recognizer

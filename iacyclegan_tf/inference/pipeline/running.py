@@ -18,7 +18,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.inference.pipeline.reading import FAILED, GROUP, ReadFolder
 from iacyclegan_tf.inference.pipeline.writing import WriteImages, example, target
 from iacyclegan_tf.serving.calling import Served, call
-from iacyclegan_tf.serving.export_folders import check_files
+from iacyclegan_tf.serving.version_folders import check_files
 
 ABOUT, FAILURES = "about.json", "failures.jsonl"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from iacyclegan_tf.common.atomic_files import write_bytes, write_text
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.blessing_rules import flat_measures, parse_rule
-from iacyclegan_tf.serving.export_folders import list_versions
+from iacyclegan_tf.serving.version_folders import list_versions
 
 BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
 FILE = "evaluation.json"

@@ -12,8 +12,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.dtypes import as_dtype
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.serving.export_folders import check_files
 from iacyclegan_tf.serving.signatures import Signature, signatures
+from iacyclegan_tf.serving.version_folders import check_files
 
 _PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 _XLA_OPS = ("XlaLaunch", "XlaLaunchV2", "_XlaCompile", "_XlaRun")

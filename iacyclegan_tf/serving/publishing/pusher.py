@@ -24,7 +24,6 @@ from iacyclegan_tf.common.atomic_files import fsync, new_folder
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import ExportConfig
-from iacyclegan_tf.serving.export_folders import check_files, list_versions, sums
 from iacyclegan_tf.serving.publishing.server_files import (
     BATCHING,
     MODELS,
@@ -34,6 +33,7 @@ from iacyclegan_tf.serving.publishing.server_files import (
     write_server_files,
 )
 from iacyclegan_tf.serving.signatures import EXTRA, SERVABLES
+from iacyclegan_tf.serving.version_folders import check_files, list_versions, sums
 
 LOCK = ".lock"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from iacyclegan_tf.common.atomic_files import write_text
 from iacyclegan_tf.config.settings import BatchingConfig, ExportConfig
-from iacyclegan_tf.serving.export_folders import list_versions
 from iacyclegan_tf.serving.signatures import SERVABLES
+from iacyclegan_tf.serving.version_folders import list_versions
 
 PUSHED = "assets.extra/pushed.json"  # in each version that the pusher made of a blessed export
 MODELS, BATCHING, MONITORING = "models.config", "batching.config", "monitoring.config"

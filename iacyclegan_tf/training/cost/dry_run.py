@@ -21,7 +21,7 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
 
     from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.models.build import build_recognizer, build_synthesis
-    from iacyclegan_tf.training.memory import check_memory
+    from iacyclegan_tf.training.memory_estimate import check_memory
     from iacyclegan_tf.training.start import alone
 
     say(console, dump_config(config))

@@ -9,7 +9,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.models.recognizer import Recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
-from iacyclegan_tf.serving.publishing.publish import new_export
+from iacyclegan_tf.serving.publishing.export import new_export
 from iacyclegan_tf.serving.served_modules import Embedder
 from iacyclegan_tf.serving.signatures import EXTRA, PHOTO_RECOGNIZER
 

@@ -5,7 +5,7 @@ import pytest
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.models.generator import Generator
-from iacyclegan_tf.training.memory import check_memory, estimate_gb, generator_parameters
+from iacyclegan_tf.training.memory_estimate import check_memory, estimate_gb, generator_parameters
 
 SHAPE = (80, 64, 3)
 

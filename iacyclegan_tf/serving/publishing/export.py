@@ -23,7 +23,6 @@ from iacyclegan_tf.common.atomic_files import new_folder, write_text
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import Config
-from iacyclegan_tf.serving.export_folders import SUMS, list_versions, sums
 from iacyclegan_tf.serving.publishing import evaluator, infra_validator
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.model_card import model_card
@@ -32,6 +31,7 @@ from iacyclegan_tf.serving.publishing.sample_requests import write_warmup
 from iacyclegan_tf.serving.publishing.server_files import PER_MODEL_BATCHING, batching
 from iacyclegan_tf.serving.served_modules import save
 from iacyclegan_tf.serving.signatures import CALIBRATION, EXTRA, SERVABLES, is_recognizer
+from iacyclegan_tf.serving.version_folders import SUMS, list_versions, sums
 
 EVALUATED = (evaluator.BLESSED, evaluator.NOT_BLESSED)
 VALIDATED = (infra_validator.INFRA_BLESSED, infra_validator.INFRA_NOT_BLESSED)
@@ -140,7 +140,7 @@ def export(module: tf.Module, servable: str, version: Version, source: Source) -
 def new_export(module: tf.Module, servable: str, folder: Path) -> Iterator[Path]:
     """``module`` with its signatures and warm-up requests, aside, for more to be added; then it becomes ``folder``.
 
-    The SHA-256 of every file is kept with them (``export_folders.py``). Operations outside stock TensorFlow are
+    The SHA-256 of every file is kept with them (``version_folders.py``). Operations outside stock TensorFlow are
     refused. ``UserError`` where it cannot be written.
     """
     try:
