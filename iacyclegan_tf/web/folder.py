@@ -57,7 +57,11 @@ class PageFolder:
 
     def sweep(self, before: float) -> None:
         """Deletes the files that were last written before that time, and folders that are then empty."""
-        for path in sorted(self.path.rglob("*"), reverse=True):  # what lies in a folder comes before it
+        try:
+            paths = sorted(self.path.rglob("*"), reverse=True)  # what lies in a folder comes before it
+        except FileNotFoundError:  # a folder went while it was listed: the next round comes
+            return
+        for path in paths:
             with suppress(OSError):  # in use, not empty, or gone meanwhile: the next round comes
                 if path.lstat().st_mtime < before and not path.is_relative_to(self.examples):
                     path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
