@@ -115,8 +115,12 @@ def test_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
     assert not (tmp_path / "old").exists() and (tmp_path / "mixed/new.png").exists()
 
 
-def test_a_folder_that_goes_while_it_is_swept_does_not_end_the_sweeping(tmp_path):
-    PageFolder(tmp_path / "gone").sweep(time.time())
+def test_a_folder_that_goes_while_it_is_listed_does_not_end_the_sweeping(tmp_path, monkeypatch):
+    def gone(self, pattern):
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(Path, "rglob", gone)
+    PageFolder(tmp_path).sweep(time.time())
 
 
 @pytest.mark.parametrize("damage", [{"measures": 7}, {"data": None}, {"limits": 5}, {"servable": None}, "missing", []])
