@@ -1,4 +1,4 @@
-"""What fine-tuning brought a round's recognizers: Φp and Φs against Φ0 on the very same synthesized images.
+"""What a round brought its recognizers, by fine-tuning and new centres: Φp and Φs against Φ0 on the same images.
 
 Run from the repository root:  python -m benchmarks.mutual RUN [--round N]
 Differences come with 95 % intervals of a paired bootstrap over the test people. A minute for 240 people.

@@ -24,8 +24,8 @@ from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
 from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, read_image
-from iacyclegan_tf.inference import trained_on as training_images
 from iacyclegan_tf.inference.runs import TrainedRun, newest_run, open_run
+from iacyclegan_tf.inference.trained_on import ONLY_DRAWN, TrainedOn, face_spaces, trained_on
 from iacyclegan_tf.serving.calling import Served, bounded, call
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.publishing.server_files import pushed_versions
@@ -62,19 +62,19 @@ class Trained:
         return same
 
     @property
-    def trained_on(self) -> training_images.TrainedOn | None:
+    def trained_on(self) -> TrainedOn | None:
         """Drawn or real, which sizes, which frame; None where no export has a model card."""
-        return training_images.trained_on(self.folders)
+        return trained_on(self.folders)
 
     @property
     def caution(self) -> str | None:
         """The sentence to show beside results, where these models have only seen drawn faces."""
         known = self.trained_on
-        return training_images.ONLY_DRAWN if known and known.drawn else None
+        return ONLY_DRAWN if known and known.drawn else None
 
     @cached_property
     def _spaces(self) -> dict:
-        return training_images.face_spaces(self.folders)
+        return face_spaces(self.folders)
 
     def strangeness(self, face: np.ndarray, of: str = "photo") -> float | None:
         """How unlike the training images an aligned crop is, uint8 ``[h, w, 3]``: above 1 it is beyond what validation

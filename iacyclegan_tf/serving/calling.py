@@ -22,7 +22,7 @@ BATCH_PIXELS = 2**22  # of all images in a call; one image may have more
 class Served:
     """One exported version, in the place of the module it was made from (``served_modules.py``).
 
-    ``UserError`` where it cannot be loaded, or is not as it was exported (``export_folders.check_files``).
+    ``UserError`` where it cannot be loaded, or is not as it was exported (``version_folders.check_files``).
     """
 
     def __init__(self, folder: Path):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -209,10 +211,17 @@ def test_perception_limit_looks_at_the_first_step_of_a_round_only():
 # ---------------------------------------------------------------- what is said
 
 
-def test_peak_memory_counts_gigabytes():
+def test_peak_memory_is_in_gigabytes_and_of_this_process_alone():
+    """A process that another started begins with the other's peak in ``getrusage``."""
     with open("/proc/self/status", encoding="ascii") as file:
         kibibytes = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
     assert peak_memory_gb() == pytest.approx(kibibytes / 1024**2, rel=0.05)
+    child = "import resource\nfrom iacyclegan_tf.training.engine.progress import peak_memory_gb\n"
+    child += "print(peak_memory_gb(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)"
+    parent = f"import subprocess, sys\nlarge = b'1' * (2 << 30)\nsubprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    ran = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
+    own, inherited = map(float, ran.stdout.split())
+    assert own < 1.5 < 2 < inherited
 
 
 @pytest.mark.parametrize(
