@@ -218,7 +218,8 @@ def test_peak_memory_is_in_gigabytes_and_of_this_process_alone():
     assert peak_memory_gb() == pytest.approx(kibibytes / 1024**2, rel=0.05)
     child = "import resource\nfrom iacyclegan_tf.training.engine.progress import peak_memory_gb\n"
     child += "print(peak_memory_gb(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)"
-    parent = f"import subprocess, sys\nlarge = b'1' * (2 << 30)\nsubprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    parent = "import subprocess, sys\nlarge = b'1' * (2 << 30)\n"
+    parent += f"subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     ran = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
     own, inherited = map(float, ran.stdout.split())
     assert own < 1.5 < 2 < inherited
