@@ -12,7 +12,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.evaluation.comparison import Contender, compare
 from iacyclegan_tf.evaluation.matching import WAYS
-from iacyclegan_tf.evaluation.recognition import FARS
+from iacyclegan_tf.evaluation.recognition_rates import FARS
 from iacyclegan_tf.evaluation.report.comparison import difference_cell
 from iacyclegan_tf.evaluation.report.tables import sharpness_words
 from iacyclegan_tf.evaluation.result_files import RoundResult, read_round

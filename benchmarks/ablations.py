@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.ablation_runs import ADDITIONS, PRESETS, Preset, run_presets
-from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

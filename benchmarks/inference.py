@@ -59,7 +59,7 @@ def main() -> None:
     import tensorflow as tf
 
     from iacyclegan_tf.models.generator import Generator
-    from iacyclegan_tf.models.recognizer import Recognizer
+    from iacyclegan_tf.models.vggface import Recognizer
 
     if options.network == "generator":
         filters, blocks = map(int, options.size or (64, 9))

@@ -19,7 +19,8 @@ PAIRS, STEPS, TURNS = 64, 100, 3
 
 def stream(height: int, width: int, batch: int):
     """Endless batches as training takes them: crops of 1.117 times the size, flips."""
-    from iacyclegan_tf.data.streams.batches import Augmentation, paired_stream
+    from iacyclegan_tf.data.streams.augmentation import Augmentation
+    from iacyclegan_tf.data.streams.batches import paired_stream
 
     photos, sketches = np.random.default_rng(0).integers(0, 256, (2, PAIRS, height, width, 3), np.uint8)
     return iter(paired_stream(photos, sketches, batch=batch, seed=0, augmentation=Augmentation(1.117, flip=True)))

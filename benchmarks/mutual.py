@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.common.tables import Table
 
 FAR, RESAMPLES, SEED = 0.001, 2000, 0

@@ -30,8 +30,8 @@ def build(setting: Setting, contender: Contender) -> tuple[keras.Model, Callable
     from iacyclegan_tf.method.synthesis import IACycleGAN
     from iacyclegan_tf.models.discriminator import Discriminator
     from iacyclegan_tf.models.generator import Generator
-    from iacyclegan_tf.models.recognizer import Recognizer
-    from iacyclegan_tf.training.engine.optimizers import adam
+    from iacyclegan_tf.models.vggface import Recognizer
+    from iacyclegan_tf.training.engine.adam import adam
 
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.common.tables import Table
 
 
@@ -30,7 +30,7 @@ def parse() -> argparse.Namespace:
 def judge(options: argparse.Namespace) -> None:
     from iacyclegan_tf.data.images.files import read_image
     from iacyclegan_tf.data.pairs.pairing import find_pairs
-    from iacyclegan_tf.evaluation.images import image_measures, nlda_of_sketches
+    from iacyclegan_tf.evaluation.image_quality import image_measures, nlda_of_sketches
 
     pairs = [pair for pair in find_pairs(options.root).pairs if pair.split == options.split]
     files = {path.stem: path for path in sorted(options.folder.iterdir())} if options.folder.is_dir() else {}

@@ -12,7 +12,7 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import TARGETS
-from iacyclegan_tf.data.alignment.fiducials import read_points
+from iacyclegan_tf.data.alignment.eye_files import read_points
 from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.drawn.scene import GROUNDS, draw_ground, draw_scene
 from iacyclegan_tf.data.images.files import read_image

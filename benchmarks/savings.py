@@ -63,7 +63,7 @@ def adam() -> list:
     import tensorflow as tf
 
     from iacyclegan_tf.common.keras_door import keras
-    from iacyclegan_tf.training.engine.optimizers import FusedAdam
+    from iacyclegan_tf.training.engine.adam import FusedAdam
 
     found = []
     for kind in (keras.optimizers.Adam, FusedAdam):

@@ -52,7 +52,8 @@ def stream(folder: Path, enlarge: float) -> None:
     """One epoch, and a row for each tenth of it."""
     from iacyclegan_tf.config.settings import DataConfig
     from iacyclegan_tf.data.load_faces import load_faces
-    from iacyclegan_tf.data.streams.batches import Augmentation, paired_stream
+    from iacyclegan_tf.data.streams.augmentation import Augmentation
+    from iacyclegan_tf.data.streams.batches import paired_stream
 
     settings = DataConfig(
         source="pairs", in_memory=False, root=str(folder), height=NETWORK, width=NETWORK, validation_share=0.002

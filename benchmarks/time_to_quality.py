@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.run_command import run_command
 
 PEER = {"photo_to_sketch": (0.6465, 0.7594), "sketch_to_photo": (0.6486, 0.7719)}  # SSIM, FSIM after 60 epochs of 86
 PEER_STEPS = 60 * 86
@@ -100,7 +100,7 @@ def trained(rounds, spent: float, options: argparse.Namespace, peer) -> None:
 
 def judged(networks, faces) -> dict[str, tuple[float, float]]:
     """SSIM and FSIM of the test people at the networks' size, as the peer was judged."""
-    from iacyclegan_tf.evaluation.images import image_measures
+    from iacyclegan_tf.evaluation.image_quality import image_measures
     from iacyclegan_tf.training.synthesized_images import synthesized
 
     test, found = faces.test, {}

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 
-from iacyclegan_tf.common.command_line import Terminated, program, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import Terminated, program, run_command
 from iacyclegan_tf.common.terminal import open_console, say
 from iacyclegan_tf.common.user_paths import user_path
 

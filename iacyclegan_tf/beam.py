@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError, not_all
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import expanded
 from iacyclegan_tf.serving.signatures import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.serving.signatures import SERVABLES
 

@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 
-from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.outputs import add_overwrite, check_output, check_output_folder, made_by
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import user_path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import there, user_path
 
 

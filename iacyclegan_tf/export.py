@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.common.outputs import check_output_folder
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import user_path
 
 

@@ -6,7 +6,7 @@ See ``docs/data.md`` for the sets, one command each, and the traps.
 import argparse
 import sys
 
-from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.pairs.naming import SPLITS
 from iacyclegan_tf.data.preparing.layouts import LAYOUTS

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from iacyclegan_tf import __version__
-from iacyclegan_tf.common.command_line import program, run_command
+from iacyclegan_tf.common.run_command import program, run_command
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from iacyclegan_tf.common.command_line import program, run_command
 from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import add_overwrite, check_output_folder
+from iacyclegan_tf.common.run_command import program, run_command
 from iacyclegan_tf.common.user_paths import expanded
 
 
@@ -99,7 +99,7 @@ def _eyes(text: str, jobs: list) -> dict:
 
     import numpy as np
 
-    from iacyclegan_tf.data.alignment.fiducials import read_eyes
+    from iacyclegan_tf.data.alignment.eye_files import read_eyes
 
     if text.lower().endswith(".csv"):
         return read_eyes(Path(text).expanduser(), [(job.source.as_posix(), job.source) for job in jobs])

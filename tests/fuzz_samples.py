@@ -147,7 +147,7 @@ def served_images(folder: Path) -> Reader:
 
 
 def fiducials(folder: Path) -> Reader:
-    from iacyclegan_tf.data.alignment.fiducials import read_points
+    from iacyclegan_tf.data.alignment.eye_files import read_points
 
     kinds = {
         ".dat": b"".join(b"%d %d.5\n" % (i, 2 * i) for i in range(35)),
@@ -166,7 +166,7 @@ def fiducials(folder: Path) -> Reader:
 
 
 def eyes(folder: Path) -> Reader:
-    from iacyclegan_tf.data.alignment.fiducials import read_eyes
+    from iacyclegan_tf.data.alignment.eye_files import read_eyes
 
     files = [(f"photos/{name}.jpg", folder / f"photos/{name}.jpg") for name in ("a", "b", "ü")]
     text = "file,left_x,left_y,right_x,right_y\na,1,2,3,4\nphotos/b.jpg,1.5,2,3e1,4\nü.jpg,0,0,1,1\n".encode()

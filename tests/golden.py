@@ -14,12 +14,12 @@ from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.config.settings import LossConfig
 from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.method.image_pool import ImagePool
-from iacyclegan_tf.method.recognition import TripletTrainer
+from iacyclegan_tf.method.recognizer_training import TripletTrainer
 from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.discriminator import Discriminator
 from iacyclegan_tf.models.generator import Generator
 from iacyclegan_tf.models.layers import InstanceNormalization, ReflectionPadding2D, upsampling
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.serving.served_modules import Embedder, Translator
 
 HEIGHT, WIDTH = 32, 24

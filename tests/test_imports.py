@@ -201,7 +201,7 @@ def test_all_commands_are_listed_and_installed(capsys, monkeypatch):
 
 
 def test_usage_names_the_program_that_was_called(monkeypatch):
-    from iacyclegan_tf.common.command_line import program
+    from iacyclegan_tf.common.run_command import program
 
     monkeypatch.setattr(sys, "argv", ["/usr/bin/iacyclegan-translate"])
     assert program("translate") == "iacyclegan-translate"

@@ -10,7 +10,7 @@ import cv2
 import pytest
 import skimage.data
 
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.images.files import read_image
 from iacyclegan_tf.translate import parse, run

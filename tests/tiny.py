@@ -15,8 +15,8 @@ from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.discriminator import Discriminator
 from iacyclegan_tf.models.generator import Generator
-from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.training.engine.optimizers import FusedAdam
+from iacyclegan_tf.models.vggface import Recognizer
+from iacyclegan_tf.training.engine.adam import FusedAdam
 
 SHAPE = (32, 24, 3)
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from iacyclegan_tf.common.atomic_files import write_bytes
-from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.common.terminal import open_console, progress_bar
 from iacyclegan_tf.data.load_faces import load_faces
 from iacyclegan_tf.inference.runs import newest_run, open_run

@@ -164,7 +164,7 @@ class TrainConfig:
     batch: Count = 1  # over all replicas; instance norm and the paper's recipe want 1 per replica [I]
     learning_rate: Positive = 1e-3  # Adam; 2e-4 in the paper [P], whose rounds are a hundred times longer
     beta_1: Decay = 0.5  # [P]
-    epsilon: Positive = 1e-8  # of Adam, which adds it to √v (engine/optimizers.py) [I]
+    epsilon: Positive = 1e-8  # of Adam, which adds it to √v (engine/adam.py) [I]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     recompute: bool = False  # residual blocks' activations again on the way back: less memory, more time
     jit_compile: bool = False  # XLA for the training step; slower on a CPU, never in exports

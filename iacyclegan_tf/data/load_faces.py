@@ -12,11 +12,11 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
 from iacyclegan_tf.data.alignment.chips import Chips, Landmarks, cut
+from iacyclegan_tf.data.duplicate_images import Picture, pixels_sha256, refuse_same_pictures
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces, checked, choose_test_split, held_out
 from iacyclegan_tf.data.pairs.naming import VALIDATION, normal_name
 from iacyclegan_tf.data.pairs.pair import Pair, split_hash
 from iacyclegan_tf.data.resizing import Fit
-from iacyclegan_tf.data.same_pictures import Picture, pixels_sha256, refuse_same_pictures
 
 
 def load_faces(

@@ -14,7 +14,7 @@ from iacyclegan_tf.common import keras_door
 from iacyclegan_tf.config.settings import Config, as_dict
 from iacyclegan_tf.data.alignment.chips import Landmarks
 from iacyclegan_tf.data.load_faces import FacePairs, Faces
-from iacyclegan_tf.evaluation import distractors, images, recognition
+from iacyclegan_tf.evaluation import distractors, image_quality, recognition_rates
 from iacyclegan_tf.evaluation.identity_judge import DlibJudge, judge_for
 from iacyclegan_tf.evaluation.matching import Matcher, shown
 from iacyclegan_tf.evaluation.result_files import RoundResult
@@ -40,7 +40,7 @@ def evaluate_fully(
     """What round ``number`` was found to be, and its synthesized sketches and photos in the test pairs' order.
 
     Args:
-        trivial: from ``images.trivial_measures``, the same for all rounds.
+        trivial: from ``image_quality.trivial_measures``, the same for all rounds.
         others: photos of distractors; with them rank-k against the gallery's size is measured too.
         landmarks: where the recognizers are shown chips; ``faces`` come with theirs.
         judge: of identity, from the same test pairs, for those who evaluate several rounds.
@@ -50,7 +50,9 @@ def evaluate_fully(
     fake_sketches = _translated(matcher.to_sketch, photos, f"round {number}: synthesizing sketches", progress)
     fake_photos = _translated(matcher.to_photo, sketches, f"round {number}: synthesizing photos", progress)
     columns = {
-        direction: images.image_measures(fakes, truths, images.MEASURES[direction], progress, f"round {number}, {side}")
+        direction: image_quality.image_measures(
+            fakes, truths, image_quality.MEASURES[direction], progress, f"round {number}, {side}"
+        )
         for direction, fakes, truths, side in (
             ("photo_to_sketch", fake_sketches, sketches, "sketches"),
             ("sketch_to_photo", fake_photos, photos, "photos"),
@@ -58,7 +60,7 @@ def evaluate_fully(
     }
     seen = shown(test, fake_photos, fake_sketches)
     chips = None if landmarks is None else seen
-    scores, left_out = recognition.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches, chips)
+    scores, left_out = recognition_rates.score_matrices(matcher, sketches, photos, fake_photos, fake_sketches, chips)
 
     judge = judge or judge_for(config.recognizer, test)
     judged = judge.scores(fake_photos, fake_sketches) if judge else {}
@@ -66,12 +68,12 @@ def evaluate_fully(
     def measured(rows: np.ndarray) -> dict:
         real, fake = ([side[row] for row in rows] for side in (sketches, fake_sketches))
         return {
-            **images.means(columns, rows),
-            **recognition.recognition_tables(
+            **image_quality.means(columns, rows),
+            **recognition_rates.recognition_tables(
                 part(scores, rows), left_out, identities[rows], identities, part(judged, rows)
             ),
-            "nlda": images.nlda_of_sketches(real, fake, identities[rows], nlda_protocol),
-            "trivial_baselines": images.means(trivial, rows),
+            "nlda": image_quality.nlda_of_sketches(real, fake, identities[rows], nlda_protocol),
+            "trivial_baselines": image_quality.means(trivial, rows),
         }
 
     metrics = {"round": number, "protocol": full_protocol(config, faces), **measured(np.arange(len(test)))}
@@ -110,8 +112,8 @@ def full_protocol(config: Config, faces: Faces) -> dict:
         "precision": config.train.precision,
         "generator_ema": config.generator.ema,
         "seed": config.seed,
-        **images.PROTOCOL,
-        **recognition.PROTOCOL,
+        **image_quality.PROTOCOL,
+        **recognition_rates.PROTOCOL,
         "distractors": distractors.PROTOCOL,
         "settings": as_dict(config),
         "versions": {"iacyclegan_tf": __version__, "python": platform.python_version()}

@@ -10,9 +10,9 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
-from iacyclegan_tf.evaluation.images import MEASURES, silent
+from iacyclegan_tf.evaluation.image_quality import MEASURES, silent
 from iacyclegan_tf.evaluation.matching import WAYS
-from iacyclegan_tf.evaluation.recognition import FARS
+from iacyclegan_tf.evaluation.recognition_rates import FARS
 from iacyclegan_tf.evaluation.report.tables import image_words
 from iacyclegan_tf.evaluation.result_files import RoundResult, read_round
 from iacyclegan_tf.inference.runs import open_run

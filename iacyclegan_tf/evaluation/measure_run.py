@@ -25,7 +25,7 @@ from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.evaluation.all_measures import evaluate_fully
 from iacyclegan_tf.evaluation.distractors import find_distractors
 from iacyclegan_tf.evaluation.identity_judge import judge_for
-from iacyclegan_tf.evaluation.images import trivial_measures
+from iacyclegan_tf.evaluation.image_quality import trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
 from iacyclegan_tf.evaluation.report.faces import strips
 from iacyclegan_tf.evaluation.report.figures import all_figures

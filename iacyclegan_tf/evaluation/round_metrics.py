@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from iacyclegan_tf.data.load_faces import Faces
-from iacyclegan_tf.evaluation.images import SSIM, image_measures, means, trivial_measures
+from iacyclegan_tf.evaluation.image_quality import SSIM, image_measures, means, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, match, shown
-from iacyclegan_tf.evaluation.recognition import recognition
+from iacyclegan_tf.evaluation.recognition_rates import recognition
 
 
 def evaluate_round(number: int, faces: Faces, matcher: Matcher, settings: dict) -> dict:

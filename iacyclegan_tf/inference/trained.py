@@ -97,7 +97,7 @@ class Trained:
 
         Args:
             image: a path, an encoded image (bytes), or pixels uint8 ``[h, w, 3]`` RGB or ``[h, w]`` gray; or a list or
-                tuple of these. Files may have any format of ``data/images.py``.
+                tuple of these. Files may have any format of ``data/images/files.py``.
 
         Returns:
             uint8 ``[250, 200, 3]`` of the largest face; of the image's size where it is an aligned crop, or with

@@ -6,8 +6,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.method.finite_step import gathered
-from iacyclegan_tf.method.recognition import RecognizerTraining
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.method.recognizer_training import RecognizerTraining
+from iacyclegan_tf.models.vggface import Recognizer
 
 
 class PairMatching(RecognizerTraining):

@@ -15,8 +15,8 @@ from iacyclegan_tf.models.dlib_resnet import trunk_shapes as dlib_shapes
 from iacyclegan_tf.models.dlib_weights import is_dlib_file
 from iacyclegan_tf.models.embedding import EmbeddingNetwork
 from iacyclegan_tf.models.generator import Generator
-from iacyclegan_tf.models.recognizer import Recognizer
-from iacyclegan_tf.models.recognizer import trunk_shapes as vgg_shapes
+from iacyclegan_tf.models.vggface import Recognizer
+from iacyclegan_tf.models.vggface import trunk_shapes as vgg_shapes
 
 
 @dataclass(frozen=True)

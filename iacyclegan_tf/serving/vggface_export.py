@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.resizing import Fit
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.models.vggface_weights import VGGFaceWeights
 from iacyclegan_tf.serving.publishing.export import new_export
 from iacyclegan_tf.serving.served_modules import Embedder

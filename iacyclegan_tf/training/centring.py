@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.data.streams.image_sources import ImageFiles, ImageSource, each, source_of
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 
 _BATCH = 16
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.load_faces import Faces
-from iacyclegan_tf.data.streams.batches import Augmentation, Worker
+from iacyclegan_tf.data.streams.augmentation import Augmentation
+from iacyclegan_tf.data.streams.batches import Worker
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.models.saved_state import read_folder, write_folder
 from iacyclegan_tf.training.distributed.workers import Workers

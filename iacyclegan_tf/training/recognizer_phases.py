@@ -13,15 +13,15 @@ from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.data.streams.batches import Worker, batch_labels, identity_stream
 from iacyclegan_tf.data.streams.image_sources import ImageSource
 from iacyclegan_tf.method.pair_matching import PairMatching
-from iacyclegan_tf.method.recognition import TripletTrainer
+from iacyclegan_tf.method.recognizer_training import TripletTrainer
 from iacyclegan_tf.metrics.image_pairs import face_part
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.serving.calling import embed
 from iacyclegan_tf.serving.served_modules import Embedder
 from iacyclegan_tf.training.centring import set_centres
 from iacyclegan_tf.training.context import RunContext
-from iacyclegan_tf.training.engine.optimizers import Restart, adam
-from iacyclegan_tf.training.engine.phase import Phase
+from iacyclegan_tf.training.engine.adam import adam
+from iacyclegan_tf.training.engine.phase import Phase, Restart
 from iacyclegan_tf.training.keep_if_better import Judgment, is_better, judge, supported
 
 _WATCHED = ("loss", "accuracy", "active_triplets")

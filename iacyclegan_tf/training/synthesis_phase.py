@@ -10,9 +10,10 @@ from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.method.synthesis import IACycleGAN
 from iacyclegan_tf.models.build import build_synthesis, copy_weights
 from iacyclegan_tf.training.context import RunContext
-from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear, Restart, adam
-from iacyclegan_tf.training.engine.phase import Phase
-from iacyclegan_tf.training.engine.snapshots import Snapshots
+from iacyclegan_tf.training.engine.adam import adam
+from iacyclegan_tf.training.engine.learning_rate import ConstantThenLinear
+from iacyclegan_tf.training.engine.phase import Phase, Restart
+from iacyclegan_tf.training.engine.sample_grid import Snapshots
 from iacyclegan_tf.training.engine.stops_and_warnings import DiscriminatorAtZero, PerceptionLimit
 
 

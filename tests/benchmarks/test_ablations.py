@@ -19,7 +19,7 @@ from benchmarks.ablation_runs import ADDITIONS, FINISHED, PRESETS, WHOLE, Attemp
 from benchmarks.ablations import main
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.evaluation.matching import WAYS
-from iacyclegan_tf.evaluation.recognition import TABLES, recognition
+from iacyclegan_tf.evaluation.recognition_rates import TABLES, recognition
 from iacyclegan_tf.evaluation.result_files import RoundResult, write_round
 from iacyclegan_tf.metrics import rank_of_match
 

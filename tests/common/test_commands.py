@@ -6,8 +6,8 @@ import in_process
 import pytest
 
 from iacyclegan_tf import __version__
-from iacyclegan_tf.common.command_line import Terminated, run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import Terminated, run_command
 
 
 def raising(error):

@@ -8,7 +8,7 @@ from skimage.transform import estimate_transform
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.crop import TARGETS, align, outside_share, paste_back, similarity, suspicions
-from iacyclegan_tf.data.alignment.fiducials import PointFiles, read_eyes, read_points
+from iacyclegan_tf.data.alignment.eye_files import PointFiles, read_eyes, read_points
 
 
 def inverse_points(scale: float, degrees: float, shift: tuple[float, float]) -> np.ndarray:

@@ -13,7 +13,8 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import DataConfig, FinetuneConfig
 from iacyclegan_tf.data.load_faces import load_faces
-from iacyclegan_tf.data.streams.batches import Augmentation, batch_places, identity_stream, paired_stream
+from iacyclegan_tf.data.streams.augmentation import Augmentation
+from iacyclegan_tf.data.streams.batches import batch_places, identity_stream, paired_stream
 from iacyclegan_tf.training.synthesized_images import synthesized, synthesized_partners
 
 RICH = Augmentation(enlarge=1.2, flip=True)

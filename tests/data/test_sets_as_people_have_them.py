@@ -14,7 +14,7 @@ from in_process import refused, run
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.config.settings import DataConfig
-from iacyclegan_tf.data.alignment.fiducials import read_eyes
+from iacyclegan_tf.data.alignment.eye_files import read_eyes
 from iacyclegan_tf.data.face_pairs import held_out
 from iacyclegan_tf.data.images.files import write_png
 from iacyclegan_tf.data.load_faces import load_faces

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.data.streams.batches import Augmentation, Worker, identity_stream, paired_stream, shuffled
+from iacyclegan_tf.data.streams.augmentation import Augmentation
+from iacyclegan_tf.data.streams.batches import Worker, identity_stream, paired_stream, shuffled
 
 PLAIN = Augmentation()
 RICH = Augmentation(enlarge=1.3, flip=True)

@@ -11,9 +11,9 @@ from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.load_faces import FacePairs, Faces
 from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.evaluation.all_measures import evaluate_fully
-from iacyclegan_tf.evaluation.images import silent, trivial_measures
+from iacyclegan_tf.evaluation.image_quality import silent, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher
-from iacyclegan_tf.evaluation.recognition import recognition
+from iacyclegan_tf.evaluation.recognition_rates import recognition
 from iacyclegan_tf.evaluation.report.html_file import page
 from iacyclegan_tf.evaluation.report.tables import all_tables, terminal_tables
 from iacyclegan_tf.evaluation.result_files import RoundResult

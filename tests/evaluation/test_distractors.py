@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from test_recognition_measures import MATCHER, pictures
+from test_recognition_rates import MATCHER, pictures
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.evaluation.distractors import distractor_scores, find_distractors, gallery_size_curves
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher, match
-from iacyclegan_tf.evaluation.recognition import recognition
+from iacyclegan_tf.evaluation.recognition_rates import recognition
 
 
 def silent(items, words, total):

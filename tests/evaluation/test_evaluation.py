@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 from iacyclegan_tf.data.load_faces import FacePairs, Faces
 from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
-from iacyclegan_tf.evaluation.recognition import recognition
+from iacyclegan_tf.evaluation.recognition_rates import recognition
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round, protocol, trivial_baselines
 
 

@@ -17,8 +17,8 @@ from skimage.feature import hog
 from skimage.metrics import structural_similarity
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
-from iacyclegan_tf.evaluation.images import image_measures
-from iacyclegan_tf.evaluation.recognition import hog_ways, recognition
+from iacyclegan_tf.evaluation.image_quality import image_measures
+from iacyclegan_tf.evaluation.recognition_rates import hog_ways, recognition
 
 PEOPLE = [f"person{i:02d}" for i in range(34)]  # 1,122 impostor pairs: enough for FAR 1 %
 SIDE, CELL = 128, 8

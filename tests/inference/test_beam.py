@@ -17,7 +17,7 @@ import tensorflow as tf
 from iacyclegan_tf.data.images.files import read_image, write_png
 from iacyclegan_tf.data.resizing import Fit
 from iacyclegan_tf.models.generator import Generator
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.serving.served_modules import Embedder, Translator, save
 from iacyclegan_tf.serving.version_folders import SUMS
 

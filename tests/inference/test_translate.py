@@ -20,8 +20,8 @@ import pytest
 import skimage.data
 
 import iacyclegan_tf
-from iacyclegan_tf.common.command_line import run_command
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.data.alignment.crop import TARGETS, align, similarity
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.images.files import read_image, write_png

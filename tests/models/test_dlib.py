@@ -17,7 +17,7 @@ from iacyclegan_tf.method.pair_matching import PairMatching
 from iacyclegan_tf.models import build, dlib_resnet, dlib_weights
 from iacyclegan_tf.models.dlib_resnet import BOX, SIDE, DlibRecognizer, resampled, trunk_shapes
 from iacyclegan_tf.models.dlib_weights import CONVOLUTIONS, FILE, read_dlib
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.serving.served_modules import Embedder, save
 from iacyclegan_tf.training.centring import set_centres
 

@@ -55,7 +55,7 @@ def thin_embeddings(thin_files, thin_network, picture):
 
 @pytest.fixture(scope="module")
 def recognizer():
-    from iacyclegan_tf.models.recognizer import Recognizer
+    from iacyclegan_tf.models.vggface import Recognizer
 
     return Recognizer(width=1 / 16)
 
@@ -245,7 +245,7 @@ def test_file_written_by_keras_itself(name, whole_model, tmp_path, recognizer, p
 @pytest.mark.slow
 def test_full_size_caffe_file(tmp_path, picture):
     """The genuine widths, 580 MB: OpenCV and Recognizer agree."""
-    from iacyclegan_tf.models.recognizer import Recognizer
+    from iacyclegan_tf.models.vggface import Recognizer
 
     network = files.random_network(files.BLOCKS_FULL, (4096, 4096), 2622, 7, seed=1)
     outputs = {name: bias.size for name, (_, bias) in network.items()}

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear, FusedAdam
+from iacyclegan_tf.training.engine.adam import FusedAdam
+from iacyclegan_tf.training.engine.learning_rate import ConstantThenLinear
 
 SHAPES = ([3, 2, 5], [7], [])
 

@@ -10,7 +10,7 @@ from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.data.streams.image_sources import InMemory
 from iacyclegan_tf.models.build import KINDS, copy_weights
 from iacyclegan_tf.models.embedding import CROPS
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.training.centring import set_centres
 
 COUNT = KINDS * len(CROPS)

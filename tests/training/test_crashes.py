@@ -93,7 +93,7 @@ def test_asked_to_stop_anywhere_it_cleans_up_and_says_one_line(tmp_path, number,
         import signal, sys, time
         from pathlib import Path
         from iacyclegan_tf.common.atomic_files import new_folder
-        from iacyclegan_tf.common.command_line import run_command
+        from iacyclegan_tf.common.run_command import run_command
 
         def main():
             with new_folder(Path(sys.argv[1]) / "1") as aside:
@@ -138,7 +138,7 @@ import sys
 from pathlib import Path
 import tensorflow as tf
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
-from iacyclegan_tf.common.command_line import run_command
+from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.common.errors import UserError
 
 store = CheckpointStore(Path(sys.argv[1]) / "checkpoints", keep=100)

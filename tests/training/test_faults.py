@@ -11,19 +11,21 @@ import tensorflow as tf
 import tiny
 from rich.console import Console
 
-from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.common.run_command import Terminated
 from iacyclegan_tf.config.settings import Config, TrainConfig
 from iacyclegan_tf.data.face_pairs import FacePairs
-from iacyclegan_tf.data.streams.batches import Augmentation, batch_places, paired_stream
+from iacyclegan_tf.data.streams.augmentation import Augmentation
+from iacyclegan_tf.data.streams.batches import batch_places, paired_stream
 from iacyclegan_tf.method.finite_step import descent, take
 from iacyclegan_tf.training.distributed.workers import Workers
+from iacyclegan_tf.training.engine.adam import adam
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 from iacyclegan_tf.training.engine.history import PhaseCallback
-from iacyclegan_tf.training.engine.optimizers import Lowered, adam
+from iacyclegan_tf.training.engine.learning_rate import Lowered
 from iacyclegan_tf.training.engine.phase import Engine, Phase
-from iacyclegan_tf.training.engine.snapshots import Snapshots
+from iacyclegan_tf.training.engine.sample_grid import Snapshots
 from iacyclegan_tf.training.engine.stops_and_warnings import DiscriminatorAtZero
 from iacyclegan_tf.training.run_folder import RunFolder
 

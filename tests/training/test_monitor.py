@@ -12,7 +12,7 @@ from rich.console import Console
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.training.engine.history import History
-from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear
+from iacyclegan_tf.training.engine.learning_rate import ConstantThenLinear
 from iacyclegan_tf.training.engine.progress import Progress, clock, peak_memory_gb
 from iacyclegan_tf.training.engine.stops_and_warnings import NonFinite, PerceptionLimit, StopOnNonFinite
 

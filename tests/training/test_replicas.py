@@ -19,8 +19,8 @@ import tiny
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.pair_matching import PairMatching
 from iacyclegan_tf.method.image_pool import ImagePool
-from iacyclegan_tf.method.recognition import TripletTrainer
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.method.recognizer_training import TripletTrainer
+from iacyclegan_tf.models.vggface import Recognizer
 from iacyclegan_tf.models.saved_state import read_folder, write_folder
 from iacyclegan_tf.training.distributed.strategy import make_strategy
 from pathlib import Path

@@ -242,7 +242,7 @@ from iacyclegan_tf.training.distributed.cluster import read_cluster
 from iacyclegan_tf.config.settings import Config, TrainConfig
 from iacyclegan_tf.method.finite_step import descent, replica_share, take
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.training.engine.optimizers import Lowered
+from iacyclegan_tf.training.engine.learning_rate import Lowered
 from iacyclegan_tf.training.distributed.strategy import make_strategy
 from iacyclegan_tf.training.engine.phase import Engine, Phase
 from iacyclegan_tf.training.run_folder import RunFolder

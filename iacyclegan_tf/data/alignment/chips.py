@@ -18,8 +18,8 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.config.settings import RecognizerConfig
 from iacyclegan_tf.data.alignment.landmarks import CHIP, face_chip, find_faces
+from iacyclegan_tf.data.duplicate_images import pixels_sha256
 from iacyclegan_tf.data.resizing import Fit
-from iacyclegan_tf.data.same_pictures import pixels_sha256
 
 # Where the chip lies in an aligned crop (200×250, eyes at (75, 125) and (125, 125)): top, left, bottom, right.
 BOX = (82 / 250, 28 / 200, 226 / 250, 172 / 200)

@@ -13,15 +13,15 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment import crop
-from iacyclegan_tf.data.alignment.fiducials import PointFiles, read_eyes, read_points
+from iacyclegan_tf.data.alignment.eye_files import PointFiles, read_eyes, read_points
+from iacyclegan_tf.data.duplicate_images import Picture as NamedPicture
+from iacyclegan_tf.data.duplicate_images import pixels_sha256
 from iacyclegan_tf.data.images.files import image_stem, is_raw, read_image, read_raw_rgb
 from iacyclegan_tf.data.pairs.naming import student_split
 from iacyclegan_tf.data.pairs.pair import Pair
 from iacyclegan_tf.data.preparing.archives import Tree
 from iacyclegan_tf.data.preparing.layouts import Layout
 from iacyclegan_tf.data.preparing.report import Findings
-from iacyclegan_tf.data.same_pictures import Picture as NamedPicture
-from iacyclegan_tf.data.same_pictures import pixels_sha256
 
 SIDES = ("photo", "sketch")
 AR_RAW_SIZE = (768, 576)  # width, height

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.user_paths import there
+from iacyclegan_tf.data.duplicate_images import refuse_same_pictures
 from iacyclegan_tf.data.images.files import image_stem, read_bytes, write_png
 from iacyclegan_tf.data.pairs.manifest import SPLIT_SHA256, manifest_text
 from iacyclegan_tf.data.pairs.naming import file_name, normal_name
@@ -26,7 +27,6 @@ from iacyclegan_tf.data.preparing.contact_sheet import contact_sheet
 from iacyclegan_tf.data.preparing.layouts import LAYOUTS, misnamed
 from iacyclegan_tf.data.preparing.pictures import SIDES, PictureReader
 from iacyclegan_tf.data.preparing.report import UNPAIRED, Findings, make_report, report_lines
-from iacyclegan_tf.data.same_pictures import refuse_same_pictures
 
 REPORT_NAME = "prepare.json"
 SHEET_PAIRS = 48

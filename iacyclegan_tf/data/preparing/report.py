@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iacyclegan_tf import __version__
+from iacyclegan_tf.data.duplicate_images import Picture
 from iacyclegan_tf.data.pairs.naming import VALIDATION
 from iacyclegan_tf.data.pairs.pair import FOR_VALIDATION, Pairing, listed, split_hash
 from iacyclegan_tf.data.preparing.archives import Tree
-from iacyclegan_tf.data.same_pictures import Picture
 
 UNPAIRED = ("orphan_photos", "orphan_sketches", "duplicates", "misnamed")  # lists of files without one partner
 

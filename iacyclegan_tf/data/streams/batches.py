@@ -15,32 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.data.streams.augmentation import Augmentation
 from iacyclegan_tf.data.streams.image_sources import FROM_MEMORY, ImageSource, joined, plain, source_of
 
 _SECOND = 500_000_003  # added to a seed for the second image of a pair that is augmented apart
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Resize to ``enlarge`` times the size, random crop back, flip with probability ½ (CycleGAN: 286 → 256)."""
-
-    enlarge: float = 1.0
-    flip: bool = False
-
-    def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """uint8 ``[H, W, 3]``, int64 seed ``[2]`` -> float32 in [−1, 1]; the same seed gives the same crop and flip."""
-        height, width = image.shape[:2]
-        image = tf.cast(image, tf.float32)
-        larger = (round(height * self.enlarge), round(width * self.enlarge))
-        draws = tf.random.stateless_uniform([3], seed)
-        if larger != (height, width):
-            image = tf.image.resize(image, larger)
-            slack = tf.constant([larger[0] - height + 1, larger[1] - width + 1], tf.float32)
-            top_left = tf.cast(tf.floor(draws[:2] * slack), tf.int32)
-            image = tf.slice(image, [top_left[0], top_left[1], 0], [height, width, 3])
-        if self.flip:
-            image = tf.cond(draws[2] < 0.5, lambda: tf.reverse(image, [1]), lambda: image)
-        return tf.ensure_shape(image, [height, width, 3]) / 127.5 - 1.0
 
 
 @dataclass(frozen=True)

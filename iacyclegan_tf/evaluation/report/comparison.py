@@ -9,8 +9,8 @@ from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import Table
 from iacyclegan_tf.config.settings import FREE, flat
 from iacyclegan_tf.evaluation.comparison import FACE, Contender, Row, enough_impostors
-from iacyclegan_tf.evaluation.images import SHARP_ENOUGH
-from iacyclegan_tf.evaluation.recognition import FARS
+from iacyclegan_tf.evaluation.image_quality import SHARP_ENOUGH
+from iacyclegan_tf.evaluation.recognition_rates import FARS
 from iacyclegan_tf.evaluation.report.tables import SHARPNESS_NOTE
 from iacyclegan_tf.metrics import needed_impostor_pairs
 from iacyclegan_tf.metrics.bootstrap import LEVEL, Interval

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
+from iacyclegan_tf.evaluation.image_quality import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
 from iacyclegan_tf.evaluation.report.tables import image_words
 from iacyclegan_tf.evaluation.result_files import RoundResult

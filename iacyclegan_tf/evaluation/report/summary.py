@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iacyclegan_tf.evaluation.images import SHARP_ENOUGH
+from iacyclegan_tf.evaluation.image_quality import SHARP_ENOUGH
 from iacyclegan_tf.evaluation.result_files import RoundResult
 from iacyclegan_tf.metrics.bootstrap import LEVEL, Interval, draw_people, percentile_interval, resampled_means
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.tables import Table
-from iacyclegan_tf.evaluation.images import MEASURES, SHARP_ENOUGH
+from iacyclegan_tf.evaluation.image_quality import MEASURES, SHARP_ENOUGH
 from iacyclegan_tf.evaluation.matching import WAYS
-from iacyclegan_tf.evaluation.recognition import FARS
+from iacyclegan_tf.evaluation.recognition_rates import FARS
 from iacyclegan_tf.metrics import needed_impostor_pairs
 
 _RECOGNITION = {

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import tensorflow as tf
 
-from iacyclegan_tf.common.command_line import WorkerLost
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.run_command import WorkerLost
 from iacyclegan_tf.data.streams.batches import Worker
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.training.distributed.cluster import Cluster

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from iacyclegan_tf.common.command_line import Terminated
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.common.run_command import Terminated
 from iacyclegan_tf.common.terminal import say
 from iacyclegan_tf.config.settings import TrainConfig
 from iacyclegan_tf.method.image_pool import ImagePool
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.checkpoints import CheckpointStore
 from iacyclegan_tf.training.engine.history import History, PhaseCallback
-from iacyclegan_tf.training.engine.optimizers import lower_rates
+from iacyclegan_tf.training.engine.learning_rate import lower_rates
 from iacyclegan_tf.training.engine.progress import Progress
 from iacyclegan_tf.training.engine.stops_and_warnings import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.run_folder import RunFolder
@@ -180,3 +180,15 @@ class KeepCheckpoints(PhaseCallback):
             done = f"{self.phase.name} saved at step {self.step} of {self.phase.steps}"
             kind = KeyboardInterrupt if stop == signal.SIGINT else Terminated
             raise kind(f"{done}; the same command goes on from there")
+
+
+class Restart:
+    """Puts variables back to a remembered start, by assignment, so that nothing is traced again."""
+
+    def __init__(self, variables: list[tf.Variable]):
+        self.variables = list(variables)
+        self.values = [variable.numpy() for variable in self.variables]
+
+    def __call__(self) -> None:
+        for variable, value in zip(self.variables, self.values):
+            variable.assign(value)

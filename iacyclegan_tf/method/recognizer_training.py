@@ -7,7 +7,7 @@ import tensorflow as tf
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.finite_step import descent, gathered, replica_share, take
 from iacyclegan_tf.method.triplet_loss import semihard_triplet_loss
-from iacyclegan_tf.models.recognizer import Recognizer
+from iacyclegan_tf.models.vggface import Recognizer
 
 
 class RecognizerTraining(keras.Model):

@@ -9,7 +9,7 @@ from scipy.signal import convolve2d
 from skimage.metrics import structural_similarity
 from test_evaluation import faces, gray, pairs, pictures
 
-from iacyclegan_tf.evaluation.images import MEASURES, image_measures, means, nlda_of_sketches, trivial_measures
+from iacyclegan_tf.evaluation.image_quality import MEASURES, image_measures, means, nlda_of_sketches, trivial_measures
 from iacyclegan_tf.metrics import fsim, fsimc, luminance, sharpness
 
 

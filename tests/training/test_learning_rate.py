@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
-from iacyclegan_tf.training.engine.optimizers import ConstantThenLinear
+from iacyclegan_tf.training.engine.learning_rate import ConstantThenLinear
 
 
 def cyclegan(step, rate, constant, decay):

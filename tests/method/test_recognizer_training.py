@@ -7,7 +7,7 @@ from golden import images, recognizer, triplet_trainer
 
 from iacyclegan_tf.common.keras_door import keras
 from iacyclegan_tf.method.pair_matching import contrast
-from iacyclegan_tf.method.recognition import TripletTrainer, triplet_statistics
+from iacyclegan_tf.method.recognizer_training import TripletTrainer, triplet_statistics
 
 
 def unit(count: int, length: int, seed: int) -> np.ndarray:

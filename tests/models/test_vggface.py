@@ -10,7 +10,7 @@ from golden import images, recognizer
 from numpy.lib.stride_tricks import sliding_window_view
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.models.recognizer import MEAN_RGB, Recognizer, trunk_shapes
+from iacyclegan_tf.models.vggface import MEAN_RGB, Recognizer, trunk_shapes
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # of VGG-16, a pool after each group
 LAYERS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7")

@@ -7,7 +7,7 @@ from skimage.feature import hog
 
 from iacyclegan_tf.evaluation.identity_judge import DLIB
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
-from iacyclegan_tf.evaluation.recognition import hog_cell, recognition, recognition_tables, score_matrices
+from iacyclegan_tf.evaluation.recognition_rates import hog_cell, recognition, recognition_tables, score_matrices
 
 
 def pictures(count: int, seed: int, height: int = 50, width: int = 40) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.training.engine.learning_rate import Lowered
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -86,59 +87,3 @@ def adam(
     )
     optimizer.lowered = schedule
     return keras.mixed_precision.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
-
-
-def lower_rates(model: keras.Model, factor: float) -> None:
-    """Multiplies the rates of all optimizers of a model that ``adam`` made by ``factor``, not by those of before."""
-    for name in ("optimizer", "generator_optimizer", "discriminator_optimizer"):
-        optimizer = getattr(model, name, None)
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        if schedule := getattr(optimizer, "lowered", None):
-            schedule.factor.assign(factor)
-
-
-class Restart:
-    """Puts variables back to a remembered start, by assignment, so that nothing is traced again."""
-
-    def __init__(self, variables: list[tf.Variable]):
-        self.variables = list(variables)
-        self.values = [variable.numpy() for variable in self.variables]
-
-    def __call__(self) -> None:
-        for variable, value in zip(self.variables, self.values):
-            variable.assign(value)
-
-
-class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """``rate`` for ``constant_steps``, then linearly down, reaching 0 one step after the last of ``decay_steps``.
-
-    rate(s) = rate · clip(1 − (s + 1 − constant) / (decay + 1), 0, 1) for step s = 0, 1, …: the first step of the
-    decay is already lower and the last still above zero, as the public CycleGAN's rule does by epoch.
-    """
-
-    def __init__(self, rate: float, constant_steps: int, decay_steps: int):
-        self.rate, self.constant_steps, self.decay_steps = float(rate), int(constant_steps), int(decay_steps)
-
-    def __call__(self, step):
-        done = tf.cast(step, tf.float32) + 1.0 - float(self.constant_steps)
-        return self.rate * tf.clip_by_value(1.0 - done / float(self.decay_steps + 1), 0.0, 1.0)
-
-    def get_config(self):
-        return {"rate": self.rate, "constant_steps": self.constant_steps, "decay_steps": self.decay_steps}
-
-
-class Lowered(keras.optimizers.schedules.LearningRateSchedule):
-    """Another schedule, or a number, times ``factor``, a variable that is 1 until a fault lowers it.
-
-    Make it where the optimizer is made, inside the strategy's scope.
-    """
-
-    def __init__(self, rate):
-        self.rate = rate
-        self.factor = tf.Variable(1.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-
-    def __call__(self, step):
-        return (self.rate(step) if callable(self.rate) else self.rate) * self.factor
-
-    def get_config(self):
-        return {"rate": self.rate}
