@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # The names for users, each with its module; imported when first asked for, so that commands answer --help at once.
-_PUBLIC = {"load": "inference.trained", "Trained": "inference.trained", "Gallery": "search.gallery"}
+_PUBLIC = {"load": "inference.load", "Trained": "inference.trained", "Gallery": "search.gallery"}
 __all__ = ["__version__", *_PUBLIC]
 
 

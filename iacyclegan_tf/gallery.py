@@ -82,7 +82,7 @@ def _build(options: argparse.Namespace, console) -> None:
             raise UserError(f"{options.index} was begun with faces aligned; --no-align is for a new gallery.")
         model = gallery.model
     else:
-        from iacyclegan_tf.inference.trained import load
+        from iacyclegan_tf.inference.load import load
 
         model = load(options.model, options.round)
     from iacyclegan_tf.search.gallery import Gallery
@@ -173,7 +173,7 @@ def _open(options: argparse.Namespace):
     GalleryStore(options.index).close()  # mistakes are told before TensorFlow is loaded
     if "sketch" in options and not options.sketch.is_file():
         raise UserError(f"The sketch {options.sketch} is not there.")
-    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.inference.load import load
     from iacyclegan_tf.search.gallery import Gallery
 
     named = options.model is not None or options.round is not None

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     check_output_folder(Path(options.output))
     planned = plan(options.inputs, options.output, options.side_by_side)
     jobs = planned.jobs
-    from iacyclegan_tf.inference.trained import load
+    from iacyclegan_tf.inference.load import load
     from iacyclegan_tf.inference.translation import Way, translate
 
     eyes = _eyes(options.eyes, jobs) if options.eyes else {}

@@ -17,8 +17,8 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.run_command import run_command
 from iacyclegan_tf.common.terminal import open_console, progress_bar
 from iacyclegan_tf.data.load_faces import load_faces
+from iacyclegan_tf.inference.load import load
 from iacyclegan_tf.inference.runs import newest_run, open_run
-from iacyclegan_tf.inference.trained import load
 
 PEOPLE = 6
 GAP = 4  # pixels

@@ -71,7 +71,9 @@ class DataConfig:
 class GeneratorConfig:
     filters: Count = 16  # of the first convolution; 64 in the paper's networks [I]
     blocks: Whole = 4  # residual blocks; 6 at 128 px, 9 at 256 px [I]
-    upsampling: Literal["transpose", "resize"] = "resize"  # "transpose" as Johnson; "resize" avoids checkerboards
+    # "transpose" as Johnson; "resize" (nearest) avoids checkerboards [I]; "bilinear", in sketches the first time alone,
+    # also avoids a weave of four pixels in hair [O]
+    upsampling: Literal["transpose", "resize", "bilinear"] = "resize"
     ema: Decay = 0.99  # decay of the moving average used for evaluation and export; 0 switches it off [O]
     # outputs are sharpened to this share of the real images' gradient energy on the validation people; 0: never [O]
     sharpness: Annotated[float, between(0, 2)] = 0.0

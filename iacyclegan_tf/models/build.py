@@ -45,19 +45,21 @@ def build_synthesis(
             f"Images are {image_shape[1]}×{image_shape[0]} pixels, but discriminator.layers={d.layers} "
             f"needs at least {needed} on each side; use fewer layers or a larger data.height and data.width."
         )
+    # interpolated twice, sketches would have no strokes as fine as a pixel (docs/results.md)
+    to_sketch = ("bilinear", "resize") if g.upsampling == "bilinear" else g.upsampling
     networks = SynthesisNetworks(
         *(
             Generator(
                 g.filters,
                 g.blocks,
-                g.upsampling,
+                kind,
                 seed=_seed(seed, i),
                 recompute=config.train.recompute,
                 sharpening=g.sharpness > 0,
                 dtype=dtype,
                 name=name,
             )
-            for i, name in ((1, "photo_to_sketch"), (2, "sketch_to_photo"))
+            for i, name, kind in ((1, "photo_to_sketch", to_sketch), (2, "sketch_to_photo", g.upsampling))
         ),
         Discriminator(d.filters, d.layers, seed=_seed(seed, 3), dtype=dtype, name="photo_discriminator"),
         Discriminator(d.filters, d.layers, seed=_seed(seed, 4), dtype=dtype, name="sketch_discriminator"),

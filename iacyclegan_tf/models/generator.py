@@ -39,7 +39,7 @@ class Generator(keras.Model):
     Args:
         filters: f, the channels of the first convolution; 64 in the paper's networks.
         blocks: n, the residual blocks; 6 at 128 px, 9 at 256 px.
-        upsampling_kind: ``transpose`` or ``resize``, see ``models/layers.py``.
+        upsampling_kind: ``transpose``, ``resize`` or ``bilinear``, see ``models/layers.py``; or one for each of both steps.
         recompute: in training, keep only what goes into each residual block and compute the rest again on the way
             back (Chen et al. 2016, arXiv 1604.06174): less memory for more time, and the same gradients.
         sharpening: whether outputs are sharpened outside training, by the amount of the variable ``sharpening``
@@ -57,7 +57,7 @@ class Generator(keras.Model):
         self,
         filters: int = 64,
         blocks: int = 9,
-        upsampling_kind: str = "transpose",
+        upsampling_kind: str | tuple[str, str] = "transpose",
         seed: int | None = None,
         recompute: bool = False,
         sharpening: bool = False,
@@ -89,8 +89,9 @@ class Generator(keras.Model):
         for channels in (2 * filters, 4 * filters):
             self.stages += [conv(channels, 3, strides=2, padding="same"), *norm_relu()]
         self.stages += [ResidualBlock(4 * filters, seeds, dtype=policy) for _ in range(blocks)]
-        for channels in (2 * filters, filters):
-            self.stages += [*upsampling(upsampling_kind, channels, normal(seeds), policy), *norm_relu()]
+        kinds = [upsampling_kind] * 2 if isinstance(upsampling_kind, str) else upsampling_kind
+        for kind, channels in zip(kinds, (2 * filters, filters), strict=True):
+            self.stages += [*upsampling(kind, channels, normal(seeds), policy), *norm_relu()]
         self.stages += [
             ReflectionPadding2D(3, dtype=policy),
             Convolution(3, 7, kernel_initializer=normal(seeds), dtype=policy),

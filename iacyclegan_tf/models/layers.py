@@ -82,11 +82,15 @@ class ResizeConvolution(keras.layers.Layer):
 
     Each of the four outputs under a repeated pixel sees 2×2 different pixels only, so the nine weights add up to four:
     16 products for 36, and no enlarged image in memory. ``[N, H, W, C]`` -> ``[N, 2H, 2W, filters]``, no bias.
+
+    ``bilinear`` interpolates instead of repeating, which is repeating and then smoothing by (1, 2, 1) / 4: 3×3
+    different pixels under each output, 36 products, and zeros around the image.
     """
 
-    def __init__(self, filters: int, kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(self, filters: int, kernel_initializer="glorot_uniform", bilinear: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.kernel_initializer = filters, keras.initializers.get(kernel_initializer)
+        self.bilinear = bilinear
 
     def build(self, input_shape):
         # float32 in every precision, so that sums of weights are rounded once
@@ -106,24 +110,28 @@ class ResizeConvolution(keras.layers.Layer):
         )
 
     def _summed(self):
-        """``[3, 3, C, filters]`` -> ``[4, 4, filters, C]``."""
-        channels = self.kernel.shape[2]
-        sums = tf.matmul(tf.constant(_SUMS), tf.reshape(self.kernel, [9, channels * self.filters]))
-        return tf.reshape(
-            tf.transpose(tf.reshape(sums, [16, channels, self.filters]), [0, 2, 1]), [4, 4, self.filters, channels]
-        )
+        """``[3, 3, C, filters]`` -> ``[4, 4, filters, C]``, bilinear ``[6, 6, filters, C]``."""
+        along = _BILINEAR if self.bilinear else _NEAREST
+        side, channels = len(along), self.kernel.shape[2]
+        sums = tf.matmul(tf.constant(np.kron(along, along)), tf.reshape(self.kernel, [9, channels * self.filters]))
+        sums = tf.transpose(tf.reshape(sums, [side * side, channels, self.filters]), [0, 2, 1])
+        return tf.reshape(sums, [side, side, self.filters, channels])
 
     def get_config(self):
         return {
             **super().get_config(),
             "filters": self.filters,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bilinear": self.bilinear,
         }
 
 
 # Along one axis, output 2m − 1 + t sees input m through weight 2 − t of its left copy and 3 − t of its right one.
-_ALONG = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
-_SUMS = np.kron(_ALONG, _ALONG)  # [16, 9]: both axes
+_NEAREST = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
+# The same smoothed, from output 2m − 2 on.
+_BILINEAR = sum(
+    np.float32(weight) * np.pad(_NEAREST, [(i, 2 - i), (0, 0)]) for i, weight in enumerate((0.25, 0.5, 0.25))
+)
 
 
 def upsampling(kind: str, filters: int, initializer, dtype) -> list[keras.layers.Layer]:
@@ -131,6 +139,7 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[keras.layers
 
     ``transpose``: a 3×3 convolution with stride 1/2 as Johnson et al. 2016 and the public CycleGAN.
     ``resize``: nearest neighbor, then a 3×3 convolution, which avoids checkerboards (Odena et al. 2016).
+    ``bilinear``: interpolated, then a 3×3 convolution, which also avoids a weave of four pixels in hair.
     """
     if kind == "transpose":
         return [
@@ -139,7 +148,10 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[keras.layers
             )
         ]
     # The first keeps the numbering of layers in states written when resizing was a layer of its own.
-    return [keras.layers.Identity(dtype=dtype), ResizeConvolution(filters, initializer, dtype=dtype)]
+    return [
+        keras.layers.Identity(dtype=dtype),
+        ResizeConvolution(filters, initializer, kind == "bilinear", dtype=dtype),
+    ]
 
 
 def on_gpu() -> bool:

@@ -14,9 +14,10 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, read_bytes
-from iacyclegan_tf.inference.trained import BORDERS, Trained, bounded
+from iacyclegan_tf.inference.trained import BORDERS, Trained
 from iacyclegan_tf.search.photo_files import Found
 from iacyclegan_tf.search.store import Entry, GalleryStore
+from iacyclegan_tf.serving.calling import bounded
 
 _BATCH = 8  # photos that are read, embedded and committed together
 _READERS = 4

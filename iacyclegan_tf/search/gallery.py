@@ -18,12 +18,15 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.images.files import read_bytes
 from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
-from iacyclegan_tf.inference.trained import Image, Trained, bounded, decoded, load
+from iacyclegan_tf.inference.given_image import Image, decoded
+from iacyclegan_tf.inference.load import load
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search.adding import Added, add_photos, face
 from iacyclegan_tf.search.photo_files import find_photos
 from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.search_result import WAYS, Candidate, SearchResult, sentences
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
+from iacyclegan_tf.serving.calling import bounded
 from iacyclegan_tf.serving.signatures import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
 
 

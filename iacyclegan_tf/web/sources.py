@@ -10,7 +10,8 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.terminal import counting_bar, say
 from iacyclegan_tf.data.drawn.samples import write_samples
-from iacyclegan_tf.inference.trained import Trained, load
+from iacyclegan_tf.inference.load import load
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search.gallery import Gallery, own_models
 from iacyclegan_tf.search.store import FILE, GalleryStore
 from iacyclegan_tf.serving.signatures import SERVABLES

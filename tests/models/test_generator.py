@@ -11,7 +11,7 @@ from scipy.signal import correlate
 from iacyclegan_tf.models.generator import Generator, ResidualBlock
 from iacyclegan_tf.models.layers import INITIAL_STDDEV, seed_sequence
 
-UPSAMPLINGS = ("transpose", "resize")
+UPSAMPLINGS = ("transpose", "resize", "bilinear")
 
 
 def kernels(network) -> list[tf.Variable]:

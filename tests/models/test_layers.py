@@ -138,7 +138,7 @@ def test_the_gradient_of_reflection_padding_goes_back_to_where_each_pixel_came_f
     np.testing.assert_allclose(tape.gradient(y, x, dy)[0], expected.reshape(*size, 2), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["transpose", "resize"])
+@pytest.mark.parametrize("kind", ["transpose", "resize", "bilinear"])
 @pytest.mark.parametrize("size", [(8, 6), (5, 3), (1, 1)])
 def test_upsampling_doubles_height_and_width(kind, size):
     x = images(2, height=size[0], width=size[1])
@@ -161,6 +161,19 @@ def test_resize_repeats_each_pixel_and_convolves(shape):
             [correlate(doubled, k, "valid")[..., 0] for k in np.moveaxis(conv.kernel.numpy(), -1, 0)], -1
         )
         np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6), (1, 1, 5)])
+def test_bilinear_is_half_pixel_interpolation_with_zeros_around_and_convolves(shape):
+    """By TensorFlow's own resizing of the image with a frame of zeros, of which the enlarged frame is cut off."""
+    x = np.random.default_rng(0).normal(size=[*shape, 5]).astype(np.float32)
+    _, conv = upsampling("bilinear", 3, "glorot_uniform", "float32")
+    result = conv(x)
+    framed = np.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)])
+    enlarged = tf.image.resize(framed, [2 * side for side in framed.shape[1:3]], "bilinear")
+    expected = tf.nn.conv2d(enlarged, conv.kernel, 1, "SAME")[:, 4:-4, 4:-4]
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert conv.get_config()["bilinear"]
 
 
 def test_resize_has_the_gradients_of_repeating_and_convolving():

@@ -17,7 +17,8 @@ import pytest
 from iacyclegan_tf import Gallery
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.evaluation.matching import Matcher, match
-from iacyclegan_tf.inference.trained import Trained, as_pixels
+from iacyclegan_tf.inference.given_image import as_pixels
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search import photo_files
 from iacyclegan_tf.search.contact_strip import TILE, contact_strip
 from iacyclegan_tf.search.gallery import Gallery as FromItsModule

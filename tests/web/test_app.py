@@ -17,7 +17,7 @@ from in_process import refused, run
 
 from iacyclegan_tf.data.drawn.faces import draw_pair
 from iacyclegan_tf.data.images.files import decode_image, read_image
-from iacyclegan_tf.inference.trained import load
+from iacyclegan_tf.inference.load import load
 
 pytest.importorskip("gradio", reason="the page needs the extra app")
 pytest.importorskip("selenium", reason="the page is tested in a browser, driven by selenium")
