@@ -143,6 +143,7 @@ GOLDEN: dict[str, Callable[[int], Golden]] = {
     "reflection_padding": lambda seed: _layer(ReflectionPadding2D(2), seed),
     "upsampling_transpose": lambda seed: _upsampling("transpose", seed),
     "upsampling_resize": lambda seed: _upsampling("resize", seed),
+    "upsampling_bilinear": lambda seed: _upsampling("bilinear", seed),
     "generator_resize": lambda seed: _network(generator(seed)),
     "generator_transpose": lambda seed: _network(generator(seed, "transpose")),
     "discriminator": lambda seed: _network(discriminator(seed)),

@@ -39,7 +39,7 @@ class Generator(keras.Model):
     Args:
         filters: f, the channels of the first convolution; 64 in the paper's networks.
         blocks: n, the residual blocks; 6 at 128 px, 9 at 256 px.
-        upsampling_kind: ``transpose``, ``resize`` or ``bilinear``, see ``models/layers.py``; or one for each of both steps.
+        upsampling_kind: ``transpose``, ``resize`` or ``bilinear``, see ``models/layers.py``; or one for each step.
         recompute: in training, keep only what goes into each residual block and compute the rest again on the way
             back (Chen et al. 2016, arXiv 1604.06174): less memory for more time, and the same gradients.
         sharpening: whether outputs are sharpened outside training, by the amount of the variable ``sharpening``

@@ -8,10 +8,12 @@ import tensorflow as tf
 from golden import generator, images
 from scipy.signal import correlate
 
+from iacyclegan_tf.config.reading import load_config
+from iacyclegan_tf.models.build import build_synthesis
 from iacyclegan_tf.models.generator import Generator, ResidualBlock
-from iacyclegan_tf.models.layers import INITIAL_STDDEV, seed_sequence
+from iacyclegan_tf.models.layers import INITIAL_STDDEV, ResizeConvolution, seed_sequence
 
-UPSAMPLINGS = ("transpose", "resize", "bilinear")
+UPSAMPLINGS = ("transpose", "resize", "bilinear", ("bilinear", "resize"))
 
 
 def kernels(network) -> list[tf.Variable]:
@@ -142,8 +144,19 @@ def test_down_and_up_reach_a_quarter_of_the_size():
     assert min(sizes) == 8 and sizes[-1] == 32
 
 
-def test_config_builds_the_same_network():
-    network = generator(5, "transpose")
+def test_bilinear_twice_for_photos_and_for_sketches_the_first_time():
+    config = load_config(None, ["generator.upsampling=bilinear", "data.height=32", "data.width=32"])
+    networks = build_synthesis(config, (32, 32, 3), seed=0)
+    found = [
+        [stage.bilinear for stage in network.stages if isinstance(stage, ResizeConvolution)]
+        for network in (networks.photo_to_sketch, networks.sketch_to_photo)
+    ]
+    assert found == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize("kind", UPSAMPLINGS)
+def test_config_builds_the_same_network(kind):
+    network = generator(5, kind)
     again = Generator.from_config(network.get_config())
     np.testing.assert_array_equal(again(images(1)), network(images(1)))
 
