@@ -199,6 +199,19 @@ def test_links_lead_somewhere(path):
             assert anchor in [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles], anchor
 
 
+@pytest.mark.parametrize("path", [*DOCS, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"], ids=lambda path: path.name)
+def test_files_that_are_named_are_there(path):
+    """By their path from the root or the package, or by a name that is found somewhere."""
+    named = set(re.findall(r"[`(]([\w/]+\.(?:py|yaml))[`)]", path.read_text(encoding="utf-8")))
+    known = {
+        file.relative_to(ROOT).as_posix()
+        for folder in ("iacyclegan_tf", "tests", "benchmarks", "configs", "docs")
+        for file in (ROOT / folder).rglob("*.[py]*")
+    }
+    lost = {name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in known)}
+    assert not lost - {"config.yaml"}, lost  # a run's own
+
+
 def test_citation():
     """What citation tools read; the version is that of the package."""
     from iacyclegan_tf import __version__
