@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # The longest files: they begin first, or one core would be alone with the last of them.
-LONG = "train workers train_matching ablations synthesis replicas checkpoint readme app evaluate training_from_files"
+LONG = "train workers ablations synthesis replicas checkpoint readme app evaluate training_from_files"
 LONG = [*LONG.split(), "train_dlib", "export_command"]
 
 

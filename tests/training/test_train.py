@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import in_process
+import numpy as np
 import pytest
 import tiny
 from kill_training import PHASES, kill_again_and_again
-from same_run import assert_same_run
+from same_run import assert_same_run, tensors
 
 ONE_ROUND = ["rounds.count=1", "train.checkpoint_steps=1000"]
 
@@ -29,6 +30,35 @@ def test_metrics_have_the_documented_form(unbroken):
         assert -1 <= metrics["photo_to_sketch"]["ssim"] <= 1 and -1 <= metrics["sketch_to_photo"]["ssim"] <= 1
         assert set(metrics["retrieval"]) == {"none", "photo", "sketch", "fusion"}
         assert all({"rank1", "rank5"} <= set(values) for values in metrics["retrieval"].values())
+
+
+def test_what_was_sharpened_is_said_and_saved(unbroken):
+    said = (unbroken / "output.txt").read_text()
+    saved = tensors(unbroken / "runs/tiny")
+    for generator in ("photo_to_sketch", "sketch_to_photo"):
+        (line,) = [line for line in said.splitlines() if line.startswith(f"round_1/{generator}: sharpened by ")]
+        (amount,) = [
+            value
+            for name, value in saved.items()
+            if name.startswith("round_1/networks") and f"{generator}/sharpening/" in name and "OPTIMIZER" not in name
+        ]
+        assert float(line.split("sharpened by ")[1].split(",")[0]) == pytest.approx(float(amount), abs=0.006)
+
+
+def test_centres_are_those_of_the_people_trained_on(unbroken):
+    saved = tensors(unbroken / "runs/tiny")
+    of = {name.split(":")[0]: value for name, value in saved.items() if "/centres/" in name}
+    rounds = {f"round_{number}/{of}_recognizer" for number in (1, 2) for of in ("photo", "sketch")}
+    assert set(of) == {"recognizer_0"} | rounds
+    assert all(value.shape[0] == 4 and np.any(value) for value in of.values())
+    # Φ0's are of photos and sketches, Φp's of real and synthesized photos: other centres, even if weights were not kept
+    assert not np.array_equal(of["recognizer_0"], of["round_1/photo_recognizer"])
+
+
+def test_pre_training_learns_to_match(unbroken):
+    steps = [json.loads(line) for line in (unbroken / "runs/tiny/history.jsonl").read_text().splitlines()]
+    matching = [step for step in steps if step.get("phase") == "recognizer_0/matching"]
+    assert matching and all({"loss", "accuracy"} <= set(step.get("values", step)) for step in matching)
 
 
 def test_tensorboards_own_reader_finds_what_is_promised(unbroken):
