@@ -13,7 +13,6 @@ from iacyclegan_tf.metrics.retrieval import (
     cmc,
     margins,
     mean_reciprocal_rank,
-    rank1_by_gallery_choice,
     rank_k,
     rank_k_by_gallery_size,
     rank_of_match,

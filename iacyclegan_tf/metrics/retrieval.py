@@ -99,29 +99,3 @@ def rank_k_by_gallery_size(
         f"seed {seed}"
     )
     return GallerySizeCurve(sizes, shares.mean(axis=0), shares.std(axis=0), protocol)
-
-
-def rank1_by_gallery_choice(scores: np.ndarray, identities: Sequence[str]) -> np.ndarray:
-    """Rank-1, 0..1, of each choice of gallery; float64 [choices]. Its mean is the number to report.
-
-    ``scores`` [N, N]: photo against photo, higher for the more alike. Choice j takes the j-th photo of every person (in
-    the given order) as gallery and all other photos as probes; there are as many choices as the person with the
-    fewest photos has. Ties count against the system.
-
-    Raises UserError for fewer than two people, and for a person with one photo only.
-    """
-    identities = np.array(list(identities))
-    places = [np.flatnonzero(identities == person) for person in np.unique(identities)]
-    choices = min(map(len, places))
-    if len(places) < 2 or choices < 2:
-        raise UserError(
-            f"A gallery of one photo each needs at least 2 people with 2 photos each; there are {len(places)} "
-            f"people, the fewest photos of one are {choices}."
-        )
-    results = []
-    for choice in range(choices):
-        gallery = np.array([some[choice] for some in places])
-        probes = np.setdiff1d(np.arange(len(identities)), gallery)
-        ranks = rank_of_match(scores[np.ix_(probes, gallery)], identities[probes], identities[gallery])
-        results.append(rank_k(ranks, 1))
-    return np.array(results)
