@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable
+
+from iacyclegan_tf.common.peak_memory import peak_memory_gb
 
 TURNS, CALLS = 3, 4
 
@@ -46,7 +47,7 @@ def measure(
                         times[precision].append(time.perf_counter() - start)
             for precision, taken in times.items():
                 seconds, flop = statistics.median(taken), gigaflop(calls[precision].graph) / batch
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+                peak = peak_memory_gb()
                 print(f"| {side} | {batch} | {precision} | {batch / seconds:.1f} | {1000 * seconds:.1f} ", end="")
                 print(f"| {flop:.2f} | {flop * batch / seconds:.0f} | {peak:.2f} |", flush=True)
 

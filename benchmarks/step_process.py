@@ -8,13 +8,13 @@ peak memory.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.step_settings import Contender, Setting, from_json
+from iacyclegan_tf.common.peak_memory import peak_memory_gb
 
 
 def ready(setting: Setting, contender: Contender) -> tuple[Callable, dict]:
@@ -53,7 +53,7 @@ def main() -> None:
             step()
             times.append((time.perf_counter() - start) * 1e3)
             processors.append((time.process_time() - used) * 1e3)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+        peak = peak_memory_gb()
         print(json.dumps({"milliseconds": times, "processors": processors, "peak_gb": peak}), flush=True)
 
 

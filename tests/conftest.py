@@ -11,8 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # The longest files: they begin first, or one core would be alone with the last of them.
-LONG = "train workers ablations synthesis replicas checkpoint readme app evaluate training_from_files"
-LONG = [*LONG.split(), "train_dlib", "export_command"]
+LONG = [
+    *("train", "workers", "ablations", "synthesis", "replicas", "checkpoint", "readme", "app", "evaluate"),
+    *("training_from_files", "train_dlib", "export_command"),
+]
 
 
 def pytest_collection_modifyitems(items):

@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.peak_memory import peak_memory_gb
 
 HANG_SECONDS, WAIT_SECONDS, MAX_GROWTH_MB, CHUNK = 10, 120, 500, 1000
 INTEGERS = (
@@ -110,7 +111,7 @@ def fuzz(name: str, count: int, first_seed: int, current: Path) -> dict:
     with tempfile.TemporaryDirectory(dir=_fast()) as folder:
         reader = READERS[name](Path(folder))
         check_samples(name, reader)
-        peak, done, taken, slowest = _peak_mb(), 0, 0, 0.0
+        peak, done, taken, slowest = 1024 * peak_memory_gb(), 0, 0, 0.0
 
         def one(data):
             nonlocal done, taken, slowest
@@ -124,7 +125,8 @@ def fuzz(name: str, count: int, first_seed: int, current: Path) -> dict:
             faulthandler.cancel_dump_traceback_later()
             done += 1
             if done % 100 == 0:
-                assert _peak_mb() - peak < MAX_GROWTH_MB, f"memory grew by {_peak_mb() - peak:.0f} MB"
+                growth = 1024 * peak_memory_gb() - peak
+                assert growth < MAX_GROWTH_MB, f"memory grew by {growth:.0f} MB"
 
         while done < count:  # in chunks: Hypothesis remembers all inputs of one test
             settled = settings(
@@ -141,19 +143,13 @@ def fuzz(name: str, count: int, first_seed: int, current: Path) -> dict:
             "inputs": done,
             "taken": taken,
             "slowest s": round(slowest, 3),
-            "growth MB": round(_peak_mb() - peak),
+            "growth MB": round(1024 * peak_memory_gb() - peak),
             "seed": first_seed,
         }
 
 
 def _fast() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
-def _peak_mb() -> float:
-    """Not ru_maxrss: a child inherits its parent's peak."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 
 
 def main() -> None:

@@ -126,12 +126,13 @@ class ResizeConvolution(keras.layers.Layer):
         }
 
 
+# the smallest smoothing filter: what it takes away is what resampling and averaging lose first
+_BINOMIAL = (0.25, 0.5, 0.25)
+
 # Along one axis, output 2m − 1 + t sees input m through weight 2 − t of its left copy and 3 − t of its right one.
 _NEAREST = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 # The same smoothed, from output 2m − 2 on.
-_BILINEAR = sum(
-    np.float32(weight) * np.pad(_NEAREST, [(i, 2 - i), (0, 0)]) for i, weight in enumerate((0.25, 0.5, 0.25))
-)
+_BILINEAR = sum(np.float32(weight) * np.pad(_NEAREST, [(i, 2 - i), (0, 0)]) for i, weight in enumerate(_BINOMIAL))
 
 
 def upsampling(kind: str, filters: int, initializer, dtype) -> list[keras.layers.Layer]:
@@ -157,13 +158,6 @@ def upsampling(kind: str, filters: int, initializer, dtype) -> list[keras.layers
 def on_gpu() -> bool:
     """Whether this machine computes on GPUs, where other formulations of the same sums are the fast ones."""
     return bool(tf.config.list_physical_devices("GPU"))
-
-
-_BINOMIAL = (
-    0.25,
-    0.5,
-    0.25,
-)  # the smallest smoothing filter: what it takes away is what resampling and averaging lose first
 
 
 def sharpened(images: tf.Tensor, amount) -> tf.Tensor:

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.common.peak_memory import peak_memory_gb
 from iacyclegan_tf.training.engine.history import History
 from iacyclegan_tf.training.engine.learning_rate import ConstantThenLinear
-from iacyclegan_tf.training.engine.progress import Progress, clock, peak_memory_gb
+from iacyclegan_tf.training.engine.progress import Progress, clock
 from iacyclegan_tf.training.engine.stops_and_warnings import NonFinite, PerceptionLimit, StopOnNonFinite
 
 
@@ -216,7 +217,7 @@ def test_peak_memory_is_in_gigabytes_and_of_this_process_alone():
     with open("/proc/self/status", encoding="ascii") as file:
         kibibytes = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
     assert peak_memory_gb() == pytest.approx(kibibytes / 1024**2, rel=0.05)
-    child = "import resource\nfrom iacyclegan_tf.training.engine.progress import peak_memory_gb\n"
+    child = "import resource\nfrom iacyclegan_tf.common.peak_memory import peak_memory_gb\n"
     child += "print(peak_memory_gb(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)"
     parent = "import subprocess, sys\nlarge = b'1' * (2 << 30)\n"
     parent += f"subprocess.run([sys.executable, '-c', {child!r}], check=True)"

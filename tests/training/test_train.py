@@ -48,9 +48,9 @@ def test_what_was_sharpened_is_said_and_saved(unbroken):
 def test_centres_are_those_of_the_people_trained_on(unbroken):
     saved = tensors(unbroken / "runs/tiny")
     of = {name.split(":")[0]: value for name, value in saved.items() if "/centres/" in name}
-    rounds = {f"round_{number}/{of}_recognizer" for number in (1, 2) for of in ("photo", "sketch")}
+    rounds = {f"round_{number}/{side}_recognizer" for number in (1, 2) for side in ("photo", "sketch")}
     assert set(of) == {"recognizer_0"} | rounds
-    assert all(value.shape[0] == 4 and np.any(value) for value in of.values())
+    assert all(value.shape == (4, 4 * 4 * 16) and np.any(value) for value in of.values())
     # Φ0's are of photos and sketches, Φp's of real and synthesized photos: other centres, even if weights were not kept
     assert not np.array_equal(of["recognizer_0"], of["round_1/photo_recognizer"])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
 from in_process import refused, run
+from same_run import tensors
 
 from iacyclegan_tf.config.settings import DrawnConfig
 from iacyclegan_tf.data.drawn.faces import draw_pair
@@ -34,18 +34,6 @@ def made(tmp_path_factory) -> Path:
 def from_files(root: Path) -> list[str]:
     once = ["rounds.count=1", "export.infra_validation=false"]
     return ["data.source=pairs", f"data.root={root}", "data.in_memory=false", *once]
-
-
-def tensors(folder: Path) -> dict[str, np.ndarray]:
-    found = {}
-    for index in sorted(folder.rglob("state.index")):
-        reader = tf.train.load_checkpoint(str(index.with_suffix("")))
-        found |= {
-            f"{index.parent.relative_to(folder)}:{name}": reader.get_tensor(name)
-            for name in reader.get_variable_to_shape_map()
-            if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-        }
-    return found
 
 
 @pytest.mark.slow

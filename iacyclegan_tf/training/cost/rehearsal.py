@@ -11,6 +11,7 @@ from rich.console import Console
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.keras_door import keras
+from iacyclegan_tf.common.peak_memory import peak_memory_gb
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.face_pairs import FacePairs, Faces
 from iacyclegan_tf.evaluation.round_metrics import evaluate_round
@@ -18,7 +19,6 @@ from iacyclegan_tf.models.build import learns_from_pairs
 from iacyclegan_tf.training.context import RunContext
 from iacyclegan_tf.training.distributed.workers import Workers
 from iacyclegan_tf.training.engine.phase import Phase
-from iacyclegan_tf.training.engine.progress import peak_memory_gb
 from iacyclegan_tf.training.engine.stops_and_warnings import NonFinite, StopOnNonFinite
 from iacyclegan_tf.training.recognizer_phases import match_pairs
 from iacyclegan_tf.training.rounds import Rounds
