@@ -122,7 +122,7 @@ def trained(views: np.ndarray, seed: int) -> np.ndarray:
 
 def judged(maps: np.ndarray, train: np.ndarray) -> str:
     """``none``: each sketch against all photos of those not trained on, from the nearer of the two mean embeddings."""
-    from iacyclegan_tf.metrics import rank_k, rank_of_match, verification_rate
+    from iacyclegan_tf.metrics import d_prime, genuine_and_impostor_scores, rank_k, rank_of_match, verification_rate
 
     flat = maps.reshape(*maps.shape[:2], -1)
     vectors = flat / np.linalg.norm(flat, axis=-1, keepdims=True)
@@ -133,7 +133,10 @@ def judged(maps: np.ndarray, train: np.ndarray) -> str:
     scores, people = vectors[:, 1] @ vectors[:, 0].T, range(len(vectors))
     rates = " / ".join(f"{100 * verification_rate(scores, people, people, far):.1f}" for far in (0.01, 0.001))
     rank1 = 100 * rank_k(rank_of_match(scores, people, people), 1)
-    return f"{len(vectors)} people, rank-1 {rank1:.1f} %, verification at FAR 1 % / 0.1 %: {rates} %"
+    separation = d_prime(*genuine_and_impostor_scores(scores, people, people))
+    return (
+        f"{len(vectors)} people, rank-1 {rank1:.1f} %, verification at FAR 1 % / 0.1 %: {rates} %, d′ {separation:.2f}"
+    )
 
 
 if __name__ == "__main__":

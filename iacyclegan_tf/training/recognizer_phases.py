@@ -40,7 +40,11 @@ class Held:
 
 
 def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
-    """Pre-trains Φ0 to find the sketch to a photo and the photo to a sketch, among the people of a batch."""
+    """Pre-trains Φ0 to find the sketch to a photo and the photo to a sketch, among the people of a batch.
+
+    An adapter, which mixes the channels of each place alone, is shown photo and sketch in one view
+    (``_identity_phase``); a whole network, which learns a few dozen people by heart, each in its own.
+    """
     settings, fitting = context.config.recognizer.pretrain, context.faces.fitting
     devices = context.strategy.num_replicas_in_sync
     people = min(settings.batch // 2, fitting.people) // devices * devices  # each device gets whole pairs
@@ -71,7 +75,7 @@ def match_pairs(context: RunContext, recognizer: Recognizer) -> None:
             seed,
             steps,
             epoch_steps,
-            one_view=False,
+            one_view=recognizer.adapter is not None,
         ),
         _WATCHED,
     )
