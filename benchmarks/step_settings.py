@@ -21,7 +21,7 @@ class Setting:
     upsampling: str = "transpose"
 
     def at(self, side: int | None, batch: int) -> Setting:
-        """The same networks on images of ``side`` × ``side``, VGG-16 at the same size as the images."""
+        """The same networks on images of ``side`` × ``side``; with ``full`` VGG-16 sees them at that size."""
         if side is None:
             return replace(self, batch=batch)
         seen = self.recognizer and (

@@ -65,7 +65,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def remove_if_abandoned(path: Path) -> None:
-    """One file of ``new_path``, unless somebody is writing it or it is gone already."""
+    """Removes one file of ``new_path``, unless somebody is writing it or it is gone already."""
     try:
         with open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ def printable(text: object, most: int = 300) -> str:
 
 
 def printable_lines(text: object, most: int = 100_000) -> str:
-    """The same, of a text whose line breaks and tabs are meant."""
+    """``printable`` for texts whose line breaks and tabs are meant."""
     return "\n".join(
         "\t".join(printable(part, most) for part in line.split("\t")) for line in str(text)[:most].split("\n")
     )

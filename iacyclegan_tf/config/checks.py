@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 from iacyclegan_tf.common.errors import UserError
@@ -15,14 +16,6 @@ from iacyclegan_tf.config.settings import RECOGNIZER_LAYERS, Config
 
 _INPUTS = ("data.root", "data.split_file", "recognizer.weights")
 _SSIM_WINDOW = 11  # pixels; Wang et al. 2004
-
-
-def setting(config: Config, dotted: str):
-    """The value of a dotted name, e.g. ``train.epochs``."""
-    value = config
-    for part in dotted.split("."):
-        value = getattr(value, part)
-    return value
 
 
 def check(config: Config) -> None:
@@ -42,8 +35,8 @@ def check(config: Config) -> None:
 def check_inputs(config: Config) -> None:
     """``UserError`` names the setting of a file or folder to read that is not there; before anything is loaded."""
     for name in _INPUTS:
-        if setting(config, name):
-            there(Path(setting(config, name)), f"{name} is given, but")
+        if path := attrgetter(name)(config):
+            there(Path(path), f"{name} is given, but")
 
 
 def _check_ranges(group, prefix: str = "") -> None:

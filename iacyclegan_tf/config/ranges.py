@@ -1,4 +1,4 @@
-"""What a setting may be, to stand beside its type: ``epochs: Whole = 1``, ``ema: Annotated[float, below_one]``."""
+"""What a setting may be, to stand beside its type: ``epochs: Whole = 1``, ``ema: Decay = 0.99``."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class DiscriminatorConfig:
 
 @dataclass
 class PretrainConfig:
-    """The recognizers before the first round, when no weights file is given."""
+    """Φ0 before the first round: without weights, or where an adapter stands on them, it learns from the pairs."""
 
     epochs: Whole = 40  # over the fitting people, matching: which sketch of the batch is this photo's? [O]
     batch: Pairs = 64  # images, as many photos as sketches
@@ -197,7 +197,7 @@ class DistributeConfig:
 
 @dataclass
 class ThresholdsConfig:
-    """Rules that an export must meet to be blessed (``rules.py``); a servable without a rule is never blessed.
+    """Rules that an export must meet to be blessed (``blessing_rules.py``); a servable without a rule is never blessed.
 
     A copy of the input gains nothing over the input; untrained networks are far below (docs/serving.md) [O].
     """

@@ -89,7 +89,7 @@ def evaluate_fully(
 
 
 def part(scores: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Those of the probes in ``rows``."""
+    """The rows of each score matrix that belong to these probes."""
     return {name: matrix[rows] for name, matrix in scores.items()}
 
 
@@ -107,11 +107,8 @@ def _translated(translate: Callable[[Images], list], inputs: Images, words: str,
 
 def full_protocol(config: Config, faces: Faces) -> dict:
     """What the numbers depend on besides the networks: data, sizes, settings of the measures, settings, versions."""
-    return protocol(faces) | {
+    return protocol(config, faces) | {
         "networks": "the exported SavedModels; for none the run's recognizer_0",
-        "precision": config.train.precision,
-        "generator_ema": config.generator.ema,
-        "seed": config.seed,
         **image_quality.PROTOCOL,
         **recognition_rates.PROTOCOL,
         "distractors": distractors.PROTOCOL,

@@ -83,7 +83,9 @@ def _face_spaces(training: Mapping[str, Sequence[np.ndarray]], held: FacePairs) 
 
 
 def calibrated_fusion(statistics: Mapping[str, Mapping[str, float]], scores: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float64, of the shape of ``scores[way]``; ``UserError`` where the impostors of a way all scored the same."""
+    """The ways' scores added, each z-normalized by the validation impostors' statistics: float64, as ``scores[way]``.
+
+    ``UserError`` where the impostors of a way all scored the same."""
     for way, values in statistics.items():
         if not values["deviation"] > 0:
             raise UserError(
@@ -135,7 +137,7 @@ class Calibration:
 
 
 def read_calibration(export: Path) -> Calibration | None:
-    """That of an exported recognizer; None where it has none, as older exports. ``UserError``: it is not sound."""
+    """Reads an exported recognizer's; None where it has none, as older exports. ``UserError``: it is not sound."""
     path = export / EXTRA / CALIBRATION
     if not path.exists():
         return None

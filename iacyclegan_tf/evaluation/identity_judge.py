@@ -1,7 +1,7 @@
 """Whether synthesized images keep the identity, as a judge sees it that took no part in training.
 
 Of runs with VGG-Face's network that is dlib's (level2, on chips by landmarks), where its package is installed; of runs
-with dlib's network, and without the package, HOG (``recognition.hog_ways``).
+with dlib's network, and without the package, HOG (``recognition_rates.hog_ways``).
 """
 
 from __future__ import annotations
@@ -48,5 +48,5 @@ class DlibJudge:
 
 
 def judge_for(recognizer: RecognizerConfig, pairs: FacePairs) -> DlibJudge | None:
-    """``None``: HOG judges."""
+    """The judge for runs of this recognizer: dlib's network, or ``None`` where HOG judges."""
     return DlibJudge(pairs) if recognizer.network != "dlib" and packaged_file(FILE) else None

@@ -28,7 +28,7 @@ class Matcher:
 
 
 def from_servables(photo_to_sketch, sketch_to_photo, initial, photo_recognizer, sketch_recognizer) -> Matcher:
-    """A ``Matcher`` from ``servables.Translator`` and ``servables.Embedder`` modules."""
+    """A ``Matcher`` from ``served_modules.Translator`` and ``Embedder``."""
     recognizers = (initial, photo_recognizer, sketch_recognizer)
     return Matcher(
         partial(call, photo_to_sketch), partial(call, sketch_to_photo), *(partial(embed, one) for one in recognizers)
@@ -63,7 +63,7 @@ def match(
 def recognizer_scores(
     matcher: Matcher, sketches: Images, photos: Images, fake_photos: Images, fake_sketches: Images
 ) -> dict[str, np.ndarray]:
-    """``photo`` and ``sketch`` of ``match``."""
+    """The score matrices of Φp and Φs alone: ``photo`` and ``sketch`` of ``match``."""
     return {
         "photo": matcher.embed_photo(fake_photos) @ matcher.embed_photo(photos).T,
         "sketch": matcher.embed_sketch(sketches) @ matcher.embed_sketch(fake_sketches).T,

@@ -1,37 +1,30 @@
-"""The few numbers that training measures on the test people after each round, and how it judges a recognizer."""
+"""The few numbers that training measures on the test people after each round."""
 
 from __future__ import annotations
 
+from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.load_faces import Faces
-from iacyclegan_tf.evaluation.image_quality import SSIM, image_measures, means, trivial_measures
+from iacyclegan_tf.evaluation.image_quality import image_measures, means
 from iacyclegan_tf.evaluation.matching import Matcher, match, shown
 from iacyclegan_tf.evaluation.recognition_rates import recognition
 
 
-def evaluate_round(number: int, faces: Faces, matcher: Matcher, settings: dict) -> dict:
-    """The content of ``metrics.json``: SSIM in both directions, recognition in the four ways.
-
-    ``settings`` joins the protocol (precision, averaging, ...).
-    """
+def evaluate_round(number: int, config: Config, faces: Faces, matcher: Matcher) -> dict:
+    """The content of ``metrics.json``: SSIM in both directions, recognition in the four ways."""
     test = faces.test
     photos, sketches = test.original_photos, test.original_sketches
     fake_sketches, fake_photos = matcher.to_sketch(photos), matcher.to_photo(sketches)
     scores = match(matcher, *shown(test, fake_photos, fake_sketches))
     return {
         "round": number,
-        "protocol": protocol(faces) | settings,
+        "protocol": protocol(config, faces),
         "photo_to_sketch": means(image_measures(fake_sketches, sketches, ["ssim"])),
         "sketch_to_photo": means(image_measures(fake_photos, photos, ["ssim"])),
         "retrieval": {way: recognition(matrix, test.identities, test.identities) for way, matrix in scores.items()},
     }
 
 
-def trivial_baselines(faces: Faces) -> dict:
-    """SSIM that costs nothing: ``{direction: {"input": …, "mean_training_image": …}}``, means over the test pairs."""
-    return {side: measured["ssim"] for side, measured in means(trivial_measures(faces, measures=SSIM)).items()}
-
-
-def protocol(faces: Faces) -> dict:
+def protocol(config: Config, faces: Faces) -> dict:
     """What a number depends on besides the networks."""
     sizes = sorted({f"{image.shape[1]}x{image.shape[0]}" for image in faces.test.original_photos})
     return {
@@ -44,4 +37,7 @@ def protocol(faces: Faces) -> dict:
         "test_people": faces.test.people,
         "split_sha256": faces.split_hash,
         "fusion": "cosine scores, z-normalized, added with equal weights",
+        "precision": config.train.precision,
+        "generator_ema": config.generator.ema,
+        "seed": config.seed,
     }

@@ -1,8 +1,8 @@
 """Pictures through a generator: read, translated and written side by side, and never twice.
 
-Each output says inside what it was made of (``data/png_record.py``): the picture's bytes, the model's weights and the
-way. An output that says the same as would be written now is done; one that says otherwise is stale and made again; a
-file that says nothing was made by somebody else and is left alone.
+Each output says inside what it was made of (``data/images/png_record.py``): the picture's bytes, the model's weights and
+the way. An output that says the same as would be written now is done; one that says otherwise is stale and made again;
+a file that says nothing was made by somebody else and is left alone.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
@@ -17,7 +19,7 @@ class IACycleGAN(keras.Model):
     ``train_step`` is the view of a single replica; losses are divided by the number of replicas, since gradients
     are summed over them. A step costs little more than its convolutions: images that go through the same generator
     or discriminator go together, and features of real images are not differentiated. A step with a loss or gradient
-    that is not finite changes no weight (``descent.py``); its logs tell which it was.
+    that is not finite changes no weight (``finite_step.py``); its logs tell which it was.
 
     Args:
         photo_to_sketch, sketch_to_photo: the generators G_X and G_Y.
@@ -60,17 +62,13 @@ class IACycleGAN(keras.Model):
         self.settings = settings
         self.photo_pool, self.sketch_pool = photo_pool, sketch_pool
         literal = settings.perception_weight
-        mean = tf.VariableAggregation.MEAN
-        self.perceiving = self._state(photo_recognizer is not None, tf.bool, tf.VariableAggregation.ONLY_FIRST_REPLICA)
-        self.perception_weight = self._state(0.0 if literal == "auto" else literal, tf.float32, mean)
-        self.kept_weight = self._state(0.0, tf.float32, mean)  # from the round before; 0: none
-        self.first_cycle = self._state(0.0, tf.float32, mean)  # sums over the first steps, for "auto"
-        self.first_perception = self._state(0.0, tf.float32, mean)
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.perceiving = tf.Variable(photo_recognizer is not None, trainable=False, aggregation=first)
+        state = partial(tf.Variable, trainable=False, dtype=tf.float32, aggregation=tf.VariableAggregation.MEAN)
+        self.perception_weight = state(0.0 if literal == "auto" else literal)
+        self.kept_weight = state(0.0)  # λ_ip of the round before, which then stands for what "auto" finds; 0: none
+        self.first_cycle, self.first_perception = state(0.0), state(0.0)  # sums over the first steps, for "auto"
         self.traces = 0
-
-    @staticmethod
-    def _state(value, dtype, aggregation) -> tf.Variable:
-        return tf.Variable(value, trainable=False, dtype=dtype, aggregation=aggregation)
 
     def compile(self, generator_optimizer, discriminator_optimizer, **kwargs):
         """One optimizer for both generators, one for both discriminators; with mixed_float16 wrapped for loss
@@ -183,10 +181,6 @@ class IACycleGAN(keras.Model):
 
         return tf.cond(self.perceiving, measured, lambda: tf.constant(0.0))
 
-    def keep_perception_weight(self, weight: float) -> None:
-        """λ_ip for the steps to come, instead of one that ``auto`` finds in the first of them."""
-        self.kept_weight.assign(weight)
-
     def _weights(self, terms) -> dict:
         s = self.settings
         return {
@@ -201,7 +195,7 @@ class IACycleGAN(keras.Model):
         """λ_ip: the literal number, or ``auto``.
 
         ``auto``: λ_ip = share · λ_cyc · mean(cycle) / mean(perception), both means over the steps so far until
-        ``perception_auto_steps``, then it stays as it is for the round; or what ``keep_perception_weight`` was given.
+        ``perception_auto_steps``, then it stays as it is for the round; or ``kept_weight``, where that is given.
         """
         s = self.settings
         if self.photo_recognizer is None:

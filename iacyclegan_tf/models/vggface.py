@@ -126,7 +126,7 @@ class Recognizer(EmbeddingNetwork):
         self.load_vggface(read_vggface_weights(path))
 
     def load_vggface(self, weights) -> None:
-        """Assigns a ``VGGFaceWeights`` (``models/vggface_weights.py``); shapes were checked by its reader.
+        """Assigns a ``VGGFaceWeights`` (``models/vggface_weights/``); shapes were checked by its reader.
 
         Raises ``UserError`` when this build is not the full-size VGG-Face that the file holds.
         """

@@ -28,7 +28,7 @@ def set_centres(recognizer: Recognizer, sources: Sequence[np.ndarray | ImageSour
 
 
 def _mean(recognizer: Recognizer, images: ImageSource, crop: float) -> np.ndarray:
-    """Of all images, each in the same view, without chance."""
+    """The mean embedding of all images, each in the same view, without chance."""
     view, numbers = FaceViews(crop), tf.constant(images.numbers, tf.int64)
     batches = each(len(images.numbers), lambda place: view.central(images(numbers[place])), images.parallel)
     with images.reading() if isinstance(images, ImageFiles) else nullcontext():

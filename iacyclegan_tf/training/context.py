@@ -10,11 +10,9 @@ import tensorflow as tf
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.load_faces import Faces
 from iacyclegan_tf.data.streams.augmentation import Augmentation
-from iacyclegan_tf.data.streams.batches import Worker
 from iacyclegan_tf.data.streams.face_views import FaceViews
 from iacyclegan_tf.models.saved_state import read_folder, write_folder
 from iacyclegan_tf.training.distributed.workers import Workers
-from iacyclegan_tf.training.engine.history import History
 from iacyclegan_tf.training.engine.phase import Engine, Phase
 from iacyclegan_tf.training.run_folder import RunFolder
 
@@ -29,23 +27,9 @@ class RunContext:
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.config.train, self.folder, self.workers, self.console)
-        self.say = self.engine.say
-
-    @property
-    def strategy(self) -> tf.distribute.Strategy:
-        return self.workers.strategy
-
-    @property
-    def history(self) -> History:
-        return self.engine.history
-
-    @property
-    def worker(self) -> Worker:
-        return self.workers.stream_worker
-
-    @property
-    def augmentation(self) -> Augmentation:
-        return Augmentation(self.config.data.enlarge, self.config.data.flip)
+        self.say, self.history = self.engine.say, self.engine.history
+        self.strategy, self.worker = self.workers.strategy, self.workers.stream_worker
+        self.augmentation = Augmentation(self.config.data.enlarge, self.config.data.flip)
 
     @property
     def views(self) -> Augmentation | FaceViews:

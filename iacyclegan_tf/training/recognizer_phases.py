@@ -204,7 +204,7 @@ def train_if_better(training: TripletTraining, name: str, sources: Sources, step
 
 
 def _judged(training: TripletTraining, held: Held) -> Judgment:
-    """On the whole image and on the face alone; on the whole image where the recognizer cuts out the face itself."""
+    """Judges on the whole image and on the face alone; only the whole where the recognizer cuts out the face itself."""
     crops = [lambda images: images, _face_alone][: len(training.recognizer.crops)]
     return judge(
         [

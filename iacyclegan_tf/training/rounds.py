@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.json_files import read_object
 from iacyclegan_tf.evaluation.calibration import calibrate, training_images
+from iacyclegan_tf.evaluation.image_quality import SSIM, means, trivial_measures
 from iacyclegan_tf.evaluation.matching import Matcher, from_servables
-from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round
 from iacyclegan_tf.models.build import build_recognizer, copy_weights, learns_from_pairs, load_first_weights
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.export import Source, Version, publish
@@ -175,19 +176,8 @@ class Rounds:
         return self.workers.agree(self._measured(number, matcher, path) if self.workers.chief else None)
 
     def _measured(self, number: int, matcher: Matcher, path: Path) -> dict:
-        metrics = evaluate_round(
-            number,
-            self.faces,
-            matcher,
-            {
-                "precision": self.config.train.precision,
-                "generator_ema": self.config.generator.ema,
-                "seed": self.config.seed,
-            },
-        )
-        metrics["trivial_baselines"] = {
-            side: {"ssim": values} for side, values in trivial_baselines(self.faces).items()
-        }
+        metrics = evaluate_round(number, self.config, self.faces, matcher)
+        metrics["trivial_baselines"] = means(trivial_measures(self.faces, measures=SSIM))
         with self.faces.fitting.reading():
             calibration = calibrate(matcher, self.faces.validation, training_images(self.faces))
         self.folder.write_json(self.folder.round(number) / CALIBRATION, calibration)

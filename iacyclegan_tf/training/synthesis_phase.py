@@ -56,29 +56,20 @@ class SynthesisTraining:
             )
             self.gan.generator_optimizer.build(self.gan.generator_variables)
             self.gan.discriminator_optimizer.build(self.gan.discriminator_variables)
-        self.state = tf.train.Checkpoint(
-            photo_to_sketch=self.networks.photo_to_sketch,
-            sketch_to_photo=self.networks.sketch_to_photo,
-            photo_discriminator=self.networks.photo_discriminator,
-            sketch_discriminator=self.networks.sketch_discriminator,
-            generator_optimizer=self.gan.generator_optimizer,
-            discriminator_optimizer=self.gan.discriminator_optimizer,
-            photo_pool=pools[0],
-            sketch_pool=pools[1],
-            perception_weight=self.gan.perception_weight,
-            first_cycle=self.gan.first_cycle,
-            first_perception=self.gan.first_perception,
-        )
-        self._restart = Restart(
-            [
-                *self.gan.generator_optimizer.variables,
-                *self.gan.discriminator_optimizer.variables,
-                self.gan.perception_weight,
-                self.gan.first_cycle,
-                self.gan.first_perception,
-                *(v for pool in pools for v in pool.variables),
-            ]
-        )
+        begun = {
+            name: getattr(self.gan, name)
+            for name in (
+                "generator_optimizer",
+                "discriminator_optimizer",
+                "photo_pool",
+                "sketch_pool",
+                "perception_weight",
+                "first_cycle",
+                "first_perception",
+            )
+        }
+        self.state = tf.train.Checkpoint(**{network.name: network for network in self.networks.all()}, **begun)
+        self._restart = Restart([variable for one in begun.values() for variable in getattr(one, "variables", [one])])
 
     def train(self, number: int, perception_weight: float | None = None) -> None:
         """Round ``number``, to its end; afterwards the generators hold the moving average where that is on.
@@ -88,7 +79,7 @@ class SynthesisTraining:
         config, faces = self.context.config, self.context.faces
         self._begin(number)
         if perception_weight is not None:
-            self.gan.keep_perception_weight(perception_weight)
+            self.gan.kept_weight.assign(perception_weight)
         seed = self.context.phase_seed(number)
         phase = Phase(
             f"round_{number}/synthesis",

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
+from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.load_faces import FacePairs, Faces
 from iacyclegan_tf.data.resizing import Fit
+from iacyclegan_tf.evaluation.image_quality import SSIM, means, trivial_measures
 from iacyclegan_tf.evaluation.matching import WAYS, Matcher
 from iacyclegan_tf.evaluation.recognition_rates import recognition
-from iacyclegan_tf.evaluation.round_metrics import evaluate_round, protocol, trivial_baselines
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round, protocol
 
 
 def pictures(count: int, seed: int, height: int = 32, width: int = 24) -> np.ndarray:
@@ -62,8 +64,8 @@ def test_trivial_baselines(native):
     import cv2
 
     data = faces(native)
-    ours, test = trivial_baselines(data), data.test
-    means = {
+    ours, test = means(trivial_measures(data, measures=SSIM)), data.test
+    mean_images = {
         side: np.round(np.concatenate([getattr(data.fitting, side), getattr(data.validation, side)]).mean(0))
         for side in ("photos", "sketches")
     }
@@ -73,14 +75,16 @@ def test_trivial_baselines(native):
     ):
         truths = getattr(test, f"original_{side}")
         expected = np.mean([reference_ssim(i, t) for i, t in zip(inputs, truths)])
-        assert ours[direction]["input"] == pytest.approx(expected, abs=1e-6)
+        assert ours[direction]["ssim"]["input"] == pytest.approx(expected, abs=1e-6)
         height, width = truths[0].shape[:2]
-        mean = means[side].astype(np.uint8)
+        mean = mean_images[side].astype(np.uint8)
         if native is not None:
             mean = cv2.resize(mean, (width, height), interpolation=cv2.INTER_CUBIC)
         expected = np.mean([reference_ssim(mean, t) for t in truths])
         # OpenCV's bicubic has another constant (−0.75 for −0.5), hence the room where it is used
-        assert ours[direction]["mean_training_image"] == pytest.approx(expected, abs=1e-6 if native is None else 0.02)
+        assert ours[direction]["ssim"]["mean_training_image"] == pytest.approx(
+            expected, abs=1e-6 if native is None else 0.02
+        )
 
 
 # ---------------------------------------------------------------- a round
@@ -95,7 +99,7 @@ def test_evaluate_round_measures_each_direction_and_way():
     data = faces()
     embeds = [linear(seed) for seed in range(3)]
     matcher = Matcher(lambda images: [255 - i for i in images], lambda images: [i // 2 for i in images], *embeds)
-    metrics = evaluate_round(3, data, matcher, {"precision": "float32"})
+    metrics = evaluate_round(3, Config(), data, matcher)
     photos, sketches = data.test.original_photos, data.test.original_sketches
     fake_sketches, fake_photos = [255 - p for p in photos], [s // 2 for s in sketches]
     assert metrics["round"] == 3 and tuple(metrics["retrieval"]) == WAYS
@@ -112,11 +116,11 @@ def test_evaluate_round_measures_each_direction_and_way():
     }
     for way, scores in matrices.items():
         assert metrics["retrieval"][way] == recognition(scores, data.test.identities, data.test.identities)
-    assert metrics["protocol"] == protocol(data) | {"precision": "float32"}
+    assert metrics["protocol"] == protocol(Config(), data)
 
 
 def test_protocol_says_what_a_number_depends_on():
-    said = protocol(faces(native=(50, 40)))
+    said = protocol(Config(seed=5), faces(native=(50, 40)))
     assert said["measured_at"] == ["40x50"] and said["network_size"] == "24x32" and said["fit"] == "squeeze"
     assert (said["test_pairs"], said["test_people"], said["test_split"], said["split_sha256"]) == (
         5,

@@ -176,7 +176,7 @@ def test_auto_weight_starts_the_identity_term_at_its_share_and_then_stays():
 
 def test_a_kept_weight_is_used_from_the_first_step_on_instead_of_auto():
     model = tiny.gan(LossConfig(perception_share=0.25, perception_auto_steps=3), eager=True)
-    model.keep_perception_weight(7.5)
+    model.kept_weight.assign(7.5)
     logs = [model.fit(tiny.pairs(), steps_per_epoch=1, verbose=0).history for _ in range(2)]
     assert [log["perception_weight"][0] for log in logs] == [7.5, 7.5]
     assert logs[0]["weighted/identity_perception"][0] == pytest.approx(7.5 * logs[0]["loss/identity_perception"][0])

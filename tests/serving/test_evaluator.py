@@ -9,8 +9,9 @@ import pytest
 
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.data.load_faces import load_faces
+from iacyclegan_tf.evaluation.image_quality import SSIM, means, trivial_measures
 from iacyclegan_tf.evaluation.matching import from_servables
-from iacyclegan_tf.evaluation.round_metrics import evaluate_round, trivial_baselines
+from iacyclegan_tf.evaluation.round_metrics import evaluate_round
 from iacyclegan_tf.serving.modules_of_run import ServedNetworks
 from iacyclegan_tf.serving.publishing.evaluator import evaluate
 from iacyclegan_tf.serving.signatures import SERVABLES
@@ -52,9 +53,8 @@ def untrained() -> dict:
         modules["photo_recognizer"],
         modules["sketch_recognizer"],
     )
-    metrics = evaluate_round(1, faces, matcher, {})
-    metrics["trivial_baselines"] = {side: {"ssim": values} for side, values in trivial_baselines(faces).items()}
-    return metrics
+    trivial = means(trivial_measures(faces, measures=SSIM))
+    return evaluate_round(1, config, faces, matcher) | {"trivial_baselines": trivial}
 
 
 @pytest.mark.parametrize("servable", SERVABLES)

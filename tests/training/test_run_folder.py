@@ -4,12 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from iacyclegan_tf.common.errors import UserError
-from iacyclegan_tf.config.checks import setting
 from iacyclegan_tf.config.reading import load_config
 from iacyclegan_tf.config.settings import Config
 from iacyclegan_tf.training.run_folder import RunFolder
@@ -50,7 +50,7 @@ def test_the_same_settings_go_on(config):
 )
 def test_other_settings_are_refused_with_both_values(config, name, text, value):
     RunFolder(config)
-    before = setting(config, name)
+    before = attrgetter(name)(config)
     before = list(before) if isinstance(before, tuple) else before
     words = re.escape(f"{name}: {before!r} -> {value!r}")
     with pytest.raises(UserError, match=f"first holds a run with other settings.*{words}.*another name"):

@@ -40,7 +40,7 @@ class _Difference(Interval):
 
 
 def summary(rounds: list[RoundResult], trivial: Mapping) -> list[Answer]:
-    """Of the last round; ``trivial`` from ``images.trivial_measures`` of the same test pairs."""
+    """Of the last round; ``trivial`` from ``image_quality.trivial_measures`` of the same test pairs."""
     last = rounds[-1]
     draws = draw_people(len(set(last.identities)), RESAMPLES, SEED)
 

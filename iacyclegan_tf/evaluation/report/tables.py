@@ -31,8 +31,7 @@ _SYNTHESIS_NOTES = (
     "NLDA is the mean of each split's maximum over all dimensions: optimistic by design.",
 )
 _IDENTITY_NOTE = (
-    "HOG took no part in training: its photo and sketch rows judge how well synthesized images keep the identity. No "
-    "second network is at hand for that."
+    "HOG took no part in training: its photo and sketch rows judge how well synthesized images keep the identity."
 )
 
 
@@ -138,7 +137,7 @@ def hog_table(title: str, rounds: list[dict], hog: str) -> Table:
 def _rows(
     rounds: list[dict], key: str, words: str, columns: Iterable[str], since: dict | None = None, ways=WAYS
 ) -> tuple[list[tuple[str, ...]], list[str]]:
-    """Of one way of scoring, and notes."""
+    """The rows of one way of scoring, and the notes below them."""
     measured, rows, notes = [one for one in rounds if "not_measured" not in one[key]], [], _not_measured(rounds, key)
     for way in ways:
         for one in measured[:1] if way == "none" else measured:

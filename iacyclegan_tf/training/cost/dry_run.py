@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iacyclegan_tf.common.tables import Table, print_table
 from iacyclegan_tf.common.terminal import progress_bar, say
 from iacyclegan_tf.config.reading import dump_config
 from iacyclegan_tf.config.settings import Config
@@ -17,8 +18,6 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
 
     ``timing``: also how long the run will take here and how much memory it will need, from a few steps of each phase.
     """
-    from rich.table import Table
-
     from iacyclegan_tf.data.load_faces import load_faces
     from iacyclegan_tf.models.build import build_recognizer, build_synthesis
     from iacyclegan_tf.training.memory_estimate import check_memory
@@ -30,13 +29,9 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
     for line in [*faces.notes, *faces.counts()]:
         say(console, line)
     needed = check_memory(config, faces.image_shape)
-    table = Table("network", "parameters", title="Networks", title_justify="left")
-    for network in [
-        *build_synthesis(config, faces.image_shape, config.seed).all(),
-        build_recognizer(config, "recognizer"),
-    ]:
-        table.add_row(network.name, f"{sum(v.shape.num_elements() for v in network.trainable_variables):,}")
-    console.print(table)
+    networks = *build_synthesis(config, faces.image_shape, config.seed).all(), build_recognizer(config, "recognizer")
+    rows = tuple((one.name, f"{sum(v.shape.num_elements() for v in one.trainable_variables):,}") for one in networks)
+    print_table(Table("Networks", ("network", "parameters"), rows), console)
     epochs = config.train.epochs + config.train.decay_epochs
     steps = -(-len(faces.fitting) // config.train.batch) * epochs
     say(
@@ -53,17 +48,15 @@ def dry_run(config: Config, console, timing: bool = True) -> None:
 
 def show_cost(found: RunCost, config: Config, console) -> None:
     """A row a phase, and the two sums that a user plans with."""
-    from rich.table import Table
-
     from iacyclegan_tf.training.engine.progress import clock
 
-    table = Table(title="Predicted for this machine as busy as it is now", title_justify="left")
-    for column in ("phase", "steps", "ms a step", "an epoch", "all of it"):
-        table.add_column(column, justify="right" if table.columns else "left")
-    for phase in found.phases:
-        epoch, whole = (clock(steps * phase.seconds) for steps in (phase.epoch_steps, phase.steps))
-        table.add_row(phase.name, f"{phase.steps:,}", f"{1000 * phase.seconds:.1f}", epoch, whole)
-    console.print(table)
+    columns = ("phase", "steps", "ms a step", "an epoch", "all of it")
+    rows = tuple(
+        (one.name, f"{one.steps:,}", f"{1000 * one.seconds:.1f}")
+        + tuple(clock(steps * one.seconds) for steps in (one.epoch_steps, one.steps))
+        for one in found.phases
+    )
+    print_table(Table("Predicted for this machine as busy as it is now", columns, rows), console)
     say(
         console,
         f"Predicted: {clock(found.epoch_seconds)} for an epoch of synthesis, {clock(found.total(config))} for all "

@@ -63,7 +63,7 @@ class RunCost:
 
 
 def measured(config: Config, faces: Faces, workers: Workers) -> RunCost:
-    """From the run's own images, in a folder that is gone afterwards; memory is that of this process at its peak."""
+    """Times a few steps of each phase on the run's own images, in a temporary folder; memory is this process's peak."""
     with tempfile.TemporaryDirectory(prefix="iacyclegan_timing_") as folder:
         phases = rehearse(replace(config, runs_dir=folder, savedmodels_dir=f"{folder}/exports"), faces, workers)
     return RunCost(tuple(phases), peak_memory_gb())
@@ -122,7 +122,7 @@ def rehearse(config: Config, faces: Faces, workers: Workers) -> list[PhaseCost]:
         sources = [(fitting.photos, fitting.labels), (fitting.sketches, fitting.labels)]
         triplets = rounds.tuning["photo"].phase(TRIPLETS, sources, config.recognizer.finetune.steps, seed=0)
         context.train(triplets, ())
-    evaluate_round(1, replace(faces, test=_first(faces.test, _JUDGED)), rounds.matcher(), {})
+    evaluate_round(1, config, replace(faces, test=_first(faces.test, _JUDGED)), rounds.matcher())
     return [replace(cost, name=name) for name, cost in zip(names, context.costs, strict=True)]
 
 

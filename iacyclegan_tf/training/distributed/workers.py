@@ -78,7 +78,7 @@ class Workers:
             )
 
     def largest(self, number: int) -> int:
-        """Of the small whole numbers that the workers give; cheap, since it is called after every step."""
+        """The largest of the small whole numbers that the workers give; cheap, since it is called after every step."""
         if self.alone:
             return number
         return int(self._sum(np.eye(self.count)[self.number] * number).max())
@@ -144,7 +144,7 @@ def _variables(objects: tf.train.Checkpoint) -> list[tf.Variable]:
 
 
 def _own_value(variable: tf.Variable) -> np.ndarray:
-    """On this worker's first device. Plain reading takes the mean over all workers where each keeps its own."""
+    """The value on this worker's first device. Plain reading takes the mean over all workers where each has its own."""
     local = getattr(variable, "values", None)  # of a distributed variable, one for each device of this worker
     return (local[0] if local else variable).numpy()
 
