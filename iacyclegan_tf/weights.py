@@ -54,9 +54,9 @@ def show(file: Path, write: Path | None = None) -> None:
     facts["parameters"] = f"{sum(array.size for array in arrays.values()):,}"
     facts["fingerprint"] = weights_fingerprint(arrays)
     if write is not None:
-        from iacyclegan_tf.serving.vggface_export import export_recognizer, vggface_module
+        from iacyclegan_tf.serving.vggface_export import export_vggface
 
-        export_recognizer(vggface_module(found), write, facts)
+        export_vggface(found, write, facts)
         facts["written to"] = write
     console = open_console()
     console.print(_layers(arrays))
@@ -76,7 +76,9 @@ def _layers(arrays: dict[str, np.ndarray]) -> Table:
 
 
 def _vggface_facts(weights: VGGFaceWeights) -> dict[str, str]:
-    order = weights.file_channel_order
+    from iacyclegan_tf.models.vggface_weights.canonical import FILE_CHANNEL_ORDER
+
+    order = FILE_CHANNEL_ORDER[weights.source_format]
     return {
         "format": weights.source_format,
         "top layers": "fc6, fc7, fc8" if weights.has_top else "none",

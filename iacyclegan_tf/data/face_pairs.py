@@ -59,7 +59,7 @@ class FacePairs:
 
     @cached_property
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of all photos and of all sketches, int64 ``[H, W, 3]``; of files this reads everything once."""
+        """The sum of all photos and that of all sketches, int64 ``[H, W, 3]``; of files this reads everything once."""
         from iacyclegan_tf.data.streams.image_sources import total
 
         with self.reading():

@@ -94,12 +94,10 @@ def gallery_size_curves(
     enrolled: dict[str, np.ndarray], distractors: dict[str, np.ndarray], identities: Sequence[str]
 ) -> dict:
     """``{way: {"rank1": {"size", "mean", "deviation", "protocol"}, "rank5": …}}``."""
-
-    def curve(way: str, k: int) -> dict:
-        values = rank_k_by_gallery_size(enrolled[way], distractors[way], identities, identities, k=k)._asdict()
-        return {name: value if name == "protocol" else value.tolist() for name, value in values.items()}
-
-    return {way: {f"rank{k}": curve(way, k) for k in RANKS} for way in distractors}
+    return {
+        way: {f"rank{k}": rank_k_by_gallery_size(enrolled[way], added, identities, identities, k=k) for k in RANKS}
+        for way, added in distractors.items()
+    }
 
 
 def _chunks(paths: Sequence[Path]) -> Iterator[list[np.ndarray]]:

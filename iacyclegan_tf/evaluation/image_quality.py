@@ -97,7 +97,6 @@ def nlda_of_sketches(
     if len({sketch.shape for sketch in sketches}) > 1:
         return {"not_measured": "NLDA needs images of one size; the test sketches have several."}
     try:
-        result = nlda(*(luminance(np.stack(images)) for images in (sketches, fake_sketches)), protocol=protocol)
+        return nlda(*(luminance(np.stack(images)) for images in (sketches, fake_sketches)), protocol=protocol)
     except UserError as error:
         return {"not_measured": str(error)}
-    return {"mean": result.mean, "maxima": result.maxima.tolist(), "protocol": result.protocol}

@@ -8,18 +8,15 @@ import numpy as np
 
 from iacyclegan_tf.common.user_paths import user_path
 from iacyclegan_tf.data.images.files import decode_image, read_image
-from iacyclegan_tf.serving.calling import bounded
 
 Image = str | os.PathLike | bytes | np.ndarray
 
 
-def as_pixels(image: Image) -> np.ndarray:
-    """A path, an encoded image or pixels as uint8 ``[h, w, 3]`` RGB; errors as ``Trained.to_sketch``."""
-    return bounded(*decoded(image))
-
-
 def decoded(image: Image) -> tuple[np.ndarray, str]:
-    """As ``as_pixels``, of any size; and a name for messages."""
+    """A path, an encoded image or pixels as uint8 ``[h, w, 3]`` RGB of any size; and a name for messages.
+
+    Raises ``UserError`` for what is no image, and ``ValueError`` for pixels of another type or shape.
+    """
     if isinstance(image, bytes):
         return decode_image(image, "the image"), "the image"
     if isinstance(image, (str, os.PathLike)):

@@ -19,15 +19,11 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.json_files import read_object
-from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
-from iacyclegan_tf.data.alignment.portrait import find_portrait
-from iacyclegan_tf.inference.given_image import Image, as_pixels, decoded
+from iacyclegan_tf.inference.given_image import Image, decoded
 from iacyclegan_tf.inference.trained_on import ONLY_DRAWN, TrainedOn, face_spaces, trained_on
-from iacyclegan_tf.serving.calling import Served, bounded, call
+from iacyclegan_tf.serving.calling import Served, call, face
 from iacyclegan_tf.serving.publishing.model_card import FILE as MODEL_CARD
 from iacyclegan_tf.serving.signatures import EXTRA, PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
-
-BORDERS = {"photo": PHOTO_BORDER, "sketch": SKETCH_BORDER}  # of crops that reach beyond their picture
 
 
 class Trained:
@@ -151,13 +147,7 @@ class Trained:
     def _call(self, servable: str, images: Sequence[Image]) -> list[np.ndarray]:
         """Each image's answer, in order."""
         of = "photo" if servable.startswith("photo") else "sketch"
-        return call(self._served(servable), [self._face(image, of) for image in images])
-
-    def _face(self, image: Image, of: str) -> np.ndarray:
-        if not self.align:
-            return as_pixels(image)
-        pixels, name = decoded(image)
-        return bounded(find_portrait(pixels, name).cut(BORDERS[of]), name)
+        return call(self._served(servable), [face(*decoded(image), of, self.align) for image in images])
 
     def _width(self, of: str) -> int:
         return self.as_is().embed(np.zeros([8, 8, 3], np.uint8), of).shape[0]

@@ -1,8 +1,8 @@
 """Pictures through a generator: read, translated and written side by side, and never twice.
 
-Each output says inside what it was made of (``data/images/png_record.py``): the picture's bytes, the model's weights and
-the way. An output that says the same as would be written now is done; one that says otherwise is stale and made again;
-a file that says nothing was made by somebody else and is left alone.
+Each output says inside what it was made of (``data/images/png_record.py``): the picture's bytes, the model's weights
+and the way. An output that says the same as would be written now is done; one that says otherwise is stale and made
+again; a file that says nothing was made by somebody else and is left alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait, has_proportions
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.png_record import read_record, with_record
-from iacyclegan_tf.inference.trained import BORDERS, Trained
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.inference.translation_jobs import Job
 from iacyclegan_tf.serving.calling import BATCH, bounded
 from iacyclegan_tf.serving.signatures import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
@@ -108,7 +108,7 @@ def _read(job: Job, way: Way, record: dict, model: Trained) -> _Picture | Outcom
         of = "photo" if way.to == "sketch" else "sketch"
         align = way.align and (eyes is not None or not _is_our_crop(job.source, whole))
         portrait = find_portrait(whole, f"'{job.source}'", eyes) if align else None
-        face = portrait.cut(BORDERS[of]) if portrait else bounded(whole, f"'{job.source}'")
+        face = portrait.cut(of) if portrait else bounded(whole, f"'{job.source}'")
         remarks = portrait.remarks() if portrait else []
         warning = model.warning(face, of)
         return _Picture(job, face, portrait, record, (*remarks, *([warning] if warning else ())))

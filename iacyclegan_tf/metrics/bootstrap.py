@@ -32,17 +32,13 @@ def draw_people(people: int, resamples: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
 
 
-def person_numbers(identities: Sequence[str]) -> np.ndarray:
-    """int64 [N]: the people numbered in alphabetical order, as the columns of ``draw_people`` count them."""
-    return np.unique(np.array(list(identities)), return_inverse=True)[1]
-
-
 def resampled_means(values: np.ndarray, identities: Sequence[str], draws: np.ndarray) -> np.ndarray:
     """Mean of one value an image [N] on each draw of the people that the images show; float64 [resamples].
 
     A person with several images brings all of them as often as drawn.
     """
-    weights = draws[:, person_numbers(identities)]
+    people = np.unique(list(identities), return_inverse=True)[1]  # in alphabetical order, as ``draws`` counts them
+    weights = draws[:, people]
     return weights @ np.asarray(values, np.float64) / weights.sum(axis=1)
 
 

@@ -9,8 +9,6 @@ remaining people, the gallery their synthesized ones, Euclidean nearest neighbor
 A run's accuracy is its **maximum over all dimensions**, chosen on the test people: optimistic by design.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
@@ -21,21 +19,15 @@ EIGENVALUE_TOLERANCE = 1e-12  # of the largest eigenvalue of the total scatter
 LENGTH_TOLERANCE = 1e-8  # of its square root
 
 
-class Nlda(NamedTuple):
-    """Accuracy (0..1) over the random splits."""
-
-    mean: float  # of the maxima
-    maxima: np.ndarray  # float64 [splits]: the best accuracy of each split over all dimensions
-    protocol: str
-
-
-def nlda(real: np.ndarray, synthesized: np.ndarray, protocol: str = "cufs", splits: int = 20, seed: int = 0) -> Nlda:
+def nlda(real: np.ndarray, synthesized: np.ndarray, protocol: str = "cufs", splits: int = 20, seed: int = 0) -> dict:
     """NLDA accuracy of uint8 gray images [N, H, W], one real and one synthesized a person, in the same order.
 
     ``protocol``: "cufs" trains on 150 / 338 of the people (150 of the 338 of CUFS), "cufsf" on 300 / 944; the
     rest is searched. PCA keeps every dimension that two samples a person span: 2 x training people, less one
     for the mean (299 where the literature says 300). A tie counts against the system: a split without any
     dimension (one synthesized sketch for all people leaves none) has accuracy 0.
+
+    Returns accuracies (0..1): ``maxima``, the best of each split over all dimensions, their ``mean``, and ``protocol``.
 
     Raises UserError for another dtype or unequal shapes, fewer than 2 training or 2 test people, or images with no
     more pixels than training people, where S_w has no null space.
@@ -52,13 +44,13 @@ def nlda(real: np.ndarray, synthesized: np.ndarray, protocol: str = "cufs", spli
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(people) for _ in range(splits)]
     maxima = np.array([_best_accuracy(products, order[:train], order[train:]) for order in orders])
-    return Nlda(
-        float(maxima.mean()),
-        maxima,
-        f"NLDA, {splits} random splits (seed {seed}) of {people} people into {train} training and "
+    return {
+        "mean": float(maxima.mean()),
+        "maxima": maxima.tolist(),
+        "protocol": f"NLDA, {splits} random splits (seed {seed}) of {people} people into {train} training and "
         f"{people - train} test, raw gray {width}x{height}, PCA to at most {2 * train - 1}, "
         "mean of each split's maximum over all dimensions (optimistic by design)",
-    )
+    }
 
 
 def _training_people(people: int, protocol: str) -> int:

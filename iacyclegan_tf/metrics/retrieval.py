@@ -6,7 +6,6 @@ the match is ranked before it, so that a matcher that gives every image the same
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -56,15 +55,6 @@ def margins(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> n
     return best_score(scores, genuine) - best_score(scores, ~genuine)
 
 
-class GallerySizeCurve(NamedTuple):
-    """Rank-k (0..1) at each gallery size: mean and standard deviation over the random sub-galleries."""
-
-    size: np.ndarray  # int64 [S], ascending
-    mean: np.ndarray  # float64 [S]
-    deviation: np.ndarray  # float64 [S]; 0 without and with all distractors
-    protocol: str
-
-
 def rank_k_by_gallery_size(
     scores: np.ndarray,
     distractor_scores: np.ndarray,
@@ -73,8 +63,8 @@ def rank_k_by_gallery_size(
     k: int = 1,
     repeats: int = 20,
     seed: int = 0,
-) -> GallerySizeCurve:
-    """Rank-k of a closed-set search in growing galleries.
+) -> dict:
+    """Rank-k (0..1) of a closed-set search in growing galleries: ``size``, ``mean``, ``deviation``, ``protocol``.
 
     ``scores`` [probes, gallery] are those of the enrolled images, ``distractor_scores`` [probes, distractors]
     those of images of other people. A gallery of size s holds all enrolled images and the first s - gallery
@@ -98,4 +88,5 @@ def rank_k_by_gallery_size(
         f"rank-{k}, {enrolled} enrolled images and up to {total - enrolled} distractors, {repeats} random orders, "
         f"seed {seed}"
     )
-    return GallerySizeCurve(sizes, shares.mean(axis=0), shares.std(axis=0), protocol)
+    values = {"size": sizes, "mean": shares.mean(axis=0), "deviation": shares.std(axis=0)}
+    return {name: value.tolist() for name, value in values.items()} | {"protocol": protocol}

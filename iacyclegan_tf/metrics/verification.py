@@ -11,20 +11,11 @@ impostor pairs, and the field prints FAR 0.1 % all the same): hold ``needed_impo
 
 from collections.abc import Sequence
 from math import ceil
-from typing import NamedTuple
 
 import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.metrics.score_matrix import checked_scores, genuine_pairs
-
-
-class RocCurve(NamedTuple):
-    """One point per distinct score, from nothing accepted (0, 0) to all accepted (1, 1); float64 arrays."""
-
-    false_accept_rate: np.ndarray
-    true_accept_rate: np.ndarray
-    threshold: np.ndarray  # descending; accepted are scores greater than it; the last is -inf
 
 
 def genuine_and_impostor_scores(
@@ -41,11 +32,14 @@ def genuine_and_impostor_scores(
     return scores[genuine], scores[~genuine]
 
 
-def roc(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> RocCurve:
-    """ROC over all pairs; raises UserError as ``genuine_and_impostor_scores`` does."""
+def roc(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """False and true accept rates over all pairs, a point per distinct score: none to all accepted.
+
+    Raises UserError as ``genuine_and_impostor_scores`` does.
+    """
     genuine, impostor = genuine_and_impostor_scores(scores, probe_ids, gallery_ids)
     thresholds = np.append(np.unique(np.concatenate([genuine, impostor]))[::-1], -np.inf)
-    return RocCurve(_share_above(impostor, thresholds), _share_above(genuine, thresholds), thresholds)
+    return tuple(1 - np.searchsorted(np.sort(some), thresholds, "right") / len(some) for some in (impostor, genuine))
 
 
 def verification_rate(scores: np.ndarray, probe_ids: Sequence, gallery_ids: Sequence, far: float) -> float:
@@ -84,7 +78,3 @@ def d_prime(genuine: np.ndarray, impostor: np.ndarray) -> float:
     """
     spread = np.sqrt((np.var(genuine) + np.var(impostor)) / 2)
     return float((np.mean(genuine) - np.mean(impostor)) / max(spread, 1e-12))
-
-
-def _share_above(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    return 1 - np.searchsorted(np.sort(scores), thresholds, side="right") / len(scores)

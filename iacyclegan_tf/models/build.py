@@ -110,7 +110,7 @@ def learns_from_pairs(config: Config) -> bool:
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """By assignment, so that nothing that was traced with ``target`` has to be traced again."""
+    """Copies all variables into ``target`` by assignment, so that nothing traced with it has to be traced again."""
     for a, b in zip(source.variables, target.variables, strict=True):
         b.assign(a)
 

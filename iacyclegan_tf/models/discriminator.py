@@ -25,7 +25,6 @@ class Discriminator(keras.Model):
 
     def __init__(self, filters: int = 64, layers: int = 3, seed: int | None = None, dtype=None, **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        self._arguments = {"filters": filters, "layers": layers, "seed": seed}
         policy = self.dtype_policy
         seeds = seed_sequence(seed)
 
@@ -54,9 +53,6 @@ class Discriminator(keras.Model):
         for stage in self.stages:
             hidden = stage(hidden)
         return tf.cast(hidden, tf.float32)
-
-    def get_config(self):
-        return {**self._arguments, "name": self.name}
 
 
 def smallest_side(layers: int) -> int:

@@ -7,17 +7,19 @@ import tensorflow as tf
 
 from iacyclegan_tf.common.keras_door import keras
 
-CROPS = (
-    1.0,
-    0.6,
-)  # shares of the side: the whole crop, and about the face alone (columns 40-160 and rows 70-220 of 200x250)
+# shares of the side: the whole crop, and about the face alone (columns 40-160 and rows 70-220 of 200x250)
+CROPS = (1.0, 0.6)
 
 
 class EmbeddingNetwork(keras.Model):
     """A trunk with named layers, one of which is the embedding.
 
-    A subclass gives ``NETWORK``, ``LAYERS``, ``crops``, ``input_size``, ``trunk``, ``layers_up_to``, ``feature_shape``
-    and ``load_file``, and calls ``add_embedding`` at the end of its constructor.
+    A subclass gives the attributes below, calls ``add_embedding`` at the end of its constructor, and has
+
+    * ``trunk(images, layers, training)``: images in [−1, 1] -> the named layers, in the order asked, float32;
+    * ``layers_up_to(name)``: the trunk's layers that the named one depends on, in their order;
+    * ``feature_shape(layer)``: (height, width, channels) or (length,) of the named layer;
+    * ``load_file(path)``: assigns the weights of the network's own file, ``UserError`` for what it does not hold.
 
     Args:
         embedding: the layer, one of ``LAYERS``, that ``call`` returns flat and L2-normalized.
@@ -50,22 +52,6 @@ class EmbeddingNetwork(keras.Model):
             self.adapter = keras.layers.Dense(
                 channels, use_bias=False, kernel_initializer="identity", dtype="float32", name="adapter"
             )
-
-    def trunk(self, images, layers: tuple[str, ...], training: bool) -> list[tf.Tensor]:
-        """Images in [−1, 1] -> the named layers, in the order asked, float32."""
-        raise NotImplementedError
-
-    def layers_up_to(self, name: str) -> list[keras.layers.Layer]:
-        """The trunk's layers that the named one depends on, in their order."""
-        raise NotImplementedError
-
-    def feature_shape(self, layer: str) -> tuple[int, ...]:
-        """(height, width, channels) or (length,) of the named layer."""
-        raise NotImplementedError
-
-    def load_file(self, path: str) -> None:
-        """Assigns the weights of the network's own file; ``UserError`` for what it does not hold."""
-        raise NotImplementedError
 
     def build(self, input_shape=None):
         """Makes all variables, also those above the embedding layer, so that checkpoints are always whole."""
@@ -112,18 +98,6 @@ class EmbeddingNetwork(keras.Model):
         return [v for v in self.trainable_variables if id(v) in used]
 
     @property
-    def centre_count(self) -> int:
-        return 0 if self.centres is None else self.centres.shape[0]
-
-    @property
     def embedding_length(self) -> int:
         """D of the embeddings ``[N, D]``."""
         return int(np.prod(self.feature_shape(self.embedding)))
-
-    def get_config(self):
-        return {
-            "embedding": self.embedding,
-            "centres": self.centre_count,
-            "adapter": self.adapter is not None,
-            "name": self.name,
-        }

@@ -65,14 +65,6 @@ class Generator(keras.Model):
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
-        self._arguments = {
-            "filters": filters,
-            "blocks": blocks,
-            "upsampling_kind": upsampling_kind,
-            "seed": seed,
-            "recompute": recompute,
-            "sharpening": sharpening,
-        }
         self.recompute = recompute
         policy = self.dtype_policy
         seeds = seed_sequence(seed)
@@ -109,6 +101,3 @@ class Generator(keras.Model):
                 hidden = stage(hidden)
         images = tf.tanh(tf.cast(hidden, tf.float32))
         return images if training or self.sharpening is None else sharpened(images, self.sharpening)
-
-    def get_config(self):
-        return {**self._arguments, "name": self.name}

@@ -1,4 +1,4 @@
-"""The layers that Keras lacks: instance normalization, reflection padding and the two ways of up-sampling."""
+"""The layers that Keras lacks: instance normalization, reflection padding and the ways of up-sampling."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from iacyclegan_tf.common.keras_door import keras
 
 # Unrolling is cheaper than moments only for small batches; above this the graph would grow for little.
 MAX_UNROLLED_BATCH = 8
+_EPSILON = 1e-5
 
 
 class InstanceNormalization(keras.layers.Layer):
     """y = γ · (x − μ) / sqrt(σ² + ε) + β with μ, σ² over height and width of each image and channel.
 
-    Ulyanov et al. 2016 (arXiv 1607.08022). ε is 1e-5 as in the public CycleGAN; γ and β (``affine``) are
-    learned, unlike there, since the convolutions before it have no bias. σ² is the population variance.
+    Ulyanov et al. 2016 (arXiv 1607.08022). ε is 1e-5 as in the public CycleGAN; γ and β are learned,
+    unlike there, since the convolutions before it have no bias. σ² is the population variance.
     Statistics are float32 whatever the compute type. Input and output: ``[N, H, W, C]``.
     """
-
-    def __init__(self, epsilon: float = 1e-5, **kwargs):
-        super().__init__(**kwargs)
-        self.epsilon = epsilon
 
     def build(self, input_shape):
         channels = int(input_shape[-1])
@@ -42,16 +39,13 @@ class InstanceNormalization(keras.layers.Layer):
 
     def _fused(self, image, gamma, beta):
         """For one image, instance and batch normalization are the same thing, and the latter is one fast kernel."""
-        return tf.compat.v1.nn.fused_batch_norm(image, gamma, beta, epsilon=self.epsilon, is_training=True)[0]
+        return tf.compat.v1.nn.fused_batch_norm(image, gamma, beta, epsilon=_EPSILON, is_training=True)[0]
 
     def _by_moments(self, inputs, gamma, beta):
         values = tf.cast(inputs, tf.float32)
         mean, variance = tf.nn.moments(values, [1, 2], keepdims=True)
-        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
+        scale = gamma * tf.math.rsqrt(variance + _EPSILON)
         return tf.cast((values - mean) * scale + beta, inputs.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}
 
 
 class ReflectionPadding2D(keras.layers.Layer):
@@ -66,9 +60,6 @@ class ReflectionPadding2D(keras.layers.Layer):
         if on_gpu() or any(size is None or size < 2 * p + 2 for size in inputs.shape[1:3]):
             return tf.pad(inputs, [[0, 0], [p, p], [p, p], [0, 0]], mode="REFLECT")
         return _mirrored(_mirrored(inputs, p, axis=1), p, axis=2)
-
-    def get_config(self):
-        return {**super().get_config(), "padding": self.padding}
 
 
 def _mirrored(values, p: int, axis: int):
@@ -89,8 +80,7 @@ class ResizeConvolution(keras.layers.Layer):
 
     def __init__(self, filters: int, kernel_initializer="glorot_uniform", bilinear: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.filters, self.kernel_initializer = filters, keras.initializers.get(kernel_initializer)
-        self.bilinear = bilinear
+        self.filters, self.kernel_initializer, self.bilinear = filters, kernel_initializer, bilinear
 
     def build(self, input_shape):
         # float32 in every precision, so that sums of weights are rounded once
@@ -116,14 +106,6 @@ class ResizeConvolution(keras.layers.Layer):
         sums = tf.matmul(tf.constant(np.kron(along, along)), tf.reshape(self.kernel, [9, channels * self.filters]))
         sums = tf.transpose(tf.reshape(sums, [side * side, channels, self.filters]), [0, 2, 1])
         return tf.reshape(sums, [side, side, self.filters, channels])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bilinear": self.bilinear,
-        }
 
 
 # the smallest smoothing filter: what it takes away is what resampling and averaging lose first

@@ -158,10 +158,6 @@ class Recognizer(EmbeddingNetwork):
             layer.bias.assign(values[layer.name][1])
         self.mean_rgb.assign(weights.mean_rgb)
 
-    def get_config(self):
-        own = {"width": self.width, "input_size": self.input_size, "normalization": self.normalization}
-        return super().get_config() | own
-
 
 def trunk_shapes(width: float, input_size: int) -> tuple[list[tuple[int, int]], int]:
     """(side, channels) of every convolution's output, and the number of parameters with fc6 and fc7."""

@@ -12,12 +12,11 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
-from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, read_bytes
-from iacyclegan_tf.inference.trained import BORDERS, Trained
+from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search.photo_files import Found
 from iacyclegan_tf.search.store import Entry, GalleryStore
-from iacyclegan_tf.serving.calling import bounded
+from iacyclegan_tf.serving.calling import face
 
 _BATCH = 8  # photos that are read, embedded and committed together
 _READERS = 4
@@ -72,8 +71,7 @@ def _read(name: str, path: Path, known: Entry | None, align: bool) -> tuple[Entr
         entry = Entry(name, hashlib.sha256(data).hexdigest(), str(path.resolve()))
         if known is not None and known.sha256 == entry.sha256:
             return entry
-        seen = face(decode_image(data, str(path)), f"'{path}'", "photo", align)
-        return entry, bounded(seen, f"'{path}'")
+        return entry, face(decode_image(data, str(path)), f"'{path}'", "photo", align)
     except UserError as error:
         return error
 
@@ -82,11 +80,6 @@ def _embed_and_store(store: GalleryStore, model: Trained, photos: Sequence[tuple
     entries, pixels = map(list, zip(*photos))
     sketches = model.to_sketch(pixels)
     store.add(entries, {"photo": model.embed(pixels, of="photo"), "sketch": model.embed(sketches, of="sketch")})
-
-
-def face(pixels: np.ndarray, name: str, of: str, align: bool) -> np.ndarray:
-    """What is compared of a picture of a ``photo`` or ``sketch``; ``UserError`` where ``align`` finds no face."""
-    return find_portrait(pixels, name).cut(BORDERS[of]) if align else pixels
 
 
 def _is_same(entry: Entry, path: Path) -> bool:

@@ -21,12 +21,12 @@ from iacyclegan_tf.evaluation.calibration import Calibration, read_calibration
 from iacyclegan_tf.inference.given_image import Image, decoded
 from iacyclegan_tf.inference.load import load
 from iacyclegan_tf.inference.trained import Trained
-from iacyclegan_tf.search.adding import Added, add_photos, face
+from iacyclegan_tf.search.adding import Added, add_photos
 from iacyclegan_tf.search.photo_files import find_photos
 from iacyclegan_tf.search.ranking import best, cosines, fused
 from iacyclegan_tf.search.search_result import WAYS, Candidate, SearchResult, sentences
 from iacyclegan_tf.search.store import FILE, Entry, GalleryStore
-from iacyclegan_tf.serving.calling import bounded
+from iacyclegan_tf.serving.calling import face
 from iacyclegan_tf.serving.signatures import PHOTO_RECOGNIZER, SERVABLES, SKETCH_RECOGNIZER
 
 
@@ -113,7 +113,7 @@ class Gallery:
             )
         sketches = sketch if isinstance(sketch, (list, tuple)) else [sketch]
         pictures = [decoded(one) for one in sketches]
-        probes = [bounded(one if cut else self.face(one, name, "sketch"), name) for one, name in pictures]
+        probes = [face(one, name, "sketch", self.store.align and not cut) for one, name in pictures]
         snapshot = self.store.snapshot()
         if not len(snapshot):
             raise UserError(f"The gallery {self.store.folder} holds no photo, so there is nothing to search.")
@@ -150,10 +150,13 @@ class Gallery:
     def _about_search(
         self, sketches: Sequence[Image], pictures: Sequence[np.ndarray], photos: int
     ) -> dict[str, str | int]:
-        """Of pixels, which no file holds, the SHA-256 is that of their bytes."""
+        """Where a list comes from: probe, SHA-256, date, gallery, models.
+
+        Of pixels, which no file holds, the SHA-256 is that of their bytes.
+        """
         paths = [None if isinstance(one, (bytes, np.ndarray)) else str(one) for one in sketches]
         held = [
-            one if isinstance(one, bytes) else picture.tobytes() if path is None else read_bytes(Path(path))
+            one if isinstance(one, bytes) else picture.tobytes() if path is None else read_bytes(user_path(path))
             for one, picture, path in zip(sketches, pictures, paths)
         ]
         return {

@@ -10,23 +10,15 @@ from iacyclegan_tf.common.outputs import made_by
 from iacyclegan_tf.common.tables import Table, no_formula
 from iacyclegan_tf.search.search_result import LEAD, WAYS, Candidate, SearchResult
 
-_ABOUT = (
-    *("probe", "probe_sha256", "date", "gallery", "gallery_photos", "model", "round", "version", "by", "threshold"),
-    "note",
-)
-_COLUMNS = ("rank", "name", "sha256", *WAYS, "calibrated", *(f"far_{way}" for way in WAYS), *_ABOUT, "made_by")
-
 
 def table(result: SearchResult) -> Table:
     """Scores to three places, and for the way that ranks the threshold that each candidate is above."""
-    from rich.markup import escape
-
     known = result.calibration.known(result.by) if result.calibration else {}
     header = ("", "name", *WAYS, *(("above the threshold at",) if known else ()))
     rows = tuple(
         (
             str(one.rank),
-            escape(one.name),  # square brackets are no colors
+            one.name,
             *(f"{getattr(one, way):.3f}" for way in WAYS),
             *((far_words(one, result.by),) if known else ()),
         )
@@ -48,11 +40,11 @@ def as_csv(result: SearchResult) -> str:
 
     A name that a spreadsheet would take for a formula has an apostrophe before it; ``as_json`` has names as they are.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS)
-    writer.writeheader()
     about = about_list(result) | {"made_by": made_by("gallery")}
     about = {name: no_formula(value) if isinstance(value, str) else value for name, value in about.items()}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*_values(result.candidates[0]), *about])
+    writer.writeheader()
     writer.writerows(_values(one) | about | {"name": no_formula(one.name)} for one in result.candidates)
     return text.getvalue()
 

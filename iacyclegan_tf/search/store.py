@@ -233,7 +233,7 @@ class GalleryStore:
         return about
 
     def _count(self) -> None:
-        """So that a row which a damaged file has lost is missed."""
+        """Writes down how many photos there are, so that a lost row is noticed."""
         self._base.execute("UPDATE about SET value = (SELECT count(*) FROM photos) WHERE key = 'photos'")
 
     def _read(self) -> tuple[Snapshot, list[str]]:
@@ -293,5 +293,8 @@ def one_form(name: str) -> str:
 
 
 def _checksum(entry: Entry, vectors: bytes) -> int:
-    """The source is left out: a photo that is shown is compared with its SHA-256, wherever it lies."""
+    """CRC-32 of name, SHA-256 and embeddings.
+
+    The source is left out: a photo that is shown is compared with its SHA-256, wherever it lies.
+    """
     return zlib.crc32(vectors, zlib.crc32(f"{entry.name}\0{entry.sha256}\0".encode()))

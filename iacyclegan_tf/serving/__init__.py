@@ -1,1 +1,1 @@
-"""From SavedModels to a folder that TensorFlow Serving polls: evaluated, validated, versioned and described."""
+"""Served models: the graph, its export and publishing, calls in this process, and a client of TensorFlow Serving."""

@@ -11,6 +11,7 @@ import numpy as np
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.plain_paths import plain_path
+from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.serving.version_folders import check_files
 
 Images = Sequence[np.ndarray]  # uint8 [h, w, 3] RGB each
@@ -51,6 +52,11 @@ def bounded(pixels: np.ndarray, name: str) -> np.ndarray:
             f"{MAX_PIXELS}. Make it smaller, or cut out the face."
         )
     return pixels
+
+
+def face(pixels: np.ndarray, name: str, of: str, align: bool) -> np.ndarray:
+    """What a network is shown of a ``photo`` or ``sketch``; ``UserError``: too large, or ``align`` finds no face."""
+    return bounded(find_portrait(pixels, name).cut(of) if align else pixels, name)
 
 
 def same_size_batches(shapes: Sequence[tuple]) -> Iterator[list[int]]:

@@ -24,14 +24,8 @@ def decode_bounded(encoded: tf.Tensor) -> tf.Tensor:
 
     Raises in the running graph: ``tf.errors.InvalidArgumentError`` with the reason.
     """
-    with tf.control_dependencies(
-        [
-            tf.debugging.Assert(
-                tf.strings.length(encoded) > _LONGEST_HEADER, ["an image is empty or cut within its header"]
-            )
-        ]
-    ):
-        encoded = tf.identity(encoded)
+    whole = tf.strings.length(encoded) > _LONGEST_HEADER
+    encoded = _checked(encoded, whole, "an image is empty or cut within its header")
     pixels = tf.case(
         [
             (_starts(encoded, b"\xff\xd8\xff"), lambda: _jpeg(encoded)),
@@ -43,37 +37,34 @@ def decode_bounded(encoded: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.ensure_shape(pixels, [None, None, 3]), tf.float32)
 
 
+def _checked(value: tf.Tensor, holds: tf.Tensor | bool, *words: str | tf.Tensor) -> tf.Tensor:
+    """``value`` where ``holds``; elsewhere the request fails with ``words``."""
+    with tf.control_dependencies([tf.debugging.Assert(holds, list(words))]):
+        return tf.identity(value)
+
+
 def _starts(encoded: tf.Tensor, magic: bytes) -> tf.Tensor:
     return tf.strings.substr(encoded, 0, len(magic)) == tf.constant(magic)
 
 
 def _refuse() -> tf.Tensor:
-    with tf.control_dependencies([tf.debugging.Assert(False, ["an image is neither JPEG, PNG nor BMP"])]):
-        return tf.zeros([0, 0, 3], tf.uint8)
+    return _checked(tf.zeros([0, 0, 3], tf.uint8), False, "an image is neither JPEG, PNG nor BMP")
 
 
 def _bounded(encoded: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """``encoded``, once its size is known to be acceptable."""
     height, width = tf.cast(height, tf.int64), tf.cast(width, tf.int64)
     fits = (height > 0) & (width > 0) & (height * width <= MAX_PIXELS)
-    with tf.control_dependencies(
-        [
-            tf.debugging.Assert(
-                fits, [f"an image announces height and width outside 1 .. {MAX_PIXELS} pixels in all:", height, width]
-            )
-        ]
-    ):
-        return tf.identity(encoded)
+    words = f"an image announces height and width outside 1 .. {MAX_PIXELS} pixels in all:"
+    return _checked(encoded, fits, words, height, width)
 
 
 def _jpeg(encoded: tf.Tensor) -> tf.Tensor:
     shape = tf.image.extract_jpeg_shape(encoded)
     encoded = _bounded(encoded, shape[0], shape[1])
     scans = _count(encoded, b"\xff\xda")
-    with tf.control_dependencies(
-        [tf.debugging.Assert(scans <= MAX_SCANS, ["an image has too many JPEG scans:", scans])]
-    ):
-        pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+    encoded = _checked(encoded, scans <= MAX_SCANS, "an image has too many JPEG scans:", scans)
+    pixels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
     return _upright(pixels, _behind(_behind(encoded, b"\xff\xda", 0), b"Exif\0\0"))
 
 
@@ -81,10 +72,8 @@ def _png(encoded: tf.Tensor) -> tf.Tensor:
     size = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, little_endian=False)
     encoded = _bounded(encoded, size[1], size[0])
     texts = _count(encoded, b"zTXt") + _count(encoded, b"iTXt")
-    with tf.control_dependencies(
-        [tf.debugging.Assert(texts <= MAX_TEXTS, ["an image has too many PNG texts:", texts])]
-    ):
-        rgba = tf.io.decode_png(encoded, channels=4)
+    encoded = _checked(encoded, texts <= MAX_TEXTS, "an image has too many PNG texts:", texts)
+    rgba = tf.io.decode_png(encoded, channels=4)
     # TensorFlow 2.15 fills in 2^depth − 1 where 1, 2 or 4 bits have no transparency: drawings would turn white.
     depth = tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8)[0]
     opaque = (depth < 8) & (_count(encoded, b"tRNS") == 0)
@@ -139,8 +128,8 @@ def _bmp(encoded: tf.Tensor) -> tf.Tensor:
     compression = _integers(encoded, 30, 1)[0]
     masks = tf.reduce_all(_integers(tf.strings.join([encoded, bytes(16)]), 54, 3) == [0xFF0000, 0xFF00, 0xFF])
     plain = (header >= 40) & ((compression == 0) | (compression == 3) & masks)
-    with tf.control_dependencies([tf.debugging.Assert(plain, ["a bitmap is compressed, of OS/2 or of odd masks"])]):
-        encoded = _bounded(encoded, tf.abs(height), width)
+    height = _checked(height, plain, "a bitmap is compressed, of OS/2 or of odd masks")  # so that this is said first
+    encoded = _bounded(encoded, tf.abs(height), width)
     pixels = tf.io.decode_bmp(encoded)
 
     def from_table():

@@ -31,7 +31,7 @@ _HIDDEN = gr.update(visible=False)
 
 @dataclass(frozen=True)
 class Served:
-    """What the page stands on.
+    """The models, the gallery and the folder that the page answers with.
 
     Attributes:
         gallery, gallery_name: the name is for people; None where the models have no recognizers.
@@ -61,13 +61,13 @@ def translate(served: Served, file: dict | None, wanted: str, how: str, number: 
         to = next(key for key, words in TO.items() if words == wanted)
         probe = read_probe(file, how == WHOLE, (number or 1) - 1)
         of = "photo" if to == "sketch" else "sketch"
-        before = probe.face(of)
+        before = probe.portrait.cut(of)
         warning = served.models.warning(before, of)
         with served.turn:
             models = served.models.as_is()  # what the probe is cut to is cut
             result = (models.to_sketch if to == "sketch" else models.to_photo)(before)
         if how == BACK:
-            before, result = probe.image, probe.put_back(result)
+            before, result = probe.portrait.image, probe.portrait.put_back(result)
         files = [
             served.folder.write(plain_name(probe.name, ending), png(image))
             for ending, image in (
@@ -91,7 +91,8 @@ def search(served: Served, files: list[dict] | None, how: str, count: int, numbe
             raise WrongPicture(f"These are {len(files)} sketches; at most {MOST_SKETCHES} are searched together.")
         probes = [read_probe(one["image"], how == WHOLE, (number or 1) - 1) for one in files]
         with served.turn:
-            result = served.gallery.search([probe.face("sketch") for probe in probes], min(count, TOP[-1]), cut=True)
+            sketches = [probe.portrait.cut("sketch") for probe in probes]
+            result = served.gallery.search(sketches, min(count, TOP[-1]), cut=True)
             candidates = compared(result, served.gallery)
         names, digests = ("; ".join(getattr(probe, of) for probe in probes) for of in ("name", "sha256"))
         about = {"probe": names, "probe_sha256": digests, "gallery": served.gallery_name}  # files, and no paths
@@ -138,5 +139,5 @@ def _explained(work: Callable[[], tuple], chosen: bool, choose: str, nothing: tu
 
 
 def sentence(words: str, wrong: bool = False) -> str:
-    """Told to screen readers, too; a mistake at once."""
+    """HTML of a sentence, which screen readers announce."""
     return f"<p class='said{' wrong' if wrong else ''}' role={'alert' if wrong else 'status'}>{escape(words)}</p>"

@@ -7,11 +7,10 @@ refused. So path traversal and requests to other machines end here, whatever the
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
@@ -21,6 +20,10 @@ from iacyclegan_tf.web.folder import FolderFull, PageFolder
 from iacyclegan_tf.web.pictures import MAX_BYTES
 from iacyclegan_tf.web.requests import CANCEL, FILE, HEADERS, JOIN, READ, UPLOAD, WRITE, check_query, files_of
 
+_UPLOAD_BYTES = MAX_BYTES + 2**16  # of one upload, the form around it included
+_MESSAGE_BYTES = 2**16  # of any other request
+_PER_MINUTE = 60  # uploads and questions of one address
+_SECONDS = 120.0  # from a request that sends something to the end of its answer
 _NOT_UNDERSTOOD = "The request is not understood."
 _DECODED = 4  # times that somebody below could decode a path
 # Whatever the page holds, it can only talk to where it came from. Gradio's page has inline scripts and styles.
@@ -34,21 +37,6 @@ _ANSWER_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Attributes:
-    upload_bytes: of one upload, the form around it included.
-    message_bytes: of any other request.
-    per_minute: uploads and questions of one address.
-    seconds: from a request that sends something to the end of its answer.
-    """
-
-    upload_bytes: int = MAX_BYTES + 2**16
-    message_bytes: int = 2**16
-    per_minute: int = 60
-    seconds: float = 120.0
-
-
 class Guard:
     """ASGI middleware; the server holds a request to the length that it announces.
 
@@ -57,14 +45,8 @@ class Guard:
         folder: where its uploads and results lie.
     """
 
-    def __init__(
-        self,
-        app: Callable[..., Awaitable[None]],
-        folder: PageFolder,
-        limits: Limits = Limits(),
-        clock: Callable[[], float] = time.monotonic,
-    ):
-        self.app, self.folder, self.limits, self._clock = app, folder, limits, clock
+    def __init__(self, app: Callable[..., Awaitable[None]], folder: PageFolder):
+        self.app, self.folder = app, folder
         self._recent: list[tuple[float, str]] = []  # when, and from which address
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
@@ -78,7 +60,7 @@ class Guard:
     async def _http(self, scope: dict, receive: Callable, answer: _Answer) -> None:
         refusal, fault = HTTPException(400, _NOT_UNDERSTOOD), None
         try:
-            async with asyncio.timeout(self.limits.seconds if scope["method"] == "POST" else None):
+            async with asyncio.timeout(_SECONDS if scope["method"] == "POST" else None):
                 with ExitStack() as held:
                     receive = await self._admit(scope, receive, held)
                     await self.app(scope, receive, answer.send)
@@ -121,7 +103,7 @@ class Guard:
         if headers.get("origin") not in (None, *(f"{scheme}://{headers['host']}" for scheme in ("http", "https"))):
             # browsers say from which, others need not
             raise HTTPException(403, "That request comes from another page.")
-        limit = self.limits.upload_bytes if path == UPLOAD else self.limits.message_bytes
+        limit = _UPLOAD_BYTES if path == UPLOAD else _MESSAGE_BYTES
         if not 0 <= length <= limit:
             raise HTTPException(413, f"That is too large; at most {max(1, limit // 2**20)} MB are taken.")
         if path != CANCEL:
@@ -163,10 +145,10 @@ class Guard:
             return False
 
     def _slow_down(self, scope: dict) -> None:
-        now, address = self._clock(), (scope.get("client") or ("",))[0]
+        now, address = monotonic(), (scope.get("client") or ("",))[0]
         self._recent = [(when, who) for when, who in self._recent if when > now - 60]
-        if sum(who == address for _, who in self._recent) >= self.limits.per_minute:
-            raise HTTPException(429, f"More than {self.limits.per_minute} requests in a minute; wait a little.")
+        if sum(who == address for _, who in self._recent) >= _PER_MINUTE:
+            raise HTTPException(429, f"More than {_PER_MINUTE} requests in a minute; wait a little.")
         self._recent.append((now, address))
 
 

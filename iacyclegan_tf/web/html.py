@@ -94,7 +94,7 @@ def taken_html(probes: Sequence[Probe], *more: str | None) -> str:
         for one in probes
         if not one.plain
     )
-    said = [*(words for one in probes for words in one.remarks()), *filter(None, more)]
+    said = [*(words for one in probes for words in one.portrait.remarks()), *filter(None, more)]
     remarks = "".join(f"<li>{escape(words[0].upper() + words[1:].removesuffix('.'))}.</li>" for words in said)
     return f"<div class=taken>{figures}<ul>{remarks}</ul></div>" if figures or remarks else ""
 
@@ -108,5 +108,5 @@ def _image(jpeg: bytes, words: str) -> str:
 
 
 def beside(name: str) -> str:
-    """A file that lies beside this one."""
+    """Text of a file that lies in this folder."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,6 @@ import numpy as np
 
 from iacyclegan_tf.common.errors import UserError
 from iacyclegan_tf.data.alignment.portrait import Portrait, find_portrait
-from iacyclegan_tf.inference.trained import BORDERS
 from iacyclegan_tf.web.pictures import WrongPicture, decode, plain_name
 
 MOST_FACES = 9  # among which a visitor chooses
@@ -20,37 +19,21 @@ _INK, _PAPER = (79, 70, 229), (255, 255, 255)
 
 @dataclass(frozen=True)
 class Probe:
-    """An uploaded picture.
-
-    Attributes:
-        name, sha256: of the file as it came.
-        image: uint8 ``[h, w, 3]``.
-        portrait: its faces; None where it was to be taken as it is.
-    """
+    """An uploaded picture: name and SHA-256 of the file as it came, and its faces, none where it is taken as it is."""
 
     name: str
     sha256: str
-    image: np.ndarray
-    portrait: Portrait | None
-
-    def face(self, of: str) -> np.ndarray:
-        """What the networks are shown of a ``photo`` or ``sketch``."""
-        return self.image if self.portrait is None else self.portrait.cut(BORDERS[of])
-
-    def put_back(self, result: np.ndarray) -> np.ndarray:
-        return result if self.portrait is None else self.portrait.put_back(result)
-
-    def remarks(self) -> list[str]:
-        return [] if self.portrait is None else self.portrait.remarks()
+    portrait: Portrait
 
     @property
     def plain(self) -> bool:
         """There is nothing to show of what was taken: the whole picture was."""
-        return self.portrait is None or (self.portrait.is_crop and len(self.portrait.faces) == 1)
+        return self.portrait.is_crop and len(self.portrait.faces) < 2
 
     @property
     def faces(self) -> int:
-        return 0 if self.portrait is None else min(len(self.portrait.faces), MOST_FACES)
+        """Among how many a visitor chooses."""
+        return min(len(self.portrait.faces), MOST_FACES)
 
 
 def read_probe(file: dict, as_it_is: bool = False, face: int = 0) -> Probe:
@@ -64,10 +47,9 @@ def read_probe(file: dict, as_it_is: bool = False, face: int = 0) -> Probe:
     """
     path = Path(file["path"])  # in the page's own folder: see guard.py
     name, data = plain_name(file.get("orig_name") or path.name), path.read_bytes()
-    image = decode(data, name)
-    probe = Probe(name, hashlib.sha256(data).hexdigest(), image, None)
+    image, sha256 = decode(data, name), hashlib.sha256(data).hexdigest()
     if as_it_is:
-        return probe
+        return Probe(name, sha256, Portrait(image, (), is_crop=True))
     try:
         portrait = find_portrait(image, f"'{name}'")
     except UserError:
@@ -75,12 +57,12 @@ def read_probe(file: dict, as_it_is: bool = False, face: int = 0) -> Probe:
             f"No face was found in '{name}'. Take one that is larger, upright and seen from the front, or, if the "
             "face fills the picture as in the training set, choose to take it as it is."
         ) from None
-    return replace(probe, portrait=portrait.choose(face) if face < len(portrait.faces) else portrait)
+    return Probe(name, sha256, portrait.choose(face) if face < len(portrait.faces) else portrait)
 
 
 def marked(probe: Probe) -> np.ndarray:
     """The picture, uint8 ``[h, w, 3]``, with an oval around each face and the number by which it is chosen."""
-    image = probe.image.copy()
+    image = probe.portrait.image.copy()
     if probe.plain:
         return image
     width = max(2, round(max(image.shape[:2]) / 200))

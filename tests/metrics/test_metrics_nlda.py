@@ -51,43 +51,43 @@ def test_agrees_with_the_textbook(people, protocol, train):
     rng = np.random.default_rng(7)
     orders = [rng.permutation(people) for _ in range(6)]
     want = [textbook_maximum(real, synthesized, order[:train], order[train:]) for order in orders]
-    np.testing.assert_allclose(result.maxima, want, atol=1e-12)
-    assert result.mean == pytest.approx(np.mean(want))
-    assert 0.1 < result.mean < 1, "the case must be neither trivial nor hopeless"
-    assert f"{people} people into {train} training and {people - train} test" in result.protocol
+    np.testing.assert_allclose(result["maxima"], want, atol=1e-12)
+    assert result["mean"] == pytest.approx(np.mean(want))
+    assert 0.1 < result["mean"] < 1, "the case must be neither trivial nor hopeless"
+    assert f"{people} people into {train} training and {people - train} test" in result["protocol"]
 
 
 def test_twenty_splits_by_default_and_the_sizes_of_the_literature():
     real, synthesized = sketches(338)
     result = nlda(real, synthesized)
-    assert result.maxima.shape == (20,) and "into 150 training and 188 test" in result.protocol
+    assert len(result["maxima"]) == 20 and "into 150 training and 188 test" in result["protocol"]
     real, synthesized = sketches(944, 26, 26)
-    assert "into 300 training and 644 test" in nlda(real, synthesized, "cufsf", splits=1).protocol
+    assert "into 300 training and 644 test" in nlda(real, synthesized, "cufsf", splits=1)["protocol"]
 
 
 def test_perfect_and_unrelated_synthesis():
     real, _ = sketches(30)
-    assert nlda(real, real).mean == 1
+    assert nlda(real, real)["mean"] == 1
     unrelated, _ = sketches(30, seed=1)
-    assert nlda(real, unrelated).mean < 0.5
+    assert nlda(real, unrelated)["mean"] < 0.5
 
 
 def test_swapped_people_are_wrong():
     real, synthesized = sketches(30, noise=20)
-    assert nlda(real, synthesized).mean > 0.9
-    assert nlda(real, np.roll(synthesized, 1, axis=0)).mean < 0.5
+    assert nlda(real, synthesized)["mean"] > 0.9
+    assert nlda(real, np.roll(synthesized, 1, axis=0))["mean"] < 0.5
 
 
 def test_a_collapsed_generator_has_no_hit():
     """One face for all: S_w spans all that tells the people apart, no dimension is left."""
     real, synthesized = sketches(30)
-    assert nlda(real, np.repeat(synthesized[:1], 30, axis=0)).mean == 0
-    assert nlda(*np.full((2, 12, 9, 9), 7, np.uint8)).mean == 0
+    assert nlda(real, np.repeat(synthesized[:1], 30, axis=0))["mean"] == 0
+    assert nlda(*np.full((2, 12, 9, 9), 7, np.uint8))["mean"] == 0
 
 
 def test_is_seeded():
     real, synthesized = sketches(30, noise=120)
-    one, same, other = (nlda(real, synthesized, seed=seed).maxima.tolist() for seed in (1, 1, 2))
+    one, same, other = (nlda(real, synthesized, seed=seed)["maxima"] for seed in (1, 1, 2))
     assert one == same != other
 
 

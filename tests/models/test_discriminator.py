@@ -125,8 +125,3 @@ def test_mixed_precision_gives_float32_logits(policy):
     ours, theirs = mixed(images(2)), full(images(2))
     assert ours.dtype == tf.float32 and all(v.dtype == tf.float32 for v in mixed.variables)
     assert 0 < np.abs(ours - theirs).max() < 0.05
-
-
-def test_config_builds_the_same_network():
-    network = discriminator(5)
-    np.testing.assert_array_equal(Discriminator.from_config(network.get_config())(images(1)), network(images(1)))

@@ -219,13 +219,9 @@ def test_mixed_precision_keeps_embeddings_float32_and_of_length_1(network):
     assert (np.sum(ours * theirs, 1) > 0.99).all()
 
 
-def test_config_builds_the_same_network():
+def test_a_chip_has_one_centre_for_each_kind_of_image():
     phi = build.build_recognizer(load_config(None, [*DLIB, "recognizer.centred=true", "recognizer.adapter=true"]), "a")
-    assert phi.centre_count == 2, "a chip is the face alone: no second crop has a centre"
-    again = DlibRecognizer.from_config(phi.get_config())
-    again.build()
-    again.set_weights(phi.get_weights())
-    np.testing.assert_array_equal(again(noise(1)), phi(noise(1)))
+    assert len(phi.centres) == 2, "a chip is the face alone: no second crop has a centre"
 
 
 # ---------------------------------------------------------------- the adapter

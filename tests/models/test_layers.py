@@ -5,13 +5,7 @@ import pytest
 import tensorflow as tf
 from golden import images
 
-from iacyclegan_tf.models.layers import (
-    MAX_UNROLLED_BATCH,
-    InstanceNormalization,
-    ReflectionPadding2D,
-    ResizeConvolution,
-    upsampling,
-)
+from iacyclegan_tf.models.layers import MAX_UNROLLED_BATCH, InstanceNormalization, ReflectionPadding2D, upsampling
 
 EPSILON = 1e-5  # of the public CycleGAN
 
@@ -106,12 +100,6 @@ def test_statistics_are_float32_under_low_precision(kind, batch):
     np.testing.assert_allclose(tf.cast(y, tf.float32), expected, rtol=3 * step, atol=6 * step)
 
 
-def test_instance_normalization_comes_back_from_its_config():
-    layer = InstanceNormalization(epsilon=0.25)
-    assert InstanceNormalization.from_config(layer.get_config()).epsilon == 0.25
-    assert ReflectionPadding2D.from_config(ReflectionPadding2D(3).get_config()).padding == 3
-
-
 @pytest.mark.parametrize("padding", [1, 3])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("size", [(7, 6), (8, 8), (13, 9)])  # also too small to be taken apart
@@ -173,7 +161,6 @@ def test_bilinear_is_half_pixel_interpolation_with_zeros_around_and_convolves(sh
     enlarged = tf.image.resize(framed, [2 * side for side in framed.shape[1:3]], "bilinear")
     expected = tf.nn.conv2d(enlarged, conv.kernel, 1, "SAME")[:, 4:-4, 4:-4]
     np.testing.assert_allclose(result, expected, atol=1e-5)
-    assert conv.get_config()["bilinear"]
 
 
 def test_resize_has_the_gradients_of_repeating_and_convolving():
@@ -198,7 +185,6 @@ def test_resize_of_unknown_size_and_in_bfloat16():
     assert y.dtype == tf.bfloat16 and conv.kernel.dtype == tf.float32
     unknown = tf.function(conv.call, input_signature=[tf.TensorSpec([None, None, None, 3], tf.bfloat16)])
     np.testing.assert_array_equal(tf.cast(unknown(x), tf.float32), tf.cast(y, tf.float32))
-    assert ResizeConvolution.from_config(conv.get_config()).filters == 4
 
 
 def test_transpose_is_the_adjoint_of_a_stride_2_convolution():

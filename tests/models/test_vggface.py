@@ -247,15 +247,6 @@ def test_mixed_precision_keeps_embeddings_float32_and_of_length_1():
     assert (np.sum(ours * theirs, 1) > 0.99).all()
 
 
-@pytest.mark.parametrize("normalization", ["none", "batch"])
-def test_config_builds_the_same_architecture(normalization):
-    network = recognizer(1, "pool5", normalization)
-    again = Recognizer.from_config(network.get_config())
-    again.build()
-    again.set_weights(network.get_weights())
-    np.testing.assert_array_equal(again(images(1)), network(images(1)))
-
-
 # ---------------------------------------------------------------- weights from a file
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from iacyclegan_tf import Gallery
 from iacyclegan_tf.common.errors import UserError
+from iacyclegan_tf.common.tables import print_table
 from iacyclegan_tf.evaluation.matching import Matcher, match
-from iacyclegan_tf.inference.given_image import as_pixels
+from iacyclegan_tf.inference.given_image import decoded
 from iacyclegan_tf.inference.trained import Trained
 from iacyclegan_tf.search import photo_files
 from iacyclegan_tf.search.contact_strip import TILE, contact_strip
@@ -40,7 +41,7 @@ class KnownModels(Trained):
         return f"{servable} {self.seed}"
 
     def _call(self, servable, images):
-        pixels = [as_pixels(image) for image in images]
+        pixels = [decoded(image)[0] for image in images]
         if not servable.endswith("recognizer"):
             return [255 - image for image in pixels]
         of = servable.removesuffix("_recognizer")
@@ -153,6 +154,13 @@ def test_wrong_questions_are_refused(gallery, tmp_path):
     (tmp_path / "text.png").write_text("text")
     with pytest.raises(UserError, match=r"text.png' cannot be decoded"):
         gallery.search(tmp_path / "text.png")
+
+
+def test_a_sketch_in_the_home_folder_is_found(gallery, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_png(tmp_path / "sketch.png", 7)
+    about = gallery.search("~/sketch.png", top=1).about
+    assert about["probe"] == "~/sketch.png" and about["probe_sha256"] == hashlib.sha256(encoded(7)).hexdigest()
 
 
 def test_searches_with_other_models_are_refused(gallery, tmp_path):
@@ -349,6 +357,16 @@ def test_table_csv_and_json_say_the_same(calibrated):
         assert float(row["far_fusion"] or 1) == (value["far_fusion"] or 1) == (one.far["fusion"] or 1)
         assert cells[:3] == (str(one.rank), one.name, f"{one.fusion:.3f}")
         assert cells[-1] == {None: "none", 0.01: "FAR 1 %", 0.001: "FAR 0.1 %"}[one.far["fusion"]]
+
+
+def test_names_with_brackets_are_shown_as_they_are(gallery):
+    from rich.console import Console
+
+    result = gallery.search(picture(7), top=1)
+    shown = table(replace(result, candidates=(replace(result.candidates[0], name="face[b].png"),)))
+    written = io.StringIO()
+    print_table(shown, Console(file=written, width=200))
+    assert shown.rows[0][1] == "face[b].png" and " face[b].png " in written.getvalue()
 
 
 def test_no_name_is_a_formula_to_a_spreadsheet(calibrated):

@@ -22,6 +22,7 @@ from made_up_page import EXAMPLE, FACE, NOISE, PHOTO, SEARCH, SKETCH, WHOLE, Ask
 
 from iacyclegan_tf.data.images.files import decode_image
 from iacyclegan_tf.search.search_result import LEAD
+from iacyclegan_tf.web import guard
 from iacyclegan_tf.web.folder import PageFolder
 from iacyclegan_tf.web.pictures import png
 from iacyclegan_tf.web.ranked_html import lead_html
@@ -227,8 +228,9 @@ def test_a_length_beside_chunks_is_refused(page, path):
 
 
 def test_another_address_is_believed_of_nobody(page):
-    limit = page.guard.limits.per_minute
-    codes = [page.join(None, headers={"X-Forwarded-For": f"10.0.0.{i}"}).status_code for i in range(limit + 3)]
+    codes = [
+        page.join(None, headers={"X-Forwarded-For": f"10.0.0.{i}"}).status_code for i in range(guard._PER_MINUTE + 3)
+    ]
     assert codes[-3:] == [429] * 3
 
 
@@ -259,7 +261,7 @@ def test_the_memory_of_sessions_comes_back(page, monkeypatch):
     """Each leaves a list of candidates with its pictures; half of them never fetch their answer."""
     from iacyclegan_tf.web.server import _SESSIONS
 
-    monkeypatch.setattr(page.guard, "limits", page.guard.limits.__class__(per_minute=10_000))
+    monkeypatch.setattr(guard, "_PER_MINUTE", 10_000)
     picture = page.picture()
     for number in range(2 * _SESSIONS):
         held = [{"image": picture, "caption": None}]

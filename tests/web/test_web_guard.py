@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -14,16 +13,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 
+from iacyclegan_tf.web import guard
 from iacyclegan_tf.web.folder import PageFolder
-from iacyclegan_tf.web.guard import Guard, Limits
 from iacyclegan_tf.web.server import _names
 
 JOIN, UPLOAD, CANCEL = "/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/cancel"
-LIMITS = Limits(upload_bytes=2**21, message_bytes=8000, per_minute=5)
+LIMITS = {"_UPLOAD_BYTES": 2**21, "_MESSAGE_BYTES": 8000, "_PER_MINUTE": 5}
 
 
 @pytest.fixture
-def page(tmp_path):
+def page(tmp_path, monkeypatch):
     """Everything answers ``through <path> <bytes of the body>``; ``tick`` moves the clock."""
     inner, time = FastAPI(openapi_url=None), [0.0]
 
@@ -48,8 +47,10 @@ def page(tmp_path):
     (folder / "face.png").write_bytes(b"png")
     (tmp_path / "secret.txt").write_text("secret")
     os.symlink(tmp_path / "secret.txt", folder / "link.png")
-    guard = Guard(inner, PageFolder(folder, 2**21), LIMITS, lambda: time[0])
-    client = TestClient(TrustedHostMiddleware(guard, _names("127.0.0.1")), "http://127.0.0.1:7860")
+    for name, value in (LIMITS | {"monotonic": lambda: time[0]}).items():
+        monkeypatch.setattr(guard, name, value)
+    guarded = guard.Guard(inner, PageFolder(folder, 2**21))
+    client = TestClient(TrustedHostMiddleware(guarded, _names("127.0.0.1")), "http://127.0.0.1:7860")
     client.folder, client.tick = folder, lambda seconds: time.__setitem__(0, time[0] + seconds)
     return client
 
@@ -216,7 +217,7 @@ def test_too_large(page):
 
 
 def test_a_request_that_does_not_arrive_is_given_up(page, monkeypatch):
-    monkeypatch.setattr(page.app.app, "limits", replace(LIMITS, seconds=0.05))
+    monkeypatch.setattr(guard, "_SECONDS", 0.05)
     headers = [(b"host", b"localhost"), (b"content-length", b"9")]
     scope = {"type": "http", "method": "POST", "query_string": b"", "headers": headers, "client": ("a", 1)}
     scope |= {"scheme": "http", "server": ("a", 1), "root_path": "", "http_version": "1.1"}

@@ -67,7 +67,7 @@ class Landmarks:
         return self._known[key]
 
     def chips(self, images: Iterable[np.ndarray]) -> Chips:
-        """Of images as they are, each in its own size."""
+        """Finds the faces in images as they are, each in its own size, and cuts their chips."""
         images = list(images)  # a bar's goes round once
         points = tuple(self.points(image) for image in images)
         cuts = [cut(image, one) for image, one in zip(images, points)]

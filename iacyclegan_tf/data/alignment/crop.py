@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 200, 250
 # Image-left eye, image-right eye, and the third point of CUHK student's .3pts files, which is a fixed
 # point of the crop and not the mouth.
 TARGETS = np.array([[75.0, 125.0], [125.0, 125.0], [100.0, 180.0]])
-PHOTO_BORDER, SKETCH_BORDER = 0, 255
+BORDERS = {"photo": 0, "sketch": 255}  # what fills a crop beyond its picture
 _SOFT = 0.2  # of the oval that is put back: the outer share over which it fades
 
 SMALLEST_EYE_DISTANCE = 20.0  # pixels of the original: the crop magnifies it 2.5 times

@@ -29,7 +29,7 @@ class Portrait:
 
     Attributes:
         image: uint8 ``[h, w, 3]`` RGB.
-        faces: the largest first; at least one.
+        faces: the largest first; none where the picture is taken as it is.
         is_crop: the picture is the aligned crop already, whatever its size, and is taken as it is.
         chosen: which face is taken; by default the largest.
     """
@@ -54,9 +54,9 @@ class Portrait:
             raise UserError(f"There is no face {number + 1}; {len(self.faces)} were found.")
         return self if number == self.chosen else replace(self, chosen=number, is_crop=False)
 
-    def cut(self, border: int = crop.PHOTO_BORDER) -> np.ndarray:
-        """The aligned crop, uint8 ``[250, 200, 3]``, ``border`` where it lies outside; the image where it is a crop."""
-        return self.image if self.is_crop else crop.align(self.image, self.matrix, border)
+    def cut(self, of: str = "photo") -> np.ndarray:
+        """The aligned crop of a ``photo`` or ``sketch``, uint8 ``[250, 200, 3]``; the image where it is a crop."""
+        return self.image if self.is_crop else crop.align(self.image, self.matrix, crop.BORDERS[of])
 
     def put_back(self, result: np.ndarray) -> np.ndarray:
         """The picture with ``result`` (of ``cut``'s size) in the face's place, as a soft oval; a crop's is itself."""

@@ -1,7 +1,7 @@
 """Names: how they are compared and written, and of the official file names which photo, person and split they mean.
 
 Sources: the distributions of CUFS (CUHK student, AR, XM2VTS), CUFSF and FERET; see ``docs/data.md``.
-All functions take stems (see ``images.image_stem``) in any letter case.
+All functions take stems (see ``images.files.image_stem``) in any letter case.
 """
 
 import re

@@ -79,7 +79,7 @@ def find_pairs(root: str | Path, *, split: str = "auto", split_file: str | Path 
 
     Args:
         root: holds ``manifest.csv``; or ``photos/`` and ``sketches/``; or sub-folders named after splits
-            (``splits.split_named``) with both in each.
+            (``naming.split_named``) with both in each.
         split: ``auto``, or one of ``SPLITS`` to be given to every pair. ``auto`` takes the manifest's column, or the
             sub-folder's name, or, for CUHK student names, the F2-/M2- prefix; pairs without any of these all
             become ``train``.

@@ -80,7 +80,7 @@ class PictureReader:
             return Picture(image, "as it is", digest)
         points = points if third_point else points[:2]
         matrix = crop.similarity(points, crop.TARGETS[: len(points)])
-        aligned = crop.align(image, matrix, crop.PHOTO_BORDER if side == "photo" else crop.SKETCH_BORDER)
+        aligned = crop.align(image, matrix, crop.BORDERS[side])
         return Picture(aligned, "aligned", digest, tuple(crop.suspicions(matrix, points, image.shape[:2])))
 
     def _points_of(self, file: Path, side: str, image: np.ndarray) -> np.ndarray:

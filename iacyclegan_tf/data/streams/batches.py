@@ -63,7 +63,7 @@ def _pair_of(seed: int, number: tf.Tensor) -> tf.Tensor:
 
 
 def batch_places(step: int, batch: int, count: int, seed: int) -> list[int]:
-    """Those of one step, in order."""
+    """Which pairs the batch of one step holds, in order."""
     return [int(place_in_data(tf.constant(g, tf.int64), count, seed)) for g in range(step * batch, (step + 1) * batch)]
 
 

@@ -60,8 +60,8 @@ def roc_figure(rounds: list[RoundResult]):
     people = len(rounds[-1].identities)
     for axes, lines in panels:
         for label, style, scores, names in lines:
-            curve = roc(scores, names, names)
-            axes.step(100 * curve.false_accept_rate, 100 * curve.true_accept_rate, where="post", label=label, **style)
+            false_accepts, true_accepts = roc(scores, names, names)
+            axes.step(100 * false_accepts, 100 * true_accepts, where="post", label=label, **style)
         axes.set(xscale="log", xlim=(100 / (people * max(people - 1, 1)), 100), ylim=(-2, 102))
         axes.set(xlabel="false accept rate, %", ylabel="verification rate, %")
     return figure

@@ -58,16 +58,6 @@ class VGGFaceWeights:
         """Whether fc6, fc7 and fc8 are there."""
         return "fc6/kernel" in self.arrays
 
-    @property
-    def fingerprint(self) -> str:
-        """``weights_fingerprint``, equal for the same network from different kinds of file."""
-        return weights_fingerprint(self.arrays)
-
-    @property
-    def file_channel_order(self) -> str:
-        """The order that conv1_1 had in the file; here it is always RGB."""
-        return FILE_CHANNEL_ORDER[self.source_format]
-
 
 def weights_fingerprint(arrays: dict[str, np.ndarray]) -> str:
     """SHA-256 (hexadecimal) over names, shapes and little-endian float32 values, sorted by name."""

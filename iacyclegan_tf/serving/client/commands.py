@@ -6,7 +6,6 @@ import argparse
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,9 @@ from iacyclegan_tf.common.atomic_files import write_bytes
 from iacyclegan_tf.common.errors import UserError, not_all
 from iacyclegan_tf.common.foreign_text import printable
 from iacyclegan_tf.common.outputs import check_output, made_by
-from iacyclegan_tf.data.alignment.crop import PHOTO_BORDER, SKETCH_BORDER
-from iacyclegan_tf.data.alignment.portrait import find_portrait
 from iacyclegan_tf.data.images.files import decode_image, encode_png, read_bytes
 from iacyclegan_tf.data.images.png_record import with_record
-from iacyclegan_tf.serving.calling import bounded
+from iacyclegan_tf.serving.calling import face
 from iacyclegan_tf.serving.client.answers import png_size
 from iacyclegan_tf.serving.client.connection import Connection, Model
 from iacyclegan_tf.serving.signatures import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
@@ -27,19 +24,10 @@ from iacyclegan_tf.serving.signatures import PHOTO_TO_SKETCH, SKETCH_TO_PHOTO
 _LONGEST_NAME = 1000  # of a file, in what is printed
 
 
-@dataclass(frozen=True)
-class Image:
-    """``data``: the PNG file that is sent, of ``size`` (width, height); ``path``: the file that it was made of."""
-
-    path: Path
-    data: bytes
-    size: tuple[int, int]
-
-
 def translate(connection: Connection, options: argparse.Namespace) -> None:
     failed = []
     images = _read(options.images, "photo" if options.to == "sketch" else "sketch", options, failed)
-    targets = {image.path: options.out / f"{image.path.stem}.{options.to}.png" for image in images}
+    targets = {path: options.out / f"{path.stem}.{options.to}.png" for path in images}
     places = [os.path.realpath(target) for target in targets.values()]
     if len(set(places)) < len(images):
         raise UserError("Two of the images have the same name, so that one result would replace the other.")
@@ -49,14 +37,14 @@ def translate(connection: Connection, options: argparse.Namespace) -> None:
     for target in targets.values() if options.out.is_dir() else ():  # a new folder holds nothing
         check_output(target, "client", options.overwrite)
     model = _model(PHOTO_TO_SKETCH if options.to == "sketch" else SKETCH_TO_PHOTO, options)
-    for image, answer in _each(connection, model, images, options.batch):
-        if png_size(answer) != image.size:
+    for path, answer in _each(connection, model, images, options.batch):
+        if png_size(answer) != png_size(images[path]):
             raise UserError(
                 f"The server at {connection.server.name} answered an image of {png_size(answer)} for "
-                f"{_shown(image.path)} of {image.size} pixels (width, height); nothing of that is used."
+                f"{_shown(path)} of {png_size(images[path])} pixels (width, height); nothing of that is used."
             )
-        write_bytes(targets[image.path], with_record(answer, {"made_by": made_by("client")}))
-        print(_shown(targets[image.path]))
+        write_bytes(targets[path], with_record(answer, {"made_by": made_by("client")}))
+        print(_shown(targets[path]))
     _name(failed, len(set(options.images)))
 
 
@@ -64,7 +52,7 @@ def embed(connection: Connection, options: argparse.Namespace) -> None:
     failed = []
     images = _read(options.images, options.of, options, failed)
     model = _model(f"{options.of}_recognizer", options)
-    found = {image.path: row for image, row in _each(connection, model, images, options.batch)}
+    found = dict(_each(connection, model, images, options.batch))
     lengths = sorted({len(row) for row in found.values()})
     if len(lengths) > 1:
         raise UserError(f"The server at {connection.server.name} answered embeddings of the lengths {lengths}.")
@@ -78,26 +66,26 @@ def embed(connection: Connection, options: argparse.Namespace) -> None:
     _name(failed, len(set(options.images)))
 
 
-def _each(connection: Connection, model: Model, images: list[Image], batch: int) -> Iterator[tuple[Image, object]]:
-    """Each image with its answer."""
+def _each(connection: Connection, model: Model, images: dict[Path, bytes], batch: int) -> Iterator[tuple[Path, object]]:
+    """The path of each image with its answer."""
     most = connection.server.max_message_mb * 2**20 * 3 // 4  # base64 adds a third
     for some in _batches(images, batch, most):
-        yield from zip(some, connection.predict(model, [image.data for image in some]), strict=True)
+        yield from zip(some, connection.predict(model, list(some.values())), strict=True)
 
 
-def _batches(images: list[Image], count: int, most_bytes: int) -> Iterator[list[Image]]:
+def _batches(images: dict[Path, bytes], count: int, most_bytes: int) -> Iterator[dict[Path, bytes]]:
     """At most ``count`` images and ``most_bytes`` at a time, in order; ``UserError`` for one that alone is larger."""
-    batch: list[Image] = []
-    for image in images:
-        if len(image.data) > most_bytes:
+    batch: dict[Path, bytes] = {}
+    for path, data in images.items():
+        if len(data) > most_bytes:
             raise UserError(
-                f"{printable(image.path)} has {len(image.data) / 2**20:.1f} MB; --max-message-mb allows "
+                f"{printable(path)} has {len(data) / 2**20:.1f} MB; --max-message-mb allows "
                 f"{most_bytes / 2**20:.1f} MB for the images of one request."
             )
-        if len(batch) == count or sum(len(one.data) for one in batch) + len(image.data) > most_bytes:
+        if len(batch) == count or sum(map(len, batch.values())) + len(data) > most_bytes:
             yield batch
-            batch = []
-        batch.append(image)
+            batch = {}
+        batch[path] = data
     if batch:
         yield batch
 
@@ -106,20 +94,17 @@ def _model(name: str, options: argparse.Namespace) -> Model:
     return Model(name, options.version, options.label)
 
 
-def _read(paths: list[Path], of: str, options: argparse.Namespace, failed: list) -> list[Image]:
-    """Photos or sketches (``of``), decoded here since one that the server cannot decode would fail its whole request.
+def _read(paths: list[Path], of: str, options: argparse.Namespace, failed: list) -> dict[Path, bytes]:
+    """Photos or sketches (``of``) as PNG files to send, each under the path of the file that it was made of.
 
-    The aligned crop, or with ``no_align`` the picture as it is. What is no image or has no face goes to ``failed``.
+    They are decoded here, since one that the server cannot decode would fail its whole request. The aligned crop,
+    or with ``no_align`` the picture as it is. What is no image or has no face goes to ``failed``.
     """
-    images = []
+    images = {}
     for path in dict.fromkeys(paths):
         data = read_bytes(path)
         try:
-            pixels = decode_image(data, str(path))
-            if not options.no_align:
-                pixels = find_portrait(pixels, f"'{path}'").cut(PHOTO_BORDER if of == "photo" else SKETCH_BORDER)
-            height, width = bounded(pixels, f"'{path}'").shape[:2]
-            images.append(Image(path, encode_png(pixels), (width, height)))
+            images[path] = encode_png(face(decode_image(data, str(path)), f"'{path}'", of, not options.no_align))
         except UserError as error:
             failed.append((path, str(error)))
     return images

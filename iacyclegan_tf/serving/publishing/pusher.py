@@ -112,7 +112,7 @@ def _pushed_as(folder: Path, digest: str) -> int | None:
 
 
 def _highest(base: Path, servables: Iterable[str]) -> int:
-    """Versions are above all that are there, so that one number names all servables of a push."""
+    """The highest version of any of ``servables``, 0 where there is none."""
     return max((version for servable in servables for version in list_versions(base / servable)), default=0)
 
 
