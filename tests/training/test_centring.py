@@ -39,7 +39,7 @@ def test_centres_are_the_means_of_each_source_at_each_crop(source):
             expected = made.vectors(tf.constant(seen), "pool2").numpy().mean(0)
             np.testing.assert_allclose(made.centres[row], expected, atol=1e-5)
             row += 1
-    assert row == len(made.centres) == COUNT
+    assert row == made.centres.shape[0] == COUNT
 
 
 def test_an_embedding_is_measured_from_the_centre_that_is_nearest():
