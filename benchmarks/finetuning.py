@@ -35,7 +35,7 @@ class Trial:
 
 
 TRIALS = {
-    "centers alone": Trial({"steps": 0}),
+    "centres alone": Trial({"steps": 0}),
     "as the run": Trial(),
     "margin 0.1": Trial({"margin": 0.1}),
     "margin 0.3": Trial({"margin": 0.3}),
@@ -44,7 +44,7 @@ TRIALS = {
     "4 images of 16 people": Trial({"people": 16, "images": 4}),
     "contrast in place of triplets": Trial(loss="contrast"),
     "last block in place of the adapter, rate 1e-4": Trial({"learning_rate": 1e-4}, trains="block"),
-    "folds, centers alone": Trial({"steps": 0}, folds=True),
+    "folds, centres alone": Trial({"steps": 0}, folds=True),
     "folds, margin 0.3": Trial({"margin": 0.3}, folds=True),
     "folds, margin 1.0": Trial({"margin": 1.0}, folds=True),
     "folds, margin 1.0, 360 steps": Trial({"margin": 1.0, "steps": 360}, folds=True),
@@ -93,6 +93,7 @@ class Bench:
 
     def __init__(self, context, folds):
         from iacyclegan_tf.evaluation.matching import shown
+        from iacyclegan_tf.metrics.bootstrap import draw_people
         from iacyclegan_tf.training.rounds import Rounds
 
         self.context, self.rounds, faces = context, Rounds(context), context.faces
@@ -105,7 +106,7 @@ class Bench:
         self.own = self.made(networks, faces.fitting, np.zeros(len(faces.fitting.identities), int))
         self.held = self.made(networks, faces.validation, np.zeros(len(faces.validation.identities), int))
         self.out_of_sample = self.made(*unseen_by(folds, faces)) if folds else None
-        self.before = None
+        self.draws, self.first = draw_people(self.test.people, RESAMPLES, SEED), None
 
     def made(self, networks, pairs, by: np.ndarray) -> dict[str, np.ndarray]:
         """Each side's fakes of ``pairs``, as recognizers are shown them, each person's by networks number ``by``."""
@@ -121,23 +122,21 @@ class Bench:
         return found
 
     def row(self, name: str, trial: Trial) -> tuple[str, ...]:
-        from iacyclegan_tf.evaluation.matching import match
+        from iacyclegan_tf.evaluation.matching import LEARNED, match
         from iacyclegan_tf.metrics import d_prime, genuine_and_impostor_scores, verification_rate
-        from iacyclegan_tf.metrics.bootstrap import draw_people, percentile_interval, resampled_d_prime
+        from iacyclegan_tf.metrics.bootstrap import percentile_interval, resampled_d_prime
 
         kept = [self.tuned(f"{name}/{side}", trial, side) for side in ("photo", "sketch")]
         people = self.test.identities
         scores = match(self.rounds.matcher(), *self.shown)
-        if self.before is None:
-            self.before = scores["fusion"]
-        draws = draw_people(len(set(people)), RESAMPLES, SEED)
-        low, high = percentile_interval(
-            resampled_d_prime(scores["fusion"], people, people, draws)
-            - resampled_d_prime(self.before, people, people, draws)
+        resampled = resampled_d_prime(scores["fusion"], people, people, self.draws)
+        self.first = resampled if self.first is None else self.first
+        low, high = percentile_interval(resampled - self.first)
+        photo, sketch, fusion = (
+            f"{d_prime(*genuine_and_impostor_scores(scores[way], people, people)):.2f}" for way in LEARNED
         )
-        separations = [f"{d_prime(*genuine_and_impostor_scores(scores[way], people, people)):.2f}" for way in scores]
         rate = 100 * verification_rate(scores["fusion"], people, people, FAR)
-        return ", ".join(kept), *separations[1:3], f"{separations[3]} [{low:+.2f}, {high:+.2f}]", f"{rate:.1f}"
+        return ", ".join(kept), photo, sketch, f"{fusion} [{low:+.2f}, {high:+.2f}]", f"{rate:.1f}"
 
     def tuned(self, name: str, trial: Trial, side: str) -> str:
         """Φp or Φs begun at Φ0 and fine-tuned as a run would; whether it was kept, with its share of resamples."""
@@ -172,8 +171,6 @@ def training_of(trial: Trial, context, recognizer):
     from iacyclegan_tf.method.finite_step import gathered
     from iacyclegan_tf.method.pair_matching import contrast
     from iacyclegan_tf.method.recognizer_training import TripletTrainer
-    from iacyclegan_tf.training.engine.adam import adam
-    from iacyclegan_tf.training.engine.phase import Restart
     from iacyclegan_tf.training.recognizer_phases import TripletTraining
 
     class Trainer(TripletTrainer):
@@ -190,12 +187,7 @@ def training_of(trial: Trial, context, recognizer):
             embeddings, labels = gathered(self(images, training=False)), gathered(labels)
             return contrast(embeddings, labels, context.config.recognizer.pretrain.scale)[0], {}
 
-    settings, training = context.config.recognizer.finetune, TripletTraining(context, recognizer)
-    training.trainer = Trainer(recognizer, settings.margin)
-    training.trainer.compile(adam(settings.learning_rate, epsilon=context.config.train.epsilon))
-    training.trainer.optimizer.build(training.trainer.trained_variables)
-    training._restart = Restart(training.trainer.optimizer.variables)
-    return training
+    return TripletTraining(context, recognizer, Trainer)
 
 
 def unseen_by(folds, faces):

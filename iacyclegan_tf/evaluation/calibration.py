@@ -85,7 +85,8 @@ def _face_spaces(training: Mapping[str, Sequence[np.ndarray]], held: FacePairs) 
 def calibrated_fusion(statistics: Mapping[str, Mapping[str, float]], scores: Mapping[str, np.ndarray]) -> np.ndarray:
     """The ways' scores added, each z-normalized by the validation impostors' statistics: float64, as ``scores[way]``.
 
-    ``UserError`` where the impostors of a way all scored the same."""
+    ``UserError`` where the impostors of a way all scored the same.
+    """
     for way, values in statistics.items():
         if not values["deviation"] > 0:
             raise UserError(

@@ -133,14 +133,17 @@ def _identity_phase(
 
 
 class TripletTraining:
-    """Fine-tuning of one recognizer, built once; each use starts the optimizer anew by assignment."""
+    """Fine-tuning of one recognizer, built once; each use starts the optimizer anew by assignment.
 
-    def __init__(self, context: RunContext, recognizer: Recognizer):
+    ``trainer``: another loss, or other variables, to be compared with the method's (``benchmarks/finetuning.py``).
+    """
+
+    def __init__(self, context: RunContext, recognizer: Recognizer, trainer: type[TripletTrainer] = TripletTrainer):
         self.context, self.recognizer = context, recognizer
         self.embedder = Embedder(recognizer, context.faces.fit)  # judged as it would be served
         settings = context.config.recognizer.finetune
         with context.strategy.scope():
-            self.trainer = TripletTrainer(recognizer, settings.margin)
+            self.trainer = trainer(recognizer, settings.margin)
             self.trainer.compile(adam(settings.learning_rate, epsilon=context.config.train.epsilon))
             self.trainer.optimizer.build(self.trainer.trained_variables)
         self._restart = Restart(self.trainer.optimizer.variables)

@@ -121,6 +121,7 @@ def test_evaluate_round_measures_each_direction_and_way():
 
 def test_protocol_says_what_a_number_depends_on():
     said = protocol(Config(seed=5), faces(native=(50, 40)))
+    assert (said["precision"], said["generator_ema"], said["seed"]) == ("float32", 0.99, 5)
     assert said["measured_at"] == ["40x50"] and said["network_size"] == "24x32" and said["fit"] == "squeeze"
     assert (said["test_pairs"], said["test_people"], said["test_split"], said["split_sha256"]) == (
         5,

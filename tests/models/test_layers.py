@@ -161,6 +161,7 @@ def test_bilinear_is_half_pixel_interpolation_with_zeros_around_and_convolves(sh
     enlarged = tf.image.resize(framed, [2 * side for side in framed.shape[1:3]], "bilinear")
     expected = tf.nn.conv2d(enlarged, conv.kernel, 1, "SAME")[:, 4:-4, 4:-4]
     np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert conv.bilinear
 
 
 def test_resize_has_the_gradients_of_repeating_and_convolving():
